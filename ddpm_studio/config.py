@@ -1,0 +1,160 @@
+"""Every setting, declared once: default, range and meaning.
+
+The window's form, the command line's flags and `config.json` are derived from these models, so this file holds
+neither widgets nor parsing. A field's description is the sentence that people read.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ddpm_studio.errors import UserError
+
+CONFIG_VERSION = 1
+
+
+def _split_commas(value: Any) -> Any:
+    """Lets a command line say `1,2,4` where JSON says `[1, 2, 4]`."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1, max_length=7), BeforeValidator(_split_commas)]
+Switches = Annotated[tuple[bool, ...], Field(min_length=1, max_length=7), BeforeValidator(_split_commas)]
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Settings):
+    """Which pictures, and how they are brought to one shape."""
+
+    image_size: int = Field(32, ge=8, le=512, description="Side of the square pictures in pixels.")
+    channels: Literal[1, 3] = Field(3, description="3 for colour, 1 for grey.")
+    background: Literal["white", "black", "grey"] = Field("white", description="What shows through where a picture is transparent.")
+    flip: bool = Field(True, description="Mirror half of the pictures left to right while training. Switch off for letters and text.")
+
+
+class DiffusionConfig(Settings):
+    """The noise that is added, and what the network is asked to find."""
+
+    num_timesteps: int = Field(1000, ge=2, le=4000, description="Number of diffusion steps T.")
+    beta_schedule: Literal["linear", "cosine"] = Field("cosine", description="How the noise grows with t: linear as in the paper, cosine keeps small pictures readable for longer.")
+    prediction_type: Literal["epsilon", "v_prediction"] = Field("v_prediction", description="What the network predicts: the noise, as in the paper, or the velocity v, which is steadier at high noise.")
+    loss_weighting: Literal["simple", "min_snr"] = Field("min_snr", description="L_simple counts all noise levels of the paper's loss alike; Min-SNR keeps the easy levels from crowding out the others and learns faster.")
+    min_snr_gamma: float = Field(5.0, gt=0, le=100, description="Where Min-SNR cuts off the signal-to-noise ratio.")
+    variance_type: Literal["fixedlarge", "fixedsmall"] = Field("fixedsmall", description="Variance of the reverse step: beta (fixedlarge) or the posterior's (fixedsmall).")
+    clip_x_start: bool = Field(True, description="Keep the predicted picture within the range of real pixels at each sampling step.")
+
+
+class ModelConfig(Settings):
+    """The U-Net."""
+
+    base_channels: int = Field(32, ge=8, le=512, description="Channels of the first level.")
+    channel_mults: Widths = Field((1, 2, 4), description="Channels of each level, as multiples of the first; one number per level.")
+    num_res_blocks: int = Field(1, ge=1, le=8, description="Residual blocks per level on the way down; one more on the way up.")
+    attention: Switches = Field((False, True, False), description="Self-attention after the residual blocks, for each level.")
+    middle_attention: bool = Field(True, description="Self-attention between the two middle blocks.")
+    num_heads: int = Field(1, ge=1, le=16, description="Heads of each attention.")
+    stem_patch: Literal[1, 2, 4] = Field(2, description="Pictures enter the network folded into patches of this side: 2 or 4 make it much faster.")
+    downsample: Literal["conv", "average"] = Field("conv", description="How a level is halved: strided convolution or averaging.")
+    downsample_padding: Literal["symmetric", "asymmetric"] = Field("symmetric", description="Padding of the strided convolution; the paper pads right and bottom only.")
+    upsample: Literal["nearest", "transposed"] = Field("nearest", description="How a level is doubled: nearest neighbour and convolution, or transposed convolution.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of activations dropped in each residual block; 0.1 helps small sets against copying.")
+    norm_groups: int = Field(8, ge=1, le=64, description="Groups of the group normalisation.")
+    norm_eps: float = Field(1e-5, gt=0, le=1e-2, description="Small number that keeps the normalisation from dividing by zero.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(self.attention) != len(self.channel_mults):
+            raise ValueError(f"model.attention needs one switch per level: {len(self.channel_mults)}, not {len(self.attention)}")
+        for mult in self.channel_mults:
+            channels = self.base_channels * mult
+            if channels % self.norm_groups:
+                raise ValueError(f"model.norm_groups must divide the channels of each level; {self.norm_groups} does not divide {channels}")
+            if channels % self.num_heads:
+                raise ValueError(f"model.num_heads must divide the channels of each level; {self.num_heads} does not divide {channels}")
+        return self
+
+    @property
+    def size_factor(self) -> int:
+        """What the sides of a picture must be divisible by."""
+        return int(self.stem_patch * 2 ** (len(self.channel_mults) - 1))
+
+
+class TrainConfig(Settings):
+    """How the network learns."""
+
+    seed: int = Field(0, ge=0, lt=2**31, description="Start of all randomness: the same seed gives the same run.")
+    batch_size: int = Field(32, ge=1, le=4096, description="Pictures per step.")
+    learning_rate: float = Field(1.5e-3, gt=0, le=1, description="Step size of Adam.")
+    warmup_steps: int = Field(100, ge=0, le=100_000, description="Steps over which the learning rate rises from 0.")
+    total_steps: int | None = Field(None, ge=1, description="Where training ends by itself; empty: it goes on until it is stopped.")
+    decay_share: float = Field(0.4, ge=0, le=1, description="Last part of a run with a planned end over which the learning rate falls to 0.")
+    grad_clip: float = Field(1.0, gt=0, le=1000, description="Largest gradient norm; larger ones are scaled down to it.")
+    ema_decay: float = Field(0.998, ge=0, lt=1, description="Memory of the averaged weights that pictures are made with; it grows to this from 0 as training goes on.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto takes bfloat16 where the device computes it natively.")
+    checkpoint_seconds: float = Field(120.0, gt=0, le=86_400, description="Time between saves.")
+    preview_seconds: float = Field(20.0, gt=0, le=86_400, description="Time between previews; early in a run they come more often.")
+    preview_count: int = Field(16, ge=0, le=64, description="Pictures in a preview; 0 switches previews off.")
+    preview_steps: int = Field(12, ge=2, le=1000, description="Sampling steps of a preview.")
+
+
+class RunConfig(Settings):
+    """All that a run is made from; saved as `config.json`."""
+
+    version: Literal[1] = CONFIG_VERSION  # type: ignore[assignment]
+    preset: str = Field("custom", description="The preset that these settings started from.")
+    data: DataConfig = DataConfig()
+    diffusion: DiffusionConfig = DiffusionConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        factor, size = self.model.size_factor, self.data.image_size
+        if size % factor:
+            below, above = size // factor * factor, math.ceil(size / factor) * factor
+            nearest = " or ".join(str(s) for s in dict.fromkeys((below, above)) if s >= 8)
+            raise ValueError(f"data.image_size must be divisible by {factor} for this network; {size} is not, {nearest} is")
+        return self
+
+    def with_changes(self, changes: dict[str, Any]) -> RunConfig:
+        """A copy with some fields replaced, named `section.field`; all is checked anew.
+
+        Raises UserError with the name of the field when a value does not fit.
+        """
+        merged = self.model_dump()
+        for name, value in changes.items():
+            section, _, field = name.partition(".")
+            if field:
+                merged[section][field] = value
+            else:
+                merged[section] = value
+        return parse_config(merged)
+
+
+SECTIONS: dict[str, type[Settings]] = {"data": DataConfig, "diffusion": DiffusionConfig, "model": ModelConfig, "training": TrainConfig}
+
+
+def parse_config(values: Any) -> RunConfig:
+    """RunConfig from JSON values of unknown origin.
+
+    Raises UserError that names the field and what is wrong with it.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"These settings do not fit together: {explain(error)}.", "Change that setting, or start again from a preset.") from None
+
+
+def explain(error: ValidationError) -> str:
+    """The first complaint of pydantic in one short clause."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    what = first["msg"].removeprefix("Value error, ")
+    what = what[:1].lower() + what[1:]
+    return f"{where}: {what}" if where and not what.startswith(where) else what

@@ -1,0 +1,26 @@
+"""The one exception that is meant to be read by the person at the screen."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something the user can put right.
+
+    `message` says in one sentence what is wrong, `hint` in one what to do about it.
+    The command line prints both and exits with status 2; the window shows both in its error banner.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def describe_os_error(error: OSError, doing: str) -> UserError:
+    """Turn an operating system error into words; `doing` completes "Could not ..."."""
+    if error.errno == 28:  # ENOSPC
+        return UserError(f"Could not {doing}: the disk is full.", "Free some space and try again; nothing that was saved before is lost.")
+    if isinstance(error, PermissionError):
+        return UserError(f"Could not {doing}: permission denied.", "Choose a place that you may read and write, or change its permissions.")
+    reason = error.strerror or str(error)
+    return UserError(f"Could not {doing}: {reason}.", "Check that the file or folder still exists and that the disk is connected.")

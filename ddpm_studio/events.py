@@ -1,0 +1,222 @@
+"""What a run tells whoever watches it.
+
+Events are values: frozen, and made of numbers, strings and uint8 pictures only, so that they can cross a thread,
+a process or a file. Pictures are `uint8 [N, H, W, C]` (grey: C = 1) and read-only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ddpm_studio.errors import UserError, describe_os_error
+
+Images = npt.NDArray[np.uint8]
+
+
+def frozen_images(images: npt.NDArray[Any]) -> Images:
+    """A read-only copy that may be handed to another thread."""
+    copy: Images = np.array(images, dtype=np.uint8)
+    copy.setflags(write=False)
+    return copy
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Event):
+    """Something that takes a while before the first result: decoding pictures, loading PyTorch.
+
+    `total` is 0 while it is not known; `seconds_left` is None until it can be estimated.
+    """
+
+    text: str
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Event):
+    """One sentence that the user should see although nothing went wrong."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that could not be used, and why, in words."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReport:
+    """What was found in a folder or zip."""
+
+    name: str
+    source: str
+    pictures: int
+    skipped: tuple[Skipped, ...]
+    duplicates: int
+    image_size: int
+    channels: int
+    smallest: tuple[int, int]
+    """Width and height of the smallest picture (by its shorter side), before cropping."""
+    median: tuple[int, int]
+    largest: tuple[int, int]
+    grey: int
+    """How many pictures are grey."""
+    transparent: int
+    """How many pictures have an alpha channel in use."""
+    from_cache: bool
+    """True when nothing had to be decoded."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReady(Event):
+    """The pictures are decoded; `examples` are up to 48 of them, spread over the set."""
+
+    report: DatasetReport
+    examples: Images
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStarted(Event):
+    run: str
+    """The folder of the run."""
+    step: int
+    """0, or where the run is taken up again."""
+    total_steps: int | None
+    """Where the plan ends, if it ends at a step."""
+    parameters: int
+    device: str
+    """The device in words, such as "CPU, 2 threads"."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone(Event):
+    """Means over all steps since the last StepDone."""
+
+    step: int
+    images: int
+    """Pictures seen since the run began."""
+    loss: float
+    grad_norm: float
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+    """Time spent training since this command or this click began, pauses left out."""
+    fraction: float | None = None
+    """How much of what was asked for is done, 0 to 1; None when the run has no end."""
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewReady(Event):
+    """Samples of the averaged (EMA) weights from noise that is the same at every preview."""
+
+    step: int
+    images: Images
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReady(Event):
+    """One column of the filmstrip x_T -> x_0: the noisy pictures and what the network takes them for."""
+
+    index: int
+    count: int
+    timestep: int
+    """The t (0 ... T-1) that the network was called with; x_t is its input, pred_x_start its estimate of x_0."""
+    x_t: Images
+    pred_x_start: Images
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesReady(Event):
+    images: Images
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlendReady(Event):
+    """One blend; `latent_std` is the measured deviation of the noise in the mixture, `expected_std` the due one."""
+
+    lam: float
+    timestep: int
+    image: Images
+    """uint8 [H, W, C]."""
+    latent_std: float
+    expected_std: float
+    quick: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSaved(Event):
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSaved(Event):
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paused(Event):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Event):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Event):
+    step: int = 0
+    stopped: bool = False
+    """True when it ended because somebody asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    message: str
+    hint: str
+    details: str = ""
+    """The traceback, for a fault of ours; empty for a user's mistake."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failed:
+        if isinstance(error, OSError) and not isinstance(error, UserError):
+            error = describe_os_error(error, "finish this")
+        if isinstance(error, UserError):
+            return cls(error.message, error.hint)
+        details = "".join(traceback.format_exception(error))
+        return cls(f"Something went wrong inside DDPM Studio ({type(error).__name__}).", "Copy the details and send them to us; saved work is safe.", details)
+
+
+_NAMES = {"StepDone": "step", "PreviewReady": "preview", "CheckpointSaved": "checkpoint", "TrainingStarted": "started"}
+
+
+def as_json(event: Event) -> str:
+    """One line of JSON with the numbers and words of an event; pictures are left out."""
+    fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
+    line: dict[str, Any] = {"event": _NAMES.get(type(event).__name__, type(event).__name__.lower())}
+    for name, value in fields.items():
+        if isinstance(value, np.ndarray):
+            continue
+        line[name] = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else str(value) if isinstance(value, Path) else value
+    return json.dumps(line, ensure_ascii=False)

@@ -1,0 +1,86 @@
+"""Named settings for the machines that people have, and the choice among them."""
+
+from __future__ import annotations
+
+from ddpm_studio.config import DataConfig, DiffusionConfig, ModelConfig, RunConfig, TrainConfig
+from ddpm_studio.errors import UserError
+
+PAPER_DIFFUSION = DiffusionConfig(beta_schedule="linear", prediction_type="epsilon", loss_weighting="simple", variance_type="fixedlarge")
+
+PRESETS: dict[str, RunConfig] = {
+    "tiny-32": RunConfig(preset="tiny-32"),
+    "small-32": RunConfig(
+        preset="small-32",
+        model=ModelConfig(base_channels=64, channel_mults=(1, 2, 4), num_res_blocks=1, stem_patch=2),
+        training=TrainConfig(learning_rate=1e-3, ema_decay=0.999),
+    ),
+    "tiny-64": RunConfig(
+        preset="tiny-64",
+        data=DataConfig(image_size=64),
+        model=ModelConfig(base_channels=32, channel_mults=(1, 2, 4), num_res_blocks=1, stem_patch=4),
+    ),
+    "small-64": RunConfig(
+        preset="small-64",
+        data=DataConfig(image_size=64),
+        model=ModelConfig(base_channels=64, channel_mults=(1, 2, 3, 4), num_res_blocks=2, attention=(False, False, True, False), stem_patch=2),
+        training=TrainConfig(learning_rate=5e-4, ema_decay=0.9995),
+    ),
+    "base-32": RunConfig(
+        preset="base-32",
+        model=ModelConfig(base_channels=128, channel_mults=(1, 2, 2), num_res_blocks=2, attention=(False, True, False), stem_patch=1, norm_groups=32, dropout=0.1),
+        training=TrainConfig(batch_size=128, learning_rate=4e-4, warmup_steps=1000, ema_decay=0.9995),
+    ),
+    "base-64": RunConfig(
+        preset="base-64",
+        data=DataConfig(image_size=64),
+        model=ModelConfig(base_channels=128, channel_mults=(1, 2, 3, 4), num_res_blocks=2, attention=(False, False, True, False), stem_patch=1, norm_groups=32, dropout=0.1),
+        training=TrainConfig(batch_size=64, learning_rate=2e-4, warmup_steps=1000, ema_decay=0.9998),
+    ),
+    "article-32": RunConfig(
+        preset="article-32",
+        diffusion=PAPER_DIFFUSION,
+        model=ModelConfig(
+            base_channels=64, channel_mults=(1, 2, 4, 8), num_res_blocks=2, attention=(False, False, True, True), stem_patch=1,
+            downsample="conv", upsample="transposed", dropout=0.1, norm_groups=32,
+        ),
+        training=TrainConfig(batch_size=64, learning_rate=2e-4, warmup_steps=1000, ema_decay=0.999),
+    ),
+    "paper-cifar10": RunConfig(
+        preset="paper-cifar10",
+        diffusion=PAPER_DIFFUSION,
+        model=ModelConfig(
+            base_channels=128, channel_mults=(1, 2, 2, 2), num_res_blocks=2, attention=(False, True, False, False), stem_patch=1,
+            downsample="conv", downsample_padding="asymmetric", upsample="nearest", dropout=0.1, norm_groups=32, norm_eps=1e-6,
+        ),
+        training=TrainConfig(batch_size=128, learning_rate=2e-4, warmup_steps=5000, total_steps=800_000, decay_share=0.0, ema_decay=0.9999),
+    ),
+}
+
+DESCRIPTIONS: dict[str, str] = {
+    "tiny-32": "32 x 32 on a laptop's processor: faces in about ten minutes.",
+    "small-32": "32 x 32, four times the work of tiny-32: an evening on a processor, minutes on a GPU.",
+    "tiny-64": "64 x 64 on a laptop's processor, for an hour or a night.",
+    "small-64": "64 x 64 for Apple GPUs and small NVIDIA cards.",
+    "base-32": "32 x 32 for a GPU.",
+    "base-64": "64 x 64 for a large GPU.",
+    "article-32": "The U-Net as the article draws it: strided convolution down, transposed convolution up.",
+    "paper-cifar10": "Exactly the network and recipe of Ho et al. 2020 for CIFAR-10: days on a GPU.",
+}
+
+
+def get_preset(name: str) -> RunConfig:
+    if name not in PRESETS:
+        raise UserError(f"There is no preset called {name!r}.", f"Choose one of: auto, {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def choose_preset(device: str, image_size: int | None, shorter_side: int | None = None) -> tuple[str, str]:
+    """The preset that suits a device ("cpu", "mps", "cuda") and a picture size, and why, in one sentence.
+
+    `image_size` is what the user asked for; without it the median shorter side of the pictures decides between 32 and 64.
+    """
+    wanted = image_size or (64 if device != "cpu" and (shorter_side or 32) >= 64 else 32)
+    small = wanted <= 32
+    name = {"cpu": "tiny-32" if small else "tiny-64", "mps": "small-32" if small else "small-64"}.get(device, "base-32" if small else "base-64")
+    where = {"cpu": "a processor without a GPU", "mps": "an Apple GPU"}.get(device, "an NVIDIA GPU")
+    return name, f"{name}, because this machine trains on {where} and the pictures become {wanted} x {wanted}."
