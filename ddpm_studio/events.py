@@ -164,6 +164,42 @@ class BlendReady(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BlockInfo:
+    """One block of a U-Net. Shapes are (C, H, W); `level` is its row, 0 at the top."""
+
+    name: str
+    kind: str
+    """stem, res, attention, down, up or head."""
+    side: str
+    """stem, down, middle, up or head."""
+    level: int
+    in_shape: tuple[int, ...]
+    out_shape: tuple[int, ...]
+    parameters: int
+    gmacs: float
+    """Billions of multiply-adds for one picture, forward."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInfo:
+    """A whole network: its blocks in the order in which a picture passes them."""
+
+    blocks: tuple[BlockInfo, ...]
+    parameters: int
+    gmacs: float
+    activations: int
+    """Numbers held between forward and backward for one picture, roughly."""
+    size_factor: int
+    """What the sides of a picture must be divisible by."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchitectureReady(Event):
+    name: str
+    network: NetworkInfo
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSaved(Event):
     path: Path
 

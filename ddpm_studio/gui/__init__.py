@@ -1,0 +1,1 @@
+"""The window. The only part of DDPM Studio that knows Qt; it loads torch only inside the threads of its jobs."""

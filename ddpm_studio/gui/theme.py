@@ -1,0 +1,168 @@
+"""Light and dark: Fusion, an own palette, a style sheet filled with tokens, icons in the colour of the text."""
+
+from __future__ import annotations
+
+import json
+import string
+from functools import cache
+from typing import Literal
+
+from PySide6.QtCore import QByteArray, QDir, QRectF, QSize, Qt
+from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
+
+from ddpm_studio import paths
+
+Choice = Literal["system", "light", "dark"]
+FAMILIES = ["Inter", "Segoe UI", "SF Pro Text", "Noto Sans", "DejaVu Sans", "sans-serif"]
+TEXT_SIZE = 13
+_state: dict[str, str] = {"name": "dark"}
+
+
+@cache
+def _palettes() -> dict[str, dict[str, str]]:
+    loaded: dict[str, dict[str, str]] = json.loads((paths.resources_dir() / "styles" / "palettes.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def name() -> str:
+    """"light" or "dark", as shown now."""
+    return _state["name"]
+
+
+def color(token: str) -> QColor:
+    return QColor(_palettes()[name()][token])
+
+
+def resolve(choice: str) -> str:
+    if choice in ("light", "dark"):
+        return choice
+    return "dark" if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else "light"
+
+
+def prepare(app: QApplication) -> None:
+    """What does not change with the theme: style, font, where the style sheet finds its little pictures."""
+    styles = paths.resources_dir() / "styles"
+    for file in sorted((styles / "fonts").glob("*.otf")):
+        QFontDatabase.addApplicationFont(str(file))
+    app.setStyle("Fusion")
+    font = QFont(FAMILIES)
+    font.setPixelSize(TEXT_SIZE)
+    font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
+    app.setFont(font)
+    for theme in _palettes():
+        QDir.setSearchPaths(theme, [str(styles / theme)])
+
+
+def apply(app: QApplication, choice: str) -> None:
+    """Recolour the whole program, also while it runs. Widgets that paint themselves read `color` when they paint."""
+    _state["name"] = resolve(choice)
+    tokens = _palettes()[name()]
+    app.setPalette(_palette(tokens))
+    sheet = (paths.resources_dir() / "styles" / "base.qss").read_text(encoding="utf-8")
+    app.setStyleSheet(string.Template(sheet).safe_substitute(tokens, theme=name()))
+    for window in app.topLevelWidgets():
+        refresh_icons(window)
+
+
+def _palette(tokens: dict[str, str]) -> QPalette:
+    role = QPalette.ColorRole
+    palette = QPalette()
+    for target, token in {
+        role.Window: "window", role.WindowText: "text", role.Base: "base", role.AlternateBase: "raised", role.Text: "text", role.PlaceholderText: "faint",
+        role.Button: "raised", role.ButtonText: "text", role.BrightText: "bad", role.Highlight: "accent", role.HighlightedText: "on_accent",
+        role.ToolTipBase: "raised", role.ToolTipText: "text", role.Link: "accent", role.LinkVisited: "accent", role.Accent: "accent",
+        role.Light: "hover", role.Midlight: "hover", role.Mid: "line", role.Dark: "line", role.Shadow: "window",
+    }.items():
+        palette.setColor(target, QColor(tokens[token]))
+    for target in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, target, QColor(tokens["faint"]))
+    return palette
+
+
+# Icons.
+
+
+@cache
+def _svg(icon_name: str) -> bytes | None:
+    for folder in ("icons", "styles"):
+        file = paths.resources_dir() / folder / f"{icon_name}.svg"
+        if file.is_file():
+            return file.read_bytes()
+    return None
+
+
+@cache
+def _drawn(icon_name: str, hex_color: str, side: int) -> QPixmap | None:
+    svg = _svg(icon_name)
+    if svg is None:
+        return None
+    pixmap = QPixmap(side, side)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    QSvgRenderer(QByteArray(svg.replace(b"currentColor", hex_color.encode()))).render(painter, QRectF(0, 0, side, side))
+    painter.end()
+    return pixmap
+
+
+def icon(icon_name: str, token: str = "text") -> QIcon:
+    """A Lucide icon in a colour of the theme; empty when the file is missing."""
+    result = QIcon()
+    for side in (16, 20, 24, 32, 48, 64):
+        for mode, shade in ((QIcon.Mode.Normal, token), (QIcon.Mode.Disabled, "faint")):
+            for state in (QIcon.State.Off, QIcon.State.On):
+                wanted = "accent" if state == QIcon.State.On and mode == QIcon.Mode.Normal and token in ("text", "dim") else shade
+                pixmap = _drawn(icon_name, color(wanted).name(), side)
+                if pixmap:
+                    result.addPixmap(pixmap, mode, state)
+    return result
+
+
+def set_icon(target: QAbstractButton | QAction | QLabel, icon_name: str, token: str = "text", side: int = 16) -> None:
+    """Give a button, an action or a label an icon that follows the theme."""
+    target.setProperty("iconName", icon_name)
+    target.setProperty("iconToken", token)
+    target.setProperty("iconSide", side)
+    _draw_icon(target)
+
+
+def _draw_icon(target: QAbstractButton | QAction | QLabel) -> None:
+    icon_name, token, side = target.property("iconName"), target.property("iconToken"), int(target.property("iconSide"))
+    if isinstance(target, QLabel):
+        ratio = target.devicePixelRatioF()
+        pixmap = _drawn(icon_name, color(token).name(), round(side * ratio))
+        if pixmap:
+            copy = QPixmap(pixmap)
+            copy.setDevicePixelRatio(ratio)
+            target.setPixmap(copy)
+    else:
+        target.setIcon(icon(icon_name, token))
+        if isinstance(target, QAbstractButton):
+            target.setIconSize(QSize(side, side))
+
+
+def refresh_icons(root: QWidget) -> None:
+    for kind in (QAbstractButton, QAction, QLabel):
+        for target in root.findChildren(kind):
+            if target.property("iconName"):
+                _draw_icon(target)
+
+
+def app_icon() -> QIcon:
+    result = QIcon()
+    for icon_name in ("app", "ddpm-studio", "app-mark"):
+        if _svg(icon_name):
+            for side in (16, 24, 32, 48, 64, 128, 256):
+                pixmap = _drawn(icon_name, "#6ea8fe", side)
+                if pixmap:
+                    result.addPixmap(pixmap)
+            break
+    return result
+
+
+def restyle(widget: QWidget) -> None:
+    """Make the style sheet look again after a dynamic property changed."""
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
+    widget.update()

@@ -1,0 +1,1 @@
+"""Widgets that know pictures and numbers but no runs and no models."""

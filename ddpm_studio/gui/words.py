@@ -1,0 +1,49 @@
+"""Numbers and times as people say them."""
+
+from __future__ import annotations
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def plural(number: int, one: str, many: str) -> str:
+    return f"{count(number)} {one if number == 1 else many}"
+
+
+def short_count(number: float) -> str:
+    """1.4 M, 820 k, 95."""
+    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            return f"{number / limit:.3g} {letter}"
+    return f"{number:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """Rounded to what matters: 40 s, 12 min, 1 h 20 min."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes and hours < 12 else f"{hours} h"
+
+
+def time_left(seconds: float) -> str:
+    return f"{duration(seconds)} left"
+
+
+def loss(value: float) -> str:
+    return f"{value:.4f}" if value < 1 else f"{value:.3g}"
+
+
+def shape(numbers: tuple[int, ...]) -> str:
+    """(64, 16, 16) -> 64 × 16 × 16."""
+    return " × ".join(str(n) for n in numbers)
+
+
+def elided(text: str, length: int) -> str:
+    """The middle of a long name left out."""
+    return text if len(text) <= length else f"{text[: length // 2 - 1]}…{text[-(length - length // 2):]}"

@@ -1,0 +1,199 @@
+"""The U-Net of the paper (appendix B), in the words of the article: DownBlock, MiddleBlock, UpBlock.
+
+    x_t -> stem -> [res (+ attention)] x n -> down -> ... -> middle -> ... -> up -> [res (+ attention)] x (n+1) -> head
+                          └───────────────────── skip connections ─────────────────────┘
+
+Every residual block also receives the time embedding. Shapes: B batch, C channels, H x W of the current level.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from ddpm_studio.config import ModelConfig
+
+
+def timestep_embedding(t: Tensor, channels: int) -> Tensor:
+    """Sinusoidal embedding of t, int64 [B] -> float32 [B, channels]: sines, then cosines, of frequencies 1 ... 1/10000."""
+    half = channels // 2
+    frequencies = torch.exp(-math.log(10000) / (half - 1) * torch.arange(half, device=t.device))
+    angles = t[:, None].float() * frequencies[None, :]
+    return F.pad(torch.cat([angles.sin(), angles.cos()], dim=1), (0, channels % 2))
+
+
+def initialise(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, scale: float = 1.0) -> nn.Module:
+    """The authors' initialisation: uniform, variance scale / average of fan-in and fan-out; bias 0. Scale 0 gives zeros."""
+    if scale == 0:
+        nn.init.zeros_(layer.weight)
+    else:
+        nn.init.xavier_uniform_(layer.weight, gain=math.sqrt(scale))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def conv3x3(in_channels: int, out_channels: int, scale: float = 1.0) -> nn.Module:
+    return initialise(nn.Conv2d(in_channels, out_channels, 3, padding=1), scale)
+
+
+class ResBlock(nn.Module):
+    """norm, SiLU, conv; + time; norm, SiLU, dropout, conv (starting at zero); + input, through a 1x1 convolution
+    where the channels change."""
+
+    def __init__(self, in_channels: int, out_channels: int, time_channels: int, config: ModelConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(config.norm_groups, in_channels, eps=config.norm_eps)
+        self.conv1 = conv3x3(in_channels, out_channels)
+        self.time = initialise(nn.Linear(time_channels, out_channels))
+        self.norm2 = nn.GroupNorm(config.norm_groups, out_channels, eps=config.norm_eps)
+        self.dropout = nn.Dropout(config.dropout)
+        self.conv2 = conv3x3(out_channels, out_channels, scale=0)
+        self.shortcut: nn.Module = nn.Identity() if in_channels == out_channels else initialise(nn.Conv2d(in_channels, out_channels, 1))
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """x [B, C_in, H, W], time (already through SiLU) [B, time_channels] -> [B, C_out, H, W]."""
+        h = self.conv1(F.silu(self.norm1(x)))
+        h = h + self.time(time)[:, :, None, None]
+        h = self.conv2(self.dropout(F.silu(self.norm2(h))))
+        return cast("Tensor", self.shortcut(x) + h)
+
+
+class AttentionBlock(nn.Module):
+    """Self-attention among all pixels of a feature map; its output layer starts at zero."""
+
+    def __init__(self, channels: int, config: ModelConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.norm = nn.GroupNorm(config.norm_groups, channels, eps=config.norm_eps)
+        self.query_key_value = initialise(nn.Conv2d(channels, 3 * channels, 1))
+        self.out = initialise(nn.Conv2d(channels, channels, 1), scale=0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> the same."""
+        batch, channels, height, width = x.shape
+        qkv = self.query_key_value(self.norm(x))
+        # [B, 3C, H, W] -> three of [B, heads, H*W, C / heads]
+        query, key, value = qkv.view(batch, 3, self.num_heads, channels // self.num_heads, height * width).transpose(3, 4).unbind(1)
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return cast("Tensor", x + self.out(mixed.transpose(2, 3).reshape(batch, channels, height, width)))
+
+
+class Downsample(nn.Module):
+    """Half the height and width."""
+
+    def __init__(self, channels: int, config: ModelConfig) -> None:
+        super().__init__()
+        self.asymmetric = config.downsample_padding == "asymmetric"
+        self.conv = initialise(nn.Conv2d(channels, channels, 3, stride=2, padding=0 if self.asymmetric else 1)) if config.downsample == "conv" else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.conv is None:
+            return F.avg_pool2d(x, 2)
+        # TensorFlow's "same" padding, as the authors had it: one column at the right, one row below.
+        return cast("Tensor", self.conv(F.pad(x, (0, 1, 0, 1)) if self.asymmetric else x))
+
+
+class Upsample(nn.Module):
+    """Twice the height and width."""
+
+    def __init__(self, channels: int, config: ModelConfig) -> None:
+        super().__init__()
+        self.transposed = config.upsample == "transposed"
+        self.conv = initialise(nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1)) if self.transposed else conv3x3(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast("Tensor", self.conv(x if self.transposed else F.interpolate(x, scale_factor=2.0, mode="nearest")))
+
+
+class Level(nn.Module):
+    """One row of the U on one side: residual blocks, each with attention or without, and the change of size after them."""
+
+    def __init__(self, blocks: list[ResBlock], attention: list[AttentionBlock] | None, resample: nn.Module | None) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.attention = nn.ModuleList(attention or [])
+        self.resample = resample
+
+    def run_block(self, index: int, x: Tensor, time: Tensor) -> Tensor:
+        x = self.blocks[index](x, time)
+        return cast("Tensor", self.attention[index](x)) if len(self.attention) else x
+
+
+class UNet(nn.Module):
+    """Predicts the noise (or v) in x_t; `cond` is not used yet."""
+
+    def __init__(self, config: ModelConfig, image_channels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.stem_patch = config.stem_patch
+        patch_channels = image_channels * config.stem_patch**2
+        channels = config.base_channels
+        time_channels = 4 * channels
+        widths = [channels * mult for mult in config.channel_mults]
+
+        self.time1 = initialise(nn.Linear(channels, time_channels))
+        self.time2 = initialise(nn.Linear(time_channels, time_channels))
+        self.stem = conv3x3(patch_channels, channels)
+
+        def level(in_channels: list[int], out_channels: int, attention: bool, resample: nn.Module | None) -> Level:
+            blocks = [ResBlock(width, out_channels, time_channels, config) for width in in_channels]
+            return Level(blocks, [AttentionBlock(out_channels, config) for _ in blocks] if attention else None, resample)
+
+        # Down. `skips` lists the channels of all that the way up will find again.
+        self.down = nn.ModuleList()
+        skips = [channels]
+        for i, width in enumerate(widths):
+            last = i == len(widths) - 1
+            self.down.append(level([channels] + [width] * (config.num_res_blocks - 1), width, config.attention[i], None if last else Downsample(width, config)))
+            skips += [width] * config.num_res_blocks + ([] if last else [width])
+            channels = width
+
+        # Middle.
+        self.middle1 = ResBlock(channels, channels, time_channels, config)
+        self.middle_attention = AttentionBlock(channels, config) if config.middle_attention else None
+        self.middle2 = ResBlock(channels, channels, time_channels, config)
+
+        # Up, deepest level first.
+        self.up = nn.ModuleList()
+        for i, width in reversed(list(enumerate(widths))):
+            inputs = [(channels if j == 0 else width) + skips.pop() for j in range(config.num_res_blocks + 1)]
+            self.up.append(level(inputs, width, config.attention[i], Upsample(width, config) if i else None))
+            channels = width
+
+        self.head_norm = nn.GroupNorm(config.norm_groups, channels, eps=config.norm_eps)
+        self.head = conv3x3(channels, patch_channels, scale=0)
+
+    def forward(self, x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        """x_t float [B, C, H, W], t int64 [B] in 0 ... T-1 -> float [B, C, H, W]."""
+        time = timestep_embedding(t, self.config.base_channels).to(x_t.dtype)
+        time = F.silu(self.time2(F.silu(self.time1(time))))  # every ResBlock would begin with this SiLU
+
+        x = self.stem(F.pixel_unshuffle(x_t, self.stem_patch))
+        skips = [x]
+        for level in self.down:
+            for i in range(len(level.blocks)):
+                x = level.run_block(i, x, time)
+                skips.append(x)
+            if level.resample is not None:
+                x = level.resample(x)
+                skips.append(x)
+
+        x = self.middle1(x, time)
+        if self.middle_attention is not None:
+            x = self.middle_attention(x)
+        x = self.middle2(x, time)
+
+        for level in self.up:
+            for i in range(len(level.blocks)):
+                x = level.run_block(i, torch.cat([x, skips.pop()], dim=1), time)
+            if level.resample is not None:
+                x = level.resample(x)
+
+        x = self.head(F.silu(self.head_norm(x)))
+        return F.pixel_shuffle(x, self.stem_patch)
