@@ -152,7 +152,8 @@ class ImagesReady(Event):
 
 @dataclass(frozen=True, slots=True)
 class BlendReady(Event):
-    """One blend; `latent_std` is the measured deviation of the noise in the mixture, `expected_std` the due one."""
+    """One blend; `latent_std` is the measured deviation of the noise in the mixture, `expected_std` what this way of
+    mixing should give. The network was trained with 1."""
 
     lam: float
     timestep: int

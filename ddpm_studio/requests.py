@@ -29,6 +29,8 @@ class TrainRequest:
     max_steps: int | None = None
     max_images: int | None = None
     max_seconds: float | None = None
+    report_seconds: float = 0.1
+    """Least time between two StepDone events; 0 reports every step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ def mix(diffusion: GaussianDiffusion, x_a: Tensor, x_b: Tensor, lam: float, t: i
 
 
 def latent_std(lam: float, noise_a: Tensor, noise_b: Tensor, mode: NoiseMode) -> float:
-    """Measured deviation of the noise in the mixture; 1 is what the network expects."""
+    """Measured deviation of the noise in the mixture; 1 is what the network was trained with."""
     weight_a, weight_b = noise_weights(mode, lam)
     return float((weight_a * noise_a + weight_b * noise_b).std())
+
+
+def expected_std(lam: float, mode: NoiseMode) -> float:
+    """The deviation that two independent noises should have in the mixture: 0.71 at lam = 0.5 in the paper's mode."""
+    return math.hypot(*noise_weights(mode, lam))

@@ -43,6 +43,28 @@ def spaced_timesteps(start: int, steps: int | None = None) -> list[int]:
     return [round(start * (1 - i / (count - 1))) for i in range(count)]
 
 
+def lambda_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None = None) -> list[int]:
+    """`steps` timesteps from `start` down to 0, evenly spread in lambda = log(alpha / sigma), half the log of the
+    signal-to-noise ratio, as DPM-Solver++ wants them: on Gaussian data its error is then a fraction of what it is with
+    timesteps evenly spread in t."""
+    count = start + 1 if steps is None else min(max(steps, 1), start + 1)
+    a = diffusion.alphas_cumprod[: start + 1].cpu().double()
+    lam = torch.log(a / (1 - a)) / 2
+    wanted = torch.linspace(float(lam[start]), float(lam[0]), count, dtype=torch.float64)
+    nearest = (lam[None, :] - wanted[:, None]).abs().argmin(dim=1).tolist()
+    timesteps: list[int] = []
+    for i, t in enumerate(nearest):
+        # Where lambda changes fast, several stops share a t: keep them distinct, with room for those that follow.
+        highest = timesteps[-1] - 1 if timesteps else start
+        timesteps.append(max(min(t, highest), count - 1 - i))
+    return timesteps
+
+
+def sampler_timesteps(sampler: str, diffusion: GaussianDiffusion, start: int, steps: int | None = None) -> list[int]:
+    """The timesteps that suit a sampler: evenly spread in lambda for DPM-Solver++, in t for the others."""
+    return lambda_timesteps(diffusion, start, steps) if sampler == "dpmpp-2m" else spaced_timesteps(start, steps)
+
+
 def _predict(diffusion: GaussianDiffusion, network: Network, x_t: Tensor, t: int) -> Tensor:
     """The network's estimate of x_0, clipped to the range of pictures if the settings say so."""
     batch_t = torch.full((len(x_t),), t, device=x_t.device, dtype=torch.int64)

@@ -1,0 +1,1 @@
+"""The command line. Prints results to stdout, progress to stderr; loads no Qt."""

@@ -1,0 +1,77 @@
+"""The parser, and flags for every setting, derived from the settings themselves."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import types
+import typing
+from typing import Any, NoReturn
+
+from ddpm_studio.config import SECTIONS
+from ddpm_studio.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose complaints are ours: one sentence and a hint, exit status 2."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message[:1].upper()}{message[1:].rstrip('.')}.", f"`{self.prog} --help` shows what it understands.")
+
+    def refuse_unknown(self, unknown: list[str]) -> None:
+        """Name the first argument that nobody understands, and the flag that was perhaps meant."""
+        if not unknown:
+            return
+        known = [option for action in self._actions for option in action.option_strings]
+        close = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1, cutoff=0.6)
+        hint = f"Did you mean {close[0]}?" if close else f"`{self.prog} --help` shows what it understands."
+        raise UserError(f"Unknown argument {unknown[0]!r}.", hint)
+
+
+def add_setting_flags(parser: argparse.ArgumentParser) -> None:
+    """`--learning-rate` and, the same, `--training.learning-rate`, and so on for all settings of a run."""
+    for section, model in SECTIONS.items():
+        group = parser.add_argument_group(f"{section} settings", (model.__doc__ or "").strip())
+        for name, field in model.model_fields.items():
+            flag = name.replace("_", "-")
+            options = {"dest": f"{section}.{name}", "default": None, "help": _help(field.description, field.annotation)}
+            if field.annotation is bool:
+                group.add_argument(f"--{flag}", f"--{section}.{flag}", action=argparse.BooleanOptionalAction, **options)  # type: ignore[arg-type]
+            else:
+                group.add_argument(f"--{flag}", f"--{section}.{flag}", metavar="VALUE", **options)  # type: ignore[arg-type]
+
+
+def setting_changes(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given as flags, as `RunConfig.with_changes` takes them."""
+    changes = {name: value for name, value in vars(arguments).items() if "." in name and value is not None}
+    return {name: None if value == "none" else _number_choice(name, value) for name, value in changes.items()}
+
+
+def _number_choice(name: str, value: Any) -> Any:
+    """Literal[1, 3] wants a number where a command line has text; everything else pydantic turns by itself."""
+    section, _, field = name.partition(".")
+    choices = typing.get_args(SECTIONS[section].model_fields[field].annotation)
+    return int(value) if isinstance(value, str) and value.isdigit() and int(value) in choices else value
+
+
+def _help(description: str | None, annotation: Any) -> str:
+    choices = typing.get_args(annotation) if typing.get_origin(annotation) not in (tuple, types.UnionType) else ()
+    listed = f" ({', '.join(str(choice) for choice in choices)})" if choices else ""
+    return f"{description or ''}{listed}".replace("%", "%%")
+
+
+def number_list(text: str, what: str) -> list[float]:
+    """"0.5" -> [0.5]; "0:1:9" -> nine numbers from 0 to 1."""
+    try:
+        parts = [float(part) for part in text.split(":")]
+        if len(parts) == 1:
+            return parts
+        first, last, count = parts
+        if count != int(count) or not 2 <= count <= 1000:
+            raise ValueError
+        return [first + (last - first) * i / (int(count) - 1) for i in range(int(count))]
+    except ValueError:
+        raise UserError(f"{text!r} is not understood as {what}.", "Give one number, such as 0.5, or first:last:count, such as 0:1:9.") from None

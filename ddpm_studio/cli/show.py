@@ -1,0 +1,85 @@
+"""What the command line prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ddpm_studio.events import DatasetReport, Event, NetworkInfo, Notice, Progress, StepDone
+
+
+def duration(seconds: float) -> str:
+    """42 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def with_progress(events: Iterable[Event]) -> Iterator[Event]:
+    """Passes events through; on a terminal it keeps one line of progress on stderr, with the time that is left."""
+    terminal = sys.stderr.isatty()
+    started, width = time.monotonic(), 0
+    for event in events:
+        line = progress_line(event, time.monotonic() - started)
+        if isinstance(event, Notice):
+            sys.stderr.write(("\r" if terminal else "") + event.text.ljust(width) + "\n")
+        elif terminal and line:
+            line = line[:110]
+            sys.stderr.write("\r" + line.ljust(width))
+            sys.stderr.flush()
+            width = len(line)
+        yield event
+    if terminal and width:
+        sys.stderr.write("\r" + " " * width + "\r")
+
+
+def progress_line(event: Event, elapsed: float) -> str:
+    if isinstance(event, Progress):
+        if not event.total:
+            return f"{event.text} ..."
+        left = event.seconds_left
+        if left is None and event.done and elapsed > 1:
+            left = elapsed / event.done * (event.total - event.done)
+        return f"{event.text}: {event.done:,} of {event.total:,}" + (f", {duration(left)} left" if left is not None else "")
+    if isinstance(event, StepDone):
+        left_text = f", {duration(event.seconds_left)} left" if event.seconds_left is not None else ""
+        return f"step {event.step:,}  loss {event.loss:.4f}  {event.images_per_second:.0f} images/s  {duration(event.seconds)}{left_text}"
+    return ""
+
+
+def print_result(values: dict[str, Any], as_json: bool, text: str) -> None:
+    print(json.dumps(values, ensure_ascii=False) if as_json else text)
+
+
+def report_text(report: DatasetReport, most: int = 20) -> str:
+    """A data set in words."""
+    lines = [f"{report.name}: {report.pictures:,} pictures, used at {report.image_size} x {report.image_size}"]
+    (a, b), (c, d), (e, f) = report.smallest, report.median, report.largest
+    lines.append(f"  sizes        {a} x {b} to {e} x {f}, typically {c} x {d}")
+    lines.append(f"  grey         {report.grey:,}")
+    lines.append(f"  transparent  {report.transparent:,}")
+    lines.append(f"  duplicates   {report.duplicates:,}")
+    lines.append(f"  skipped      {len(report.skipped):,}")
+    lines += [f"    {skipped.path}: {skipped.reason}" for skipped in report.skipped[:most]]
+    if len(report.skipped) > most:
+        lines.append(f"    ... and {len(report.skipped) - most:,} more (--json lists them all)")
+    return "\n".join(lines)
+
+
+def network_text(network: NetworkInfo) -> str:
+    """A network block by block, in the order in which a picture passes it."""
+
+    def shape(numbers: tuple[int, ...]) -> str:
+        return " x ".join(str(n) for n in (*numbers[1:], numbers[0]))
+
+    lines = [f"{'block':28}{'kind':12}{'in (H x W x C)':>18}{'out':>18}{'parameters':>14}{'MMAC':>10}"]
+    for block in network.blocks:
+        lines.append(f"{block.name:28}{block.kind:12}{shape(block.in_shape):>18}{shape(block.out_shape):>18}{block.parameters:>14,}{1000 * block.gmacs:>10.1f}")
+    lines.append(f"{'all':28}{'':12}{'':18}{'':18}{network.parameters:>14,}{1000 * network.gmacs:>10.1f}")
+    return "\n".join(lines)

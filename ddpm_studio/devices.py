@@ -1,0 +1,57 @@
+"""Which device computes, in which precision, and how to say so."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import torch
+
+from ddpm_studio.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that is really there."""
+
+    torch: torch.device
+    label: str
+    """In words, such as "CPU, 2 threads"."""
+    bfloat16: bool
+    """Whether mixed precision in bfloat16 is computed natively."""
+
+    @property
+    def kind(self) -> str:
+        return self.torch.type
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """channels_last is what CUDA convolutions want; on the CPU it drops GroupNorm off its fast path."""
+        return torch.channels_last if self.kind == "cuda" else torch.contiguous_format
+
+    def autocast(self, precision: str) -> contextlib.AbstractContextManager[object]:
+        """Mixed precision for "auto" where it is native, and for "bfloat16" anywhere; nothing for "float32"."""
+        wanted = precision == "bfloat16" or (precision == "auto" and self.bfloat16)
+        return torch.autocast(self.kind, torch.bfloat16) if wanted else contextlib.nullcontext()
+
+
+def choose_device(name: str = "auto") -> Device:
+    """The device called "cpu", "cuda" or "mps"; "auto" takes the fastest there is.
+
+    Raises UserError when it is not there.
+    """
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    kind = next(kind for kind, there in has.items() if there) if name == "auto" else name
+    if kind not in has:
+        raise UserError(f"There is no device called {name!r}.", "Choose auto, cpu, cuda or mps.")
+    if not has[kind]:
+        missing = "an NVIDIA GPU that this build of PyTorch can use" if kind == "cuda" else "an Apple GPU"
+        raise UserError(f"This machine has no {kind} device: {missing} was not found.", "Choose auto or cpu.")
+    if kind == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+        properties = torch.cuda.get_device_properties(0)
+        return Device(torch.device("cuda"), f"{properties.name}, {properties.total_memory / 2**30:.0f} GB", properties.major >= 8)
+    if kind == "mps":
+        return Device(torch.device("mps"), "Apple GPU", False)
+    return Device(torch.device("cpu"), f"CPU, {torch.get_num_threads()} threads", False)

@@ -1,0 +1,64 @@
+"""Pictures that were made: PNG files that carry the whole recipe they were made by."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ddpm_studio import imaging, paths
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import Images
+
+RECIPE_KEY = "ddpm-studio"
+
+
+def save_pictures(images: Images, recipes: Sequence[dict[str, Any]], folder: Path | None = None) -> list[Path]:
+    """Write uint8 [N, H, W, C] as PNGs, each with its recipe in the text chunk `ddpm-studio`; in the gallery by default."""
+    folder = folder or paths.gallery_dir()
+    moment = time.strftime("%Y%m%d-%H%M%S")
+    saved = []
+    for image, recipe in zip(images, recipes, strict=True):
+        path = _free_name(folder, f"{moment}-{recipe.get('kind', 'picture')}-{recipe.get('seed', 0)}")
+        imaging.save_png(path, image, {RECIPE_KEY: json.dumps(recipe, ensure_ascii=False)})
+        saved.append(path)
+    return saved
+
+
+def list_pictures(folder: Path | None = None) -> list[Path]:
+    """All PNGs of the gallery, newest first."""
+    found = []
+    with contextlib.suppress(OSError):
+        for path in (folder or paths.gallery_dir()).glob("*.png"):
+            with contextlib.suppress(OSError):
+                found.append((path.stat().st_mtime_ns, path.name, path))
+    return [path for _, _, path in sorted(found, reverse=True)]
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """How a picture was made.
+
+    Raises UserError when it carries no recipe, or one that is damaged: it may come from anybody.
+    """
+    text = imaging.read_png_text(path).get(RECIPE_KEY)
+    if text is None:
+        raise UserError(f"{path.name} carries no recipe.", "Only pictures made by DDPM Studio say how they were made.")
+    try:
+        recipe = json.loads(text)
+    except (ValueError, RecursionError):
+        recipe = None
+    if not isinstance(recipe, dict):
+        raise UserError(f"The recipe in {path.name} is damaged.", "Only pictures made by DDPM Studio say how they were made.")
+    return recipe
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    number = 1
+    path = folder / f"{stem}.png"
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}.png"
+    return path

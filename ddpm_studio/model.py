@@ -1,0 +1,144 @@
+"""One trained model: its network, its diffusion, and what can be done with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ddpm_studio.config import RunConfig
+from ddpm_studio.diffusion import codec
+from ddpm_studio.diffusion.gaussian import GaussianDiffusion
+from ddpm_studio.diffusion.interpolation import mix
+from ddpm_studio.diffusion.sampling import SAMPLE_LOOPS, SampleStep, sampler_timesteps
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import Images
+from ddpm_studio.files import replace_atomically
+from ddpm_studio.models import FORMAT_VERSION, find_model, read_header
+from ddpm_studio.nn.unet import UNet
+from ddpm_studio.randomness import ImageNoise
+from ddpm_studio.requests import NoiseMode, Sampler
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network with the diffusion it was trained for, ready to sample."""
+
+    config: RunConfig
+    net: UNet
+    diffusion: GaussianDiffusion
+    notes: dict[str, Any]
+    """step and images at the time of saving."""
+
+    @classmethod
+    def load(cls, path_or_name: str | Path, device: str = "cpu") -> Model:
+        """From a model folder, run folder, `.safetensors` file or shipped name.
+
+        Raises UserError for anything that is not a whole model of ours; weights are only read once the settings have
+        passed and every tensor has the name and shape that they ask for.
+        """
+        file = find_model(path_or_name)
+        config, notes = read_header(file)
+        with torch.device("meta"):
+            net = UNet(config.model, config.data.channels)
+        try:
+            weights = load_file(file)
+        except SafetensorError:
+            raise UserError(f"{file.name} is damaged.", "Use an earlier copy of it, or train again.") from None
+        expected = {name: tensor.shape for name, tensor in net.state_dict().items()}
+        for name in expected.keys() | weights.keys():
+            if name not in weights or name not in expected or weights[name].shape != expected[name] or not weights[name].is_floating_point():
+                raise UserError(f"The weights in {file.name} do not fit its settings: {name}.", "The file was altered; use an earlier copy of it, or train again.")
+        net.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
+        return cls.of(net.to(device), config, notes)
+
+    @classmethod
+    def of(cls, net: UNet, config: RunConfig, notes: dict[str, Any] | None = None) -> Model:
+        """A model around a network that is already on its device; the network is put into evaluation mode."""
+        device = next(net.parameters()).device
+        diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.type == "mps" else torch.float64).to(device)
+        return cls(config, net.eval().requires_grad_(False), diffusion, notes or {})
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.net.parameters()).device
+
+    @property
+    def alphas_cumprod(self) -> Tensor:
+        """float64 [T]."""
+        return self.diffusion.alphas_cumprod.double() if self.device.type != "mps" else self.diffusion.alphas_cumprod.cpu().double()
+
+    @torch.no_grad()
+    def predict_noise(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """float32 [B, C, H, W] in the scale of [-1, 1], t int64 [B] in 0 ... T-1 -> the noise in it, float32 [B, C, H, W]."""
+        x_t, t = x_t.to(self.device), t.to(self.device)
+        return self.diffusion.predict_noise(self.net(x_t, t), x_t, t)
+
+    def noise(self, seeds: Sequence[int]) -> tuple[Tensor, ImageNoise]:
+        """x_T for each seed, float32 [B, C, H, W] on the device, and the source of the noise of the steps after it."""
+        data = self.config.data
+        source = ImageNoise(seeds)
+        return source.draw(torch.empty(len(seeds), data.channels, data.image_size, data.image_size, device=self.device)), source
+
+    def timesteps(self, sampler: Sampler, steps: int | None = None, start: int | None = None) -> list[int]:
+        """The timesteps of a walk from `start` (T-1 by default) down to 0 in `steps` network calls (all of them by default)."""
+        return sampler_timesteps(sampler, self.diffusion, self.diffusion.num_timesteps - 1 if start is None else start, steps)
+
+    def sample_steps(self, x_t: Tensor, source: ImageNoise, sampler: Sampler, timesteps: Sequence[int], eta: float = 0.0) -> Iterator[SampleStep]:
+        """All steps from x_t, which belongs to the first of the timesteps, to pictures."""
+        return SAMPLE_LOOPS[sampler](self.diffusion, self.net, x_t, timesteps, source.draw, eta)
+
+    def sample(self, seeds: Sequence[int], sampler: Sampler = "ddim", steps: int | None = 50, x_T: Tensor | None = None, eta: float = 0.0) -> Images:
+        """Pictures uint8 [N, H, W, C], one for each seed; `steps` None: all T. With x_T the walk begins at that noise."""
+        x_t, source = self.noise(seeds)
+        x_t = x_t if x_T is None else x_T.to(self.device, torch.float32)
+        for step in self.sample_steps(x_t, source, sampler, self.timesteps(sampler, steps), eta):
+            x_t = step.x_next
+        return codec.decode(x_t)
+
+    def interpolate(
+        self, a: Images, b: Images, lam: float = 0.5, t: int = 500, noise: NoiseMode = "independent", seed: int = 0,
+        sampler: Sampler = "ddpm", steps: int | None = None, eta: float = 0.0,
+    ) -> Images:  # fmt: skip
+        """The blend of two pictures uint8 [H, W, C] at lam, noised to t: uint8 [H, W, C]. By default as in the paper."""
+        x_t, source = self.mix(a, b, [lam], t, noise, seed)[:2]
+        for step in self.sample_steps(x_t, source, sampler, self.timesteps(sampler, steps, t), eta):
+            x_t = step.x_next
+        return codec.decode(x_t)[0]
+
+    def mix(self, a: Images, b: Images, lams: Sequence[float], t: int, noise: NoiseMode, seed: int) -> tuple[Tensor, ImageNoise, Tensor, Tensor]:
+        """The mixtures [len(lams), C, H, W] at t, the noise for the steps after it, and the noise given to each picture.
+
+        All noise depends on the seed only, so that nothing but the mixture changes from one lam to the next.
+        """
+        x_a, x_b = (codec.from_images(image[None]).to(self.device) for image in (a, b))
+        noise_a, noise_b = ImageNoise([seed], stream=1).draw(x_a), ImageNoise([seed], stream=2).draw(x_b)
+        mixtures = [mix(self.diffusion, x_a, x_b, lam, t, noise_a, noise_b, noise) for lam in lams]
+        return torch.cat(mixtures), ImageNoise([seed] * len(lams)), noise_a, noise_b
+
+
+def save_model(file: Path, weights: dict[str, Tensor], config: RunConfig, notes: dict[str, Any]) -> None:
+    """Write a model file: weights, and everything needed to use them in its header. It holds no path and no name of a user."""
+    header = {"format": "ddpm-studio", "format_version": str(FORMAT_VERSION), "config": config.model_dump_json(), "notes": json.dumps(notes)}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    replace_atomically(file, lambda temporary: save_file(tensors, temporary, metadata=header))
+
+
+def load_cached(path_or_name: str | Path, device: str) -> Model:
+    """Like Model.load, but the last two models stay in memory until their files change, so a slider need not wait."""
+    file = find_model(path_or_name)
+    status = file.stat()
+    return _load_once(file.absolute(), status.st_mtime_ns, status.st_size, device)
+
+
+@lru_cache(maxsize=2)
+def _load_once(file: Path, modified: int, size: int, device: str) -> Model:
+    return Model.load(file, device)

@@ -1,0 +1,87 @@
+"""Which models there are: those that ship with the program, and those of the runs. Loads no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from ddpm_studio import paths
+from ddpm_studio.config import RunConfig, parse_config
+from ddpm_studio.errors import UserError, describe_os_error
+from ddpm_studio.runs import list_runs
+
+MODEL_FILE = "model.safetensors"
+FORMAT_VERSION = 1
+_GIVE_ANOTHER = "Give a model folder, a run folder, a .safetensors file made by DDPM Studio, or the name of a shipped model."
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model that can be chosen; `label` is what people read."""
+
+    name: str
+    path: Path
+    label: str
+    image_size: int
+    channels: int
+    num_timesteps: int
+
+
+def list_models() -> list[ModelInfo]:
+    """Shipped models first, then those of the runs, newest first; unreadable ones are left out."""
+    shipped = sorted(paths.models_dir().glob(f"*/{MODEL_FILE}")) if paths.models_dir().is_dir() else []
+    found = [(path, f"{path.parent.name} (shipped)") for path in shipped]
+    found += [(info.run.model_file, info.run.name) for info in list_runs() if info.has_model]
+    models = []
+    for path, label in found:
+        try:
+            config, notes = read_header(path)
+        except UserError:
+            continue
+        step = int(notes.get("step", 0))
+        models.append(
+            ModelInfo(path.parent.name, path, f"{label} · {config.data.image_size} x {config.data.image_size} · step {step:,}", config.data.image_size, config.data.channels, config.diffusion.num_timesteps)
+        )
+    return models
+
+
+def find_model(path_or_name: str | Path) -> Path:
+    """The file behind a model folder, a run folder, a `.safetensors` file, the name of a run or of a shipped model."""
+    path = Path(path_or_name).expanduser()
+    if path.is_file():
+        return path
+    names = [path, *([paths.runs_dir() / path, paths.models_dir() / path] if len(path.parts) == 1 and not path.is_absolute() else [])]
+    for folder in names:
+        if (folder / MODEL_FILE).is_file():
+            return folder / MODEL_FILE
+    if path.is_dir():
+        raise UserError(f"There is no model in the folder {path.name!r}.", "A run has one after its first save; or " + _GIVE_ANOTHER[0].lower() + _GIVE_ANOTHER[1:])
+    known = ", ".join(dict.fromkeys(info.name for info in list_models())) or "none yet"
+    raise UserError(f"There is no model called {str(path_or_name)!r}.", f"{_GIVE_ANOTHER} Known names: {known}.")
+
+
+def read_header(file: Path) -> tuple[RunConfig, dict[str, Any]]:
+    """Settings and notes (step, images) from the header of a model file; no weights are read.
+
+    Raises UserError when the file is not a model of ours, is damaged, or is of a newer format.
+    """
+    try:
+        with safe_open(file, framework="np") as tensors:
+            header = tensors.metadata() or {}
+    except SafetensorError:
+        raise UserError(f"{file.name} is not a model file, or it is damaged.", _GIVE_ANOTHER) from None
+    except OSError as error:
+        raise describe_os_error(error, f"open {file.name}") from error
+    if header.get("format") != "ddpm-studio":
+        raise UserError(f"{file.name} holds weights, but was not made by DDPM Studio.", _GIVE_ANOTHER)
+    if header.get("format_version") != str(FORMAT_VERSION):
+        raise UserError(f"{file.name} was made by a newer version of DDPM Studio.", "Update DDPM Studio to open it.")
+    try:
+        config, notes = json.loads(header["config"]), json.loads(header.get("notes", "{}"))
+    except (KeyError, ValueError, RecursionError):
+        raise UserError(f"The settings stored in {file.name} are damaged.", _GIVE_ANOTHER) from None
+    return parse_config(config), notes if isinstance(notes, dict) else {}

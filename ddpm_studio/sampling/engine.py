@@ -1,0 +1,142 @@
+"""Generate, blend and denoise: runs that end with pictures, told as events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_studio.control import RunControl
+from ddpm_studio.devices import choose_device
+from ddpm_studio.diffusion import codec
+from ddpm_studio.diffusion.interpolation import expected_std, latent_std
+from ddpm_studio.diffusion.sampling import SampleStep
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Progress
+from ddpm_studio.model import Model, load_cached
+from ddpm_studio.randomness import ImageNoise
+from ddpm_studio.requests import BlendRequest, DenoiseRequest, SampleRequest
+
+
+def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
+    """Pictures from noise: FrameReady for `request.frames` columns, then ImagesReady with all pictures, then Finished.
+
+    More pictures than fit a batch are made in several; the filmstrip shows the first batch.
+    """
+    if request.count < 1 or request.steps < 1:
+        raise UserError("The number of pictures and of steps must be at least 1.", "Ask for one picture or more, and one step or more.")
+    model = load_cached(request.model, choose_device(request.device).kind)
+    seeds = [request.seed + i for i in range(request.count)]
+    timesteps = model.timesteps(request.sampler, request.steps)
+    size = batch_size_for(model)
+    batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
+    done: list[Images] = []
+    for index, batch in enumerate(batches):
+        x_T, source = model.noise(batch)
+        x_start = None
+        for step in model.sample_steps(x_T, source, request.sampler, timesteps, request.eta):
+            x_start = step.x_next
+            if index == 0:
+                yield from _frame(step, request.frames)
+            yield Progress("Generating", index * len(timesteps) + step.index + 1, len(batches) * len(timesteps))
+            yield from control.gate()
+            if control.stopping:
+                yield Finished(stopped=True)
+                return
+        if x_start is not None:
+            done.append(codec.decode(x_start))
+    yield ImagesReady(_read_only(np.concatenate(done)), tuple(seeds))
+    yield Finished(step=len(timesteps))
+
+
+def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
+    """BlendReady for each lambda in turn, then Finished. Noise and its tail are the same for all lambdas."""
+    model = load_cached(request.model, choose_device(request.device).kind)
+    check_timestep(model, request.timestep)
+    shape = (model.config.data.image_size, model.config.data.image_size, model.config.data.channels)
+    for image in (request.image_a, request.image_b):
+        if image.shape != shape:
+            raise UserError(f"This picture is {image.shape}, but the model works on {shape}.", "Bring it to the model's size first.")
+    timesteps = model.timesteps(request.sampler, request.steps, request.timestep)
+    size = batch_size_for(model)
+    for start in range(0, len(request.lams), size):
+        lams = request.lams[start : start + size]
+        x_t, source, noise_a, noise_b = model.mix(request.image_a, request.image_b, lams, request.timestep, request.noise, request.seed)
+        for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta):
+            x_t = step.x_next
+            yield from control.gate()
+            if control.stopping:
+                yield Finished(stopped=True)
+                return
+        for lam, image in zip(lams, codec.decode(x_t), strict=True):
+            yield BlendReady(lam, request.timestep, image, latent_std(lam, noise_a, noise_b, request.noise), expected_std(lam, request.noise), request.quick)
+    yield Finished(step=len(request.lams))
+
+
+def denoise(request: DenoiseRequest, control: RunControl) -> Iterator[Event]:
+    """A picture noised to a timestep and denoised, `count` times with other noise: ImagesReady, then Finished."""
+    model = load_cached(request.model, choose_device(request.device).kind)
+    check_timestep(model, request.timestep)
+    seeds = [request.seed + i for i in range(request.count)]
+    source = ImageNoise(seeds)
+    x_t = codec.from_images(request.image[None]).to(model.device).expand(request.count, -1, -1, -1)
+    if not request.already_noisy:
+        t = torch.full((request.count,), request.timestep, device=model.device, dtype=torch.int64)
+        x_t = model.diffusion.q_sample(x_t, t, source.draw(x_t))
+    timesteps = model.timesteps(request.sampler, request.steps, request.timestep)
+    for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta):
+        x_t = step.x_next
+        yield from _frame(step, 12)
+        yield Progress("Denoising", step.index + 1, len(timesteps))
+        yield from control.gate()
+        if control.stopping:
+            yield Finished(stopped=True)
+            return
+    yield ImagesReady(codec.decode(x_t), tuple(seeds))
+    yield Finished(step=len(timesteps))
+
+
+def check_timestep(model: Model, t: int) -> None:
+    if not 0 <= t < model.diffusion.num_timesteps:
+        raise UserError(f"The timestep {t} is out of range.", f"This model knows timesteps 0 to {model.diffusion.num_timesteps - 1}.")
+
+
+def batch_size_for(model: Model) -> int:
+    """How many pictures to make at once: enough to keep the device busy, few enough to fit and to answer a Cancel soon."""
+    pixels = model.config.data.image_size**2
+    at_once = 16 * 1024 if model.device.type == "cpu" else 256 * 1024
+    return int(max(1, min(256, at_once // pixels)))
+
+
+def frame_indices(steps: int, frames: int) -> list[int]:
+    """Which of `steps` network calls become filmstrip columns: the first, the last, and denser towards the end,
+    where the picture takes shape."""
+    frames = min(frames, steps)
+    if frames <= 1:
+        return [steps - 1]
+    chosen: list[int] = []
+    for i in range(frames):
+        wanted = round((steps - 1) * (1 - (1 - i / (frames - 1)) ** 1.4))
+        lowest, highest = (chosen[-1] + 1 if chosen else 0), steps - (frames - i)
+        chosen.append(min(max(wanted, lowest), highest))
+    return chosen
+
+
+def _frame(step: SampleStep, frames: int) -> Iterator[Event]:
+    chosen = frame_indices(step.count, frames)
+    if step.index in chosen:
+        yield FrameReady(chosen.index(step.index), len(chosen), step.t, _visible(step.x_t), codec.decode(step.pred_x_start))
+
+
+def _visible(x_t: Tensor) -> Images:
+    """x_t as a picture: noise reaches beyond [-1, 1], so it is shown at half contrast where it is mostly noise."""
+    spread = max(1.0, float(x_t.abs().flatten().quantile(0.98))) if x_t.numel() < 1_000_000 else 2.0
+    return codec.decode(x_t / spread)
+
+
+def _read_only(images: Sequence[Images] | Images) -> Images:
+    array = np.asarray(images)
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,34 @@
+"""Whether a training fits into memory, found out before it begins."""
+
+from __future__ import annotations
+
+import psutil
+import torch
+
+from ddpm_studio.config import RunConfig
+from ddpm_studio.devices import Device
+from ddpm_studio.errors import UserError
+from ddpm_studio.nn.describe import describe_network
+
+
+def bytes_needed(config: RunConfig) -> int:
+    """A rough count: weights, average, gradients and two moments in float32, and the activations of a batch.
+
+    Besides what layers put out, the backward pass keeps their normalised and activated copies: about twice as much.
+    """
+    network = describe_network(config)
+    return 4 * (5 * network.parameters + 2 * network.activations * config.training.batch_size)
+
+
+def check_memory(config: RunConfig, device: Device) -> None:
+    """Raises UserError when the training would clearly not fit."""
+    needed = bytes_needed(config)
+    if device.kind == "cuda":
+        available, _ = torch.cuda.mem_get_info()
+    else:
+        available = psutil.virtual_memory().available
+    if needed > available:
+        raise UserError(
+            f"This training needs about {needed / 2**30:.1f} GB of memory, and {available / 2**30:.1f} GB are free.",
+            "Choose a smaller picture size, a smaller batch or a smaller preset.",
+        )

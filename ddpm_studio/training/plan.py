@@ -1,0 +1,94 @@
+"""How far a training has come, what its learning rate is there, and when to report, preview and save."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from ddpm_studio.config import TrainConfig
+from ddpm_studio.requests import TrainRequest
+
+
+class Stopwatch:
+    """Seconds since it was made, without those spent in pauses."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def leave_out(self, seconds: float) -> None:
+        self._start += seconds
+
+
+@dataclass(slots=True)
+class Plan:
+    """The limits of one request: those of the request count from its start, `total_steps` from the start of the run."""
+
+    request: TrainRequest
+    config: TrainConfig
+    first_step: int
+    first_images: int
+    watch: Stopwatch = field(default_factory=Stopwatch)
+
+    def fraction(self, step: int, images: int) -> float | None:
+        """How much of what was asked for is done, 0 to 1; None without any limit."""
+        request, shares = self.request, []
+        if request.max_steps is not None:
+            shares.append((step - self.first_step) / max(request.max_steps, 1))
+        if request.max_images is not None:
+            shares.append((images - self.first_images) / max(request.max_images, 1))
+        if request.max_seconds is not None:
+            shares.append(self.watch.seconds / max(request.max_seconds, 1e-9))
+        if self.config.total_steps is not None:
+            shares.append((step - self.first_step) / max(self.config.total_steps - self.first_step, 1) if self.config.total_steps > self.first_step else 1.0)
+        return min(max(shares), 1.0) if shares else None
+
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up, then constant, then linearly to 0 over the last `decay_share` of a run whose end is planned.
+
+        Its end is planned by `total_steps` or by `max_seconds`; `max_steps` and `max_images` merely stop, so that a run
+        made in pieces equals a run made in one.
+        """
+        config = self.config
+        warmup = min((step + 1) / (config.warmup_steps + 1), 1.0)
+        progress = []
+        if config.total_steps is not None:
+            progress.append(step / config.total_steps)
+        if self.request.max_seconds is not None:
+            progress.append(self.watch.seconds / max(self.request.max_seconds, 1e-9))
+        left = 1 - min(max(progress), 1.0) if progress else 1.0
+        decay = min(left / config.decay_share, 1.0) if config.decay_share > 0 else 1.0
+        # A last trace keeps the final step from being wasted.
+        return config.learning_rate * warmup * max(decay, 1e-3)
+
+
+class Pace:
+    """Pictures per second over the last few seconds."""
+
+    def __init__(self, window: float = 5.0) -> None:
+        self._window = window
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def mark(self, seconds: float, images: int) -> float:
+        self._marks.append((seconds, images))
+        while len(self._marks) > 2 and self._marks[0][0] < seconds - self._window:
+            self._marks.popleft()
+        (first_seconds, first_images) = self._marks[0]
+        return (images - first_images) / (seconds - first_seconds) if seconds > first_seconds else 0.0
+
+
+class Due:
+    """True now and then: each `interval` seconds, counted from the last time."""
+
+    def __init__(self, first: float) -> None:
+        self._next = first
+
+    def is_due(self, seconds: float) -> bool:
+        return seconds >= self._next
+
+    def again(self, seconds: float, interval: float) -> None:
+        self._next = seconds + interval

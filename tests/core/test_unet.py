@@ -1,0 +1,154 @@
+"""The network against the paper's numbers and against another implementation of it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ddpm_studio.config import ModelConfig
+from ddpm_studio.nn.describe import describe_network
+from ddpm_studio.nn.ema import ema_decay_at, ema_update
+from ddpm_studio.nn.unet import AttentionBlock, ResBlock, UNet, timestep_embedding
+from ddpm_studio.presets import PRESETS
+
+
+def test_paper_cifar10_has_the_papers_size() -> None:
+    network = describe_network(PRESETS["paper-cifar10"])
+    assert network.parameters == 35_746_307
+    assert network.gmacs == pytest.approx(6.2, abs=0.05)
+
+
+def test_tiny_32_costs_half_a_gigaflop() -> None:
+    assert 6 * describe_network(PRESETS["tiny-32"]).gmacs == pytest.approx(0.58, abs=0.02)
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_presets_describe_themselves(name: str) -> None:
+    network = describe_network(PRESETS[name])
+    config = PRESETS[name]
+    assert network.blocks[0].kind == "stem"
+    assert network.blocks[-1].kind == "head"
+    assert sum(block.gmacs for block in network.blocks) == pytest.approx(network.gmacs, rel=0.01)
+    levels = len(config.model.channel_mults)
+    assert {block.level for block in network.blocks} == set(range(levels))
+    per_side = config.model.num_res_blocks
+    assert sum(block.kind == "res" for block in network.blocks) == levels * (2 * per_side + 1) + 2
+    # What goes in comes out of the block before it, but for what the skip connections add on the way up.
+    for before, after in zip(network.blocks, network.blocks[1:], strict=False):
+        assert after.in_shape[1:] == before.out_shape[1:]
+        assert after.in_shape[0] >= before.out_shape[0]
+
+
+@pytest.mark.parametrize("config", [
+    ModelConfig(),
+    ModelConfig(stem_patch=1, downsample="average", upsample="transposed", channel_mults=(1, 2), attention=(True, True)),
+    ModelConfig(stem_patch=4, num_heads=4, middle_attention=False, downsample_padding="asymmetric", dropout=0.3),
+])  # fmt: skip
+@pytest.mark.parametrize("channels", [1, 3])
+def test_shapes_and_first_answer(config: ModelConfig, channels: int) -> None:
+    net = UNet(config, channels)
+    x = torch.randn(2, channels, 32, 48)
+    out = net(x, torch.tensor([0, 999]))
+    assert out.shape == x.shape
+    # The last layer starts at zero, so training starts from a network that answers 0.
+    assert torch.count_nonzero(out) == 0
+    out.square().sum().backward()
+
+
+def test_time_reaches_every_residual_block() -> None:
+    net = UNet(ModelConfig(), 3)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    net(torch.randn(2, 3, 32, 32), torch.tensor([10, 900])).square().sum().backward()
+    blocks = [module for module in net.modules() if isinstance(module, ResBlock)]
+    assert blocks
+    assert all(block.time.weight.grad is not None and block.time.weight.grad.abs().sum() > 0 for block in blocks)
+
+
+def test_attention_switches() -> None:
+    def count(config: ModelConfig) -> int:
+        return sum(isinstance(module, AttentionBlock) for module in UNet(config, 3).modules())
+
+    assert count(ModelConfig(attention=(False, False, False), middle_attention=False)) == 0
+    assert count(ModelConfig(attention=(False, False, False))) == 1
+    assert count(ModelConfig(attention=(False, True, False))) == 1 + 1 + 2
+
+
+def test_timestep_embedding_is_sines_then_cosines() -> None:
+    embedding = timestep_embedding(torch.tensor([0, 1, 500]), 8)
+    assert embedding.shape == (3, 8)
+    torch.testing.assert_close(embedding[0], torch.tensor([0.0] * 4 + [1.0] * 4))
+    frequencies = torch.tensor([1.0, 10000 ** (-1 / 3), 10000 ** (-2 / 3), 1e-4])
+    torch.testing.assert_close(embedding[2], torch.cat([(500 * frequencies).sin(), (500 * frequencies).cos()]), rtol=1e-4, atol=1e-4)
+
+
+def test_equals_diffusers() -> None:
+    """UNet2DModel in the configuration of google/ddpm-cifar10-32, its random weights copied into ours."""
+    diffusers = pytest.importorskip("diffusers", reason="the independent implementation comes with the extra `verify`")
+    theirs = diffusers.UNet2DModel(
+        sample_size=32, block_out_channels=(32, 64, 64, 64), layers_per_block=2, attention_head_dim=None, downsample_padding=0, flip_sin_to_cos=False,
+        freq_shift=1, norm_eps=1e-6, norm_num_groups=32, act_fn="silu",
+        down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+    ).eval()  # fmt: skip
+    paper = PRESETS["paper-cifar10"].model
+    ours = UNet(paper.model_copy(update={"base_channels": 32, "channel_mults": (1, 2, 2, 2)}), 3).eval()
+    torch.manual_seed(0)
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    ours.load_state_dict(_from_diffusers(theirs.state_dict(), ours))
+    x, t = torch.randn(2, 3, 32, 32), torch.tensor([3, 800])
+    with torch.no_grad():
+        expected, got = theirs(x, t).sample, ours(x, t)
+    assert ((got - expected).abs().max() / expected.abs().max()).item() < 1e-5
+
+
+def _from_diffusers(theirs: dict[str, torch.Tensor], ours: UNet) -> dict[str, torch.Tensor]:
+    out: dict[str, torch.Tensor] = {}
+
+    def take(our: str, their: str) -> None:
+        for part in ("weight", "bias"):
+            if f"{their}.{part}" in theirs:
+                out[f"{our}.{part}"] = theirs[f"{their}.{part}"]
+
+    def res(our: str, their: str) -> None:
+        for a, b in (("norm1", "norm1"), ("conv1", "conv1"), ("time", "time_emb_proj"), ("norm2", "norm2"), ("conv2", "conv2"), ("shortcut", "conv_shortcut")):
+            take(f"{our}.{a}", f"{their}.{b}")
+
+    def attention(our: str, their: str) -> None:
+        take(f"{our}.norm", f"{their}.group_norm")
+        for part in ("weight", "bias"):
+            qkv = torch.cat([theirs[f"{their}.to_{name}.{part}"] for name in "qkv"])
+            out[f"{our}.query_key_value.{part}"] = qkv[:, :, None, None] if part == "weight" else qkv
+        out[f"{our}.out.weight"] = theirs[f"{their}.to_out.0.weight"][:, :, None, None]
+        out[f"{our}.out.bias"] = theirs[f"{their}.to_out.0.bias"]
+
+    take("time1", "time_embedding.linear_1")
+    take("time2", "time_embedding.linear_2")
+    take("stem", "conv_in")
+    take("head_norm", "conv_norm_out")
+    take("head", "conv_out")
+    res("middle1", "mid_block.resnets.0")
+    res("middle2", "mid_block.resnets.1")
+    attention("middle_attention", "mid_block.attentions.0")
+    for side, their_side, resample in (("down", "down_blocks", "downsamplers.0.conv"), ("up", "up_blocks", "upsamplers.0.conv")):
+        for i, level in enumerate(getattr(ours, side)):
+            for j in range(len(level.blocks)):
+                res(f"{side}.{i}.blocks.{j}", f"{their_side}.{i}.resnets.{j}")
+                if len(level.attention):
+                    attention(f"{side}.{i}.attention.{j}", f"{their_side}.{i}.attentions.{j}")
+            take(f"{side}.{i}.resample.conv", f"{their_side}.{i}.{resample}")
+    return out
+
+
+def test_ema_warms_up_and_forgets_the_start() -> None:
+    weights, average = [torch.tensor([0.0])], [torch.tensor([0.0])]
+    decays = [ema_decay_at(step, 0.998) for step in range(20_000)]
+    assert decays == sorted(decays)
+    assert decays[-1] == 0.998
+    held = 1.0  # share of the initial weights in the average
+    for step in range(50):
+        held *= decays[step]
+    assert held < 1e-6
+    weights[0] += 1
+    ema_update(average, weights, 0.75)
+    assert average[0].item() == pytest.approx(0.25)
