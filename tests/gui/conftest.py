@@ -1,0 +1,33 @@
+"""For tests of the window: Qt's own warnings count, and no thread outlives its test."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import shiboken6
+from PySide6.QtCore import QLoggingCategory, QThread
+
+# A method that is connected to a signal of another thread without @Slot crashes now and then; PySide only whispers.
+QLoggingCategory.setFilterRules("qt.pyside.libpyside.warning=true")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.gui)
+
+
+@pytest.fixture(autouse=True)
+def _no_stray_threads() -> Iterator[None]:
+    """A QThread alive when its object goes aborts the process, often in a later test: name the culprit."""
+    yield
+    gc.collect()
+    stray = [thing for thing in gc.get_objects() if isinstance(thing, QThread) and shiboken6.isValid(thing) and thing.isRunning() and thing is not QThread.currentThread()]
+    for thread in stray:
+        thread.requestInterruption()
+        thread.quit()
+        thread.wait(3000)
+    assert not stray, f"still running after the test: {stray}"
