@@ -10,10 +10,14 @@ import torch
 from torch import Tensor
 
 
+def seed_at(*place: int) -> int:
+    """A seed for one place, such as (seed, step), below 2^63; different places are independent."""
+    return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
 def generator_at(*place: int) -> torch.Generator:
-    """A generator for one place, such as (seed, step); different places are independent."""
-    state = np.random.SeedSequence(place).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+    """A generator for one place, such as (seed, step)."""
+    return torch.Generator().manual_seed(seed_at(*place))
 
 
 class ImageNoise:

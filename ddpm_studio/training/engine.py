@@ -22,7 +22,7 @@ from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, Preview
 from ddpm_studio.journal import Journal
 from ddpm_studio.model import Model
 from ddpm_studio.nn.ema import ema_decay_at, ema_update
-from ddpm_studio.randomness import generator_at
+from ddpm_studio.randomness import generator_at, seed_at
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run
 from ddpm_studio.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
@@ -81,7 +81,7 @@ def _run(request: TrainRequest, config: RunConfig, dataset: Dataset, device: Dev
         nonlocal quiet_steps
         loss, norm = float(losses) / quiet_steps, float(norms) / quiet_steps
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise UserError(f"The loss is no longer a finite number at step {state.step:,}.", "Lower the learning rate, or train in float32, and resume: the last save is unharmed.")
+            raise UserError(f"The loss is no longer a finite number at step {state.step:,}.", "Lower the learning rate and resume: the last save is unharmed.")
         losses.zero_()
         norms.zero_()
         quiet_steps = 0
@@ -105,6 +105,9 @@ def _run(request: TrainRequest, config: RunConfig, dataset: Dataset, device: Dev
         learning_rate = plan.learning_rate(state.step)
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate
+        if config.model.dropout:
+            # Dropout knows only torch's global generator: give that, too, a state that depends on (seed, step) alone.
+            torch.manual_seed(seed_at(settings.seed, state.step, 1))
         with device.autocast(settings.precision):
             loss = diffusion.training_losses(state.net, x_start, t, noise).mean()
         state.optimizer.zero_grad(set_to_none=True)

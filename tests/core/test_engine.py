@@ -1,0 +1,213 @@
+"""The training loop: it learns, it can be stopped, paused and taken up again, and a piecewise run equals a whole one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tests.core.made_up import picture_folder, tiny_config, train_tiny
+
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, Paused, PreviewReady, Resumed, StepDone, TrainingStarted
+from ddpm_studio.journal import read_journal
+from ddpm_studio.model import Model
+from ddpm_studio.requests import TrainRequest
+from ddpm_studio.runs import Run, list_runs
+from ddpm_studio.training.engine import train
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return picture_folder(tmp_path / "discs")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "runs" / "a")
+
+
+def losses(events: list[Event]) -> list[float]:
+    return [event.loss for event in events if isinstance(event, StepDone)]
+
+
+def test_it_tells_its_story_in_order(run: Run, data: Path) -> None:
+    events = train_tiny(run, data, max_steps=6)
+    kinds = [type(event) for event in events]
+    assert kinds.index(TrainingStarted) < kinds.index(StepDone) < kinds.index(PreviewReady) < kinds.index(CheckpointSaved)
+    assert kinds[-1] is Finished
+    steps = [event for event in events if isinstance(event, StepDone)]
+    assert [event.step for event in steps] == [1, 2, 3, 4, 5, 6]
+    assert [event.images for event in steps] == [4, 8, 12, 16, 20, 24]
+    assert steps[-1].fraction == 1.0
+    preview = next(event for event in events if isinstance(event, PreviewReady))
+    assert preview.images.shape == (2, 16, 16, 3)
+    assert not preview.images.flags.writeable
+    assert [info.run.name for info in list_runs(run.path.parent)] == ["a"]
+    assert [event.step for event in read_journal(run)][:1] == [1]
+
+
+def test_the_loss_falls(run: Run, data: Path) -> None:
+    found = losses(train_tiny(run, data, config=tiny_config(training__learning_rate=3e-3, training__batch_size=16), max_steps=100))
+    assert sum(found[-20:]) < 0.7 * sum(found[:20])
+
+
+def test_limits(tmp_path: Path, data: Path) -> None:
+    assert train_tiny(Run(tmp_path / "r1"), data, max_images=10)[-1] == Finished(3, False)
+    assert train_tiny(Run(tmp_path / "r2"), data, config=tiny_config(training__total_steps=5))[-1] == Finished(5, False)
+    finished = train_tiny(Run(tmp_path / "r3"), data, max_seconds=0.5)[-1]
+    assert isinstance(finished, Finished)
+    assert finished.step > 0
+
+
+def test_resume_equals_an_uninterrupted_run_bit_for_bit(tmp_path: Path, data: Path) -> None:
+    config = tiny_config(training__total_steps=24, model__dropout=0.0)
+    whole, parts = Run(tmp_path / "whole"), Run(tmp_path / "parts")
+    uninterrupted = losses(train_tiny(whole, data, config=config))
+    pieces = losses(train_tiny(parts, data, config=config, max_steps=7))
+    torch.rand(3)  # somebody else uses the global generator meanwhile
+    pieces += losses(train_tiny(parts, data, resume=True, max_steps=6))
+    pieces += losses(train_tiny(parts, data, resume=True))
+    assert pieces == uninterrupted
+    for file in ("model.safetensors", "resume.safetensors"):
+        a, b = load_file(whole.path / file), load_file(parts.path / file)
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_dropout_resumes_bit_for_bit_too(tmp_path: Path, data: Path) -> None:
+    config = tiny_config(training__total_steps=10, model__dropout=0.2)
+    uninterrupted = losses(train_tiny(Run(tmp_path / "whole"), data, config=config))
+    parts = Run(tmp_path / "parts")
+    assert losses(train_tiny(parts, data, config=config, max_steps=4)) + losses(train_tiny(parts, data, resume=True)) == uninterrupted
+
+
+def test_the_same_seed_gives_the_same_run_and_another_another(tmp_path: Path, data: Path) -> None:
+    first, again = (losses(train_tiny(Run(tmp_path / name), data, max_steps=4)) for name in ("a", "b"))
+    other = losses(train_tiny(Run(tmp_path / "c"), data, config=tiny_config(training__seed=1), max_steps=4))
+    assert first == again
+    assert first != other
+
+
+def test_pause_saves_first_and_changes_nothing(tmp_path: Path, data: Path) -> None:
+    undisturbed = losses(train_tiny(Run(tmp_path / "a"), data, max_steps=8))
+    control = RunControl()
+    events: list[Event] = []
+    request = TrainRequest(run=Run(tmp_path / "b"), data=data, config=tiny_config(), device="cpu", max_steps=8, report_seconds=0.0)
+    for event in train(request, control):
+        events.append(event)
+        if isinstance(event, StepDone) and event.step == 3:
+            control.pause()
+        if isinstance(event, Paused):
+            assert isinstance(events[-2], CheckpointSaved)
+            threading.Timer(0.05, control.resume).start()
+    assert any(isinstance(event, Resumed) for event in events)
+    assert losses(events) == undisturbed
+
+
+def test_stop_saves_also_when_paused(run: Run, data: Path) -> None:
+    control = RunControl()
+    request = TrainRequest(run=run, data=data, config=tiny_config(), device="cpu", report_seconds=0.0)
+    last: Event | None = None
+    for event in train(request, control):
+        last = event
+        if isinstance(event, StepDone) and event.step == 2:
+            control.pause()
+        if isinstance(event, Paused):
+            threading.Timer(0.05, control.stop).start()
+    assert last == Finished(2, True)
+    assert run.read_notes()["step"] == 2
+
+
+def test_checkpoint_on_request(run: Run, data: Path) -> None:
+    control = RunControl()
+    seen = []
+    for event in train(TrainRequest(run=run, data=data, config=tiny_config(), device="cpu", max_steps=5, report_seconds=0.0), control):
+        if isinstance(event, StepDone) and event.step == 2:
+            control.request_checkpoint()
+        if isinstance(event, CheckpointSaved):
+            seen.append(event.step)
+            assert Model.load(event.path).notes["step"] == event.step
+    assert seen == [2, 5]
+
+
+def test_abandoning_the_generator_lets_go_of_the_run(run: Run, data: Path) -> None:
+    events = train(TrainRequest(run=run, data=data, config=tiny_config(), device="cpu", max_steps=3), RunControl())
+    next(event for event in events if isinstance(event, StepDone))
+    with pytest.raises(UserError, match="trained by another"):
+        list(train(TrainRequest(run=run, data=data, resume=True), RunControl()))
+    events.close()  # type: ignore[attr-defined]
+    train_tiny(Run(run.path.with_name("b")), data, max_steps=1)
+
+
+def test_a_number_that_is_not_finite_ends_the_run_and_leaves_the_save(run: Run, data: Path) -> None:
+    train_tiny(run, data, max_steps=1)
+    with safe_open(run.resume_file, framework="pt") as saved:
+        metadata, tensors = saved.metadata(), {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
+    tensors["net.stem.weight"][0] = float("nan")
+    save_file(tensors, run.resume_file, metadata=metadata)
+    before = run.resume_file.read_bytes(), run.model_file.read_bytes()
+    with pytest.raises(UserError, match="no longer a finite number"):
+        train_tiny(run, data, resume=True, max_steps=4)
+    assert (run.resume_file.read_bytes(), run.model_file.read_bytes()) == before
+
+
+def test_another_folder_is_told(run: Run, data: Path, tmp_path: Path) -> None:
+    train_tiny(run, data, max_steps=2)
+    events = train_tiny(run, picture_folder(tmp_path / "more", 15), resume=True, max_steps=2)
+    assert any(isinstance(event, Notice) and "15" in event.text for event in events)
+
+
+@pytest.mark.parametrize(("request_changes", "complaint"), [
+    ({"config": None}, "needs settings"),
+    ({"resume": True}, "no run called"),
+    ({"device": "tpu"}, "no device called"),
+    ({"data": Path("/nowhere/at/all")}, "all"),
+])  # fmt: skip
+def test_mistakes_are_told_in_words(run: Run, data: Path, request_changes: dict[str, object], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint) as caught:
+        train_tiny(run, request_changes.pop("data", data), **request_changes)  # type: ignore[arg-type]
+    assert caught.value.hint
+    assert not run.exists
+
+
+def test_a_run_is_not_overwritten(run: Run, data: Path) -> None:
+    train_tiny(run, data, max_steps=1)
+    with pytest.raises(UserError, match="already"):
+        train_tiny(run, data, max_steps=1)
+
+
+def test_settings_that_would_break_a_resume_are_refused(run: Run, data: Path) -> None:
+    train_tiny(run, data, max_steps=1)
+    with pytest.raises(UserError, match="cannot change"):
+        train_tiny(run, data, resume=True, config=tiny_config(model__base_channels=32), max_steps=1)
+
+
+def test_too_large_for_memory_is_said_before_anything_is_made(run: Run, data: Path) -> None:
+    huge = tiny_config(data__image_size=512, training__batch_size=4096, model__base_channels=512, model__channel_mults=(1, 2, 4), model__attention=(False, False, False))
+    with pytest.raises(UserError, match="GB of memory"):
+        train_tiny(run, data, config=huge, max_steps=1)
+    assert not run.path.exists()
+
+
+@pytest.mark.parametrize("name", ["resume.safetensors", "config.json"])
+def test_a_damaged_file_is_told(run: Run, data: Path, name: str) -> None:
+    train_tiny(run, data, max_steps=1)
+    file = run.path / name
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(UserError, match="damaged"):
+        train_tiny(run, data, resume=True, max_steps=1)
+
+
+def test_model_file_says_nothing_about_where_it_was_made(run: Run, data: Path) -> None:
+    train_tiny(run, data, max_steps=1)
+    header_length = int.from_bytes(run.model_file.read_bytes()[:8], "little")
+    header = run.model_file.read_bytes()[8 : 8 + header_length].decode()
+    assert str(data) not in header
+    assert data.name not in header
+    assert json.loads(header)["__metadata__"]["format"] == "ddpm-studio"
