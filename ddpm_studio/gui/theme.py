@@ -151,13 +151,10 @@ def refresh_icons(root: QWidget) -> None:
 
 def app_icon() -> QIcon:
     result = QIcon()
-    for icon_name in ("app", "ddpm-studio", "app-mark"):
-        if _svg(icon_name):
-            for side in (16, 24, 32, 48, 64, 128, 256):
-                pixmap = _drawn(icon_name, "#6ea8fe", side)
-                if pixmap:
-                    result.addPixmap(pixmap)
-            break
+    for side in (16, 24, 32, 48, 64, 128, 256):
+        pixmap = _drawn("app", "#6ea8fe", side)
+        if pixmap:
+            result.addPixmap(pixmap)
     return result
 
 

@@ -1,0 +1,124 @@
+"""The program: the window first, everything heavy afterwards."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import logging.handlers
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from ddpm_studio import paths
+from ddpm_studio.events import Event, Failed
+from ddpm_studio.gui import preferences, theme, workers
+from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.runs import find_run
+
+log = logging.getLogger("ddpm_studio")
+
+
+def create(argv: list[str] | None = None, jobs: Any = None) -> tuple[QApplication, MainWindow]:
+    """The program and its window, without entering the event loop."""
+    existing = QApplication.instance()
+    app = existing if isinstance(existing, QApplication) else QApplication(argv or ["ddpm-studio"])
+    app.setApplicationName("DDPM Studio")
+    app.setApplicationDisplayName("DDPM Studio")
+    app.setDesktopFileName("ddpm-studio")
+    theme.prepare(app)
+    app.setWindowIcon(theme.app_icon())
+    theme.apply(app, preferences.load().theme)
+    return app, MainWindow(jobs)
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = _parse(argv)
+    _log_to_file()
+    app, window = create(sys.argv[:1])
+    sys.excepthook = _Reporter(window)
+    window.show()
+    QTimer.singleShot(0, window, lambda: _begin(window, options))
+    status = app.exec()
+    if not workers.stop_all(2_000):
+        # Qt aborts when a running thread is torn down; the last save stands.
+        logging.shutdown()
+        os_exit(status)
+    return status
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="ddpm-studio gui", description="Open the window.")
+    parser.add_argument("--model", help="choose this model for Generate and Blend")
+    parser.add_argument("--run", help="show this run")
+    parser.add_argument("--data", type=Path, help="open this folder or zip of pictures")
+    return parser.parse_args(argv)
+
+
+def _begin(window: MainWindow, options: argparse.Namespace) -> None:
+    """What was asked for on the command line, and torch in the background."""
+    studio = window.studio
+    if options.model:
+        _choose_model(window, options.model)
+    if options.data:
+        window.open_data(options.data.expanduser().absolute())
+    if options.run:
+        run = find_run(options.run)
+        studio.refresh_models(run.model_file)
+        studio.replay_wanted.emit(run)
+    studio.ask(studio.jobs.warm_up(), _ignore)
+
+
+def _choose_model(window: MainWindow, name: str) -> None:
+    from ddpm_studio.errors import UserError
+    from ddpm_studio.models import find_model
+
+    try:
+        window.studio.refresh_models(find_model(name))
+        window.show_page("Generate")
+    except UserError as error:
+        window.studio.failed.emit(Failed.of(error))
+
+
+def _ignore(batch: list[Event]) -> None:
+    """The studio itself listens to what the warm-up has to say."""
+
+
+def _log_to_file() -> None:
+    try:
+        paths.data_dir().mkdir(parents=True, exist_ok=True)
+        handler: logging.Handler = logging.handlers.RotatingFileHandler(paths.log_file(), maxBytes=1_000_000, backupCount=3, encoding="utf-8", delay=True)
+    except OSError:
+        handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+class _Reporter:
+    """Exceptions of slots: into the log, and into the banner."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+
+    def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            self._window.close()
+            return
+        log.error("unexpected: %s", "".join(traceback.format_exception(kind, error, trace)))
+        if threading.current_thread() is threading.main_thread():
+            self._window.studio.failed.emit(Failed.of(error))
+
+
+def os_exit(status: int) -> None:
+    import os
+
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

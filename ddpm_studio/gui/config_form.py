@@ -1,0 +1,163 @@
+"""A form made from the settings themselves: what `config.py` declares is what people can change."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+
+from ddpm_studio.config import SECTIONS, RunConfig
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.widgets.basics import label
+
+HEADINGS = {"data": "Pictures", "diffusion": "Diffusion", "model": "Network", "training": "Learning"}
+
+
+class Field:
+    """One setting: its widget, and how to read and write it."""
+
+    def __init__(self, widget: QWidget, read: Callable[[], Any], write: Callable[[Any], None], changed: Any) -> None:
+        self.widget, self.read, self.write, self.changed = widget, read, write, changed
+
+
+class ConfigForm(QWidget):
+    """Edits a RunConfig. What does not parse is marked and counts as not changed."""
+
+    edited = Signal(str, object)
+    """The name `section.field` and its new value."""
+
+    def __init__(self, hidden: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self.setObjectName("settingsForm")
+        self.setAccessibleName("All settings")
+        self.fields: dict[str, Field] = {}
+        self._writing = False
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        for section, model in SECTIONS.items():
+            layout.addWidget(label(HEADINGS.get(section, section.capitalize()), "heading"))
+            form = QFormLayout()
+            form.setContentsMargins(0, 0, 0, 8)
+            form.setHorizontalSpacing(12)
+            form.setVerticalSpacing(6)
+            form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+            form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+            for name, info in model.model_fields.items():
+                full = f"{section}.{name}"
+                if full not in hidden:
+                    self._add(form, full, info.annotation, info.metadata, info.description or "")
+            layout.addLayout(form)
+
+    def set_config(self, config: RunConfig) -> None:
+        self._writing = True
+        for name, entry in self.fields.items():
+            section, _, field_name = name.partition(".")
+            entry.write(getattr(getattr(config, section), field_name))
+            _mark(entry.widget, True)
+        self._writing = False
+
+    def _add(self, form: QFormLayout, name: str, kind: Any, limits: list[Any], description: str) -> None:
+        entry = make_field(kind, limits)
+        text = name.partition(".")[2].replace("_", " ").capitalize()
+        caption = QLabel(text)
+        caption.setToolTip(description)
+        caption.setProperty("role", "caption")
+        caption.setBuddy(entry.widget)
+        caption.setFixedWidth(124)
+        caption.setWordWrap(True)
+        entry.widget.setObjectName(f"setting_{name.replace('.', '_')}")
+        entry.widget.setAccessibleName(text)
+        entry.widget.setToolTip(description)
+        entry.widget.setMinimumWidth(60)
+        form.addRow(caption, entry.widget)
+        self.fields[name] = entry
+        entry.changed.connect(lambda *_: self._changed(name))
+
+    def _changed(self, name: str) -> None:
+        if self._writing:
+            return
+        entry = self.fields[name]
+        try:
+            value = entry.read()
+        except ValueError:
+            _mark(entry.widget, False)
+            return
+        _mark(entry.widget, True)
+        self.edited.emit(name, value)
+
+
+def make_field(kind: Any, limits: list[Any]) -> Field:
+    """The widget for a type: combo box for Literal, check box for bool, spin box for int, a line for the rest."""
+    kind, optional = _plain(kind)
+    low = next((limit.ge if isinstance(limit, Ge) else limit.gt for limit in limits if isinstance(limit, (Ge, Gt))), None)
+    high = next((limit.le if isinstance(limit, Le) else limit.lt for limit in limits if isinstance(limit, (Le, Lt))), None)
+    if get_origin(kind) is Literal:
+        return _choice(get_args(kind))
+    if kind is bool:
+        box = QCheckBox()
+        return Field(box, box.isChecked, box.setChecked, box.toggled)
+    if kind is int and not optional:
+        spin = QSpinBox()
+        spin.setRange(int(low) if low is not None else 0, min(int(high), 2**31 - 1) if high is not None else 2**31 - 1)
+        spin.setKeyboardTracking(False)
+        return Field(spin, spin.value, spin.setValue, spin.valueChanged)
+    return _line(kind, optional, low, high)
+
+
+def _plain(kind: Any) -> tuple[Any, bool]:
+    """`int | None` -> (int, True); Annotated types without their notes."""
+    if get_origin(kind) is typing.Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) in (types.UnionType, typing.Union):
+        rest = [part for part in get_args(kind) if part is not type(None)]
+        return rest[0], True
+    return kind, False
+
+
+def _choice(values: tuple[Any, ...]) -> Field:
+    box = QComboBox()
+    for value in values:
+        box.addItem(str(value).replace("_", " "), value)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(6)
+    return Field(box, box.currentData, lambda value: box.setCurrentIndex(values.index(value)), box.currentIndexChanged)
+
+
+def _line(kind: Any, optional: bool, low: Any, high: Any) -> Field:
+    edit = QLineEdit()
+    if optional:
+        edit.setPlaceholderText("no end")
+
+    def read() -> Any:
+        text = edit.text().strip()
+        if not text and optional:
+            return None
+        if get_origin(kind) is tuple:
+            parts = [part.strip() for part in text.split(",") if part.strip()]
+            return tuple(parts)
+        value = kind(text)
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise ValueError(text)
+        return value
+
+    def write(value: Any) -> None:
+        if value is None:
+            edit.setText("")
+        elif isinstance(value, tuple):
+            edit.setText(", ".join(("yes" if part else "no") if isinstance(part, bool) else str(part) for part in value))
+        else:
+            edit.setText(f"{value:g}" if isinstance(value, float) else str(value))
+
+    return Field(edit, read, write, edit.editingFinished)
+
+
+def _mark(widget: QWidget, valid: bool) -> None:
+    if bool(widget.property("invalid")) == valid:
+        widget.setProperty("invalid", not valid)
+        theme.restyle(widget)

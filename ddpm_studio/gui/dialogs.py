@@ -1,0 +1,40 @@
+"""File dialogs that open beside the program and call back; nothing waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+PICTURES = "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)"
+
+
+def choose_folder(parent: QWidget, start: str, chosen: Callable[[Path], None]) -> QFileDialog:
+    dialog = QFileDialog(parent, "Choose a folder of pictures", start)
+    dialog.setFileMode(QFileDialog.FileMode.Directory)
+    dialog.setOption(QFileDialog.Option.ShowDirsOnly, False)
+    dialog.fileSelected.connect(lambda path: chosen(Path(path)))
+    return _open(dialog, "folderDialog")
+
+
+def choose_files(parent: QWidget, title: str, start: str, kinds: str, chosen: Callable[[list[Path]], None], many: bool = False) -> QFileDialog:
+    dialog = QFileDialog(parent, title, start, kinds)
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFiles if many else QFileDialog.FileMode.ExistingFile)
+    dialog.filesSelected.connect(lambda paths: chosen([Path(path) for path in paths]))
+    return _open(dialog, "openDialog")
+
+
+def choose_target(parent: QWidget, title: str, start: str, chosen: Callable[[Path], None]) -> QFileDialog:
+    dialog = QFileDialog(parent, title, start, "PNG picture (*.png)")
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setDefaultSuffix("png")
+    dialog.fileSelected.connect(lambda path: chosen(Path(path)))
+    return _open(dialog, "saveDialog")
+
+
+def _open(dialog: QFileDialog, name: str) -> QFileDialog:
+    dialog.setObjectName(name)
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.open()
+    return dialog

@@ -1,0 +1,244 @@
+"""Everything the window asks of the engines, as jobs for `workers.RunThread`.
+
+The engines are imported inside the jobs, so in the worker thread: importing this module loads neither torch nor
+Pillow. Tests put their own class in the place of `Jobs`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddpm_studio import paths
+from ddpm_studio.config import DataConfig, RunConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.events import ArchitectureReady, Event, Finished, Images, ImageSaved, ImagesReady, PreviewReady, Progress, frozen_images
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.runs import Run
+
+if TYPE_CHECKING:
+    from ddpm_studio.gui.workers import Job
+    from ddpm_studio.models import ModelInfo
+
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A line of the model combo box."""
+
+    name: str
+    label: str
+    path: Path
+    image_size: int
+    channels: int
+    num_timesteps: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsListed(Event):
+    models: tuple[ModelChoice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFound(Event):
+    """What this machine computes on: its kind ("cpu", "mps", "cuda") and its name for people."""
+
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class PictureLoaded(Event):
+    """A picture in the shape that a model wants. `key` is whatever the asker gave."""
+
+    key: str
+    image: Images
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFound(Event):
+    """What was dropped, as one folder or zip."""
+
+    path: Path
+
+
+class Jobs:
+    """The real engines."""
+
+    def warm_up(self) -> Job:
+        """Import torch while nobody waits for it, and find out what it can compute on."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            yield Progress("Loading PyTorch")
+            import torch
+
+            from ddpm_studio.devices import choose_device
+
+            device = choose_device()
+            yield DeviceFound(device.kind, device.label)
+            parameter = torch.nn.Parameter(torch.zeros(1))
+            torch.optim.Adam([parameter])
+            yield Finished()
+
+        return job
+
+    def inspect(self, sources: list[Path], settings: DataConfig) -> Job:
+        """One folder or zip, or several pictures."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.cache import inspect_dataset
+
+            source = one_source(sources)
+            yield SourceFound(source)
+            yield from inspect_dataset(source, settings, control)
+
+        return job
+
+    def train(self, request: TrainRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield Progress("Loading PyTorch")
+            from ddpm_studio.training.engine import train
+
+            yield from train(request, control)
+
+        return job
+
+    def generate(self, request: SampleRequest) -> Job:
+        """Pictures land in the gallery as soon as they are ready."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            yield Progress("Loading PyTorch")
+            from ddpm_studio import gallery
+            from ddpm_studio.sampling.engine import generate
+
+            for event in generate(request, control):
+                yield event
+                if isinstance(event, ImagesReady):
+                    recipes = [recipe(request, seed=seed) for seed in event.seeds]
+                    for path in gallery.save_pictures(event.images, recipes):
+                        yield ImageSaved(path)
+
+        return job
+
+    def blend(self, request: BlendRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.sampling.engine import blend
+
+            yield from blend(request, control)
+
+        return job
+
+    def architecture(self, name: str, model: Path | RunConfig) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield Progress("Measuring the network")
+            from ddpm_studio.models import find_model, read_header
+            from ddpm_studio.nn.describe import describe_network
+
+            config = model if isinstance(model, RunConfig) else read_header(find_model(model))[0]
+            yield ArchitectureReady(name, describe_network(config))
+            yield Finished()
+
+        return job
+
+    def replay(self, run: Run) -> Job:
+        """The journal of a past run, and its previews."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.journal import read_journal
+
+            yield from read_journal(run)
+            for file in sorted(run.previews.glob("step_*.png"))[-200:]:
+                if control.stopping:
+                    break
+                yield PreviewReady(int(file.stem.removeprefix("step_")), split_grid(file, run.read_config().data.image_size))
+            yield Finished()
+
+        return job
+
+    def models(self) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.models import list_models
+
+            yield ModelsListed(tuple(_as_choice(info) for info in list_models()))
+            yield Finished()
+
+        return job
+
+    def load_picture(self, key: str, source: Path | Images, image_size: int, channels: int) -> Job:
+        """A file or a picture of the window, in the shape that a model wants."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from PIL import Image
+
+            from ddpm_studio import imaging
+
+            if isinstance(source, Path):
+                picture = imaging.load_picture(source, image_size, channels)
+            else:
+                picture = imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), image_size, channels)
+            yield PictureLoaded(key, frozen_images(picture))
+            yield Finished()
+
+        return job
+
+    # Short enough to be called where they are needed.
+
+    def gallery(self) -> list[Path]:
+        from ddpm_studio import gallery
+
+        return gallery.list_pictures()
+
+    def recipe(self, path: Path) -> dict[str, Any]:
+        from ddpm_studio import gallery
+
+        return gallery.read_recipe(path)
+
+    def save_png(self, path: Path, image: Images, recipe: dict[str, Any]) -> None:
+        from ddpm_studio import gallery, imaging
+
+        imaging.save_png(path, image, {gallery.RECIPE_KEY: json.dumps(recipe, ensure_ascii=False)})
+
+    def grid(self, images: Images, columns: int | None = None) -> Images:
+        from ddpm_studio import imaging
+
+        return imaging.grid(images, columns)
+
+
+def one_source(sources: list[Path]) -> Path:
+    """A folder or zip as it is; loose pictures are gathered in a folder of the data directory."""
+    first = sources[0]
+    if len(sources) == 1 and (not first.is_file() or first.suffix.lower() not in PICTURE_SUFFIXES):
+        return first
+    files = [path for path in sources if path.is_file()]
+    mark = hashlib.sha256("\n".join(sorted(str(path) for path in files)).encode()).hexdigest()[:8]
+    folder = paths.data_dir() / "collections" / f"{first.parent.name or 'pictures'}-{mark}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, path in enumerate(files):
+        target = folder / f"{number:05d}{path.suffix}"
+        if not target.exists():
+            shutil.copyfile(path, target)
+    return folder
+
+
+def split_grid(file: Path, side: int, gap: int = 2) -> Images:
+    """The pictures of a preview that was saved as one sheet -> uint8 [N, side, side, C]; empty cells are white."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(file) as image:
+        pixels = np.asarray(image)
+    sheet = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    step = side + gap
+    cells = [sheet[y : y + side, x : x + side] for y in range(0, sheet.shape[0], step) for x in range(0, sheet.shape[1], step)]
+    return frozen_images(np.stack(cells))
+
+
+def _as_choice(info: ModelInfo) -> ModelChoice:
+    return ModelChoice(info.name, info.label, info.path, info.image_size, info.channels, info.num_timesteps)

@@ -1,0 +1,423 @@
+"""The window: navigation at the left, one page at a time, training in sight at the bottom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QStackedWidget, QWidget
+
+from ddpm_studio import __version__, paths
+from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, Finished, ImagesReady, Notice, Progress, StepDone, TrainingStarted
+from ddpm_studio.gui import theme, workers
+from ddpm_studio.gui.jobs import Jobs
+from ddpm_studio.gui.pages.blend import BlendPage
+from ddpm_studio.gui.pages.gallery import GalleryPage
+from ddpm_studio.gui.pages.generate import GeneratePage
+from ddpm_studio.gui.pages.inside import InsidePage
+from ddpm_studio.gui.pages.runs import RunsPage
+from ddpm_studio.gui.pages.train import TrainPage
+from ddpm_studio.gui.presenters import ACTIVE, State
+from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.widgets.basics import column, label, row
+from ddpm_studio.gui.widgets.error_banner import ErrorBanner
+from ddpm_studio.gui.widgets.navigation import NavigationRail
+from ddpm_studio.gui.widgets.saving_overlay import SavingOverlay
+from ddpm_studio.gui.widgets.status_line import StatusLine
+from ddpm_studio.gui.words import count, loss, short_count, time_left
+
+PAGES = (
+    ("Train", "activity", "Train on your own pictures"),
+    ("Generate", "sparkles", "Make new pictures from noise"),
+    ("Blend", "blend", "Blend two pictures"),
+    ("Gallery", "images", "Pictures that were made"),
+    ("Runs", "history", "What was trained"),
+    ("Inside", "network", "Look inside the network"),
+)
+SUBTITLES = {
+    "Train": "Drop pictures, press Start, watch noise become pictures",
+    "Generate": "Every picture begins as noise",
+    "Blend": "Noise two pictures, mix them, and let the network find what lies between",
+    "Gallery": "Every picture knows how it was made",
+    "Runs": "Continue, compare, use",
+    "Inside": "The network, block by block",
+}
+WITH_MODEL = ("Generate", "Blend", "Inside")
+TONES = {State.RUNNING: "ok", State.PREPARING: "accent", State.WAITING: "accent", State.PAUSED: "warn", State.PAUSING: "warn", State.STOPPING: "warn", State.FAILED: "bad"}
+
+
+class MainWindow(QMainWindow):
+    trainingStarted = Signal()
+    trainingStopped = Signal()
+    generationFinished = Signal(list)
+    blendUpdated = Signal(float)
+
+    def __init__(self, jobs: Jobs | None = None) -> None:
+        super().__init__()
+        self.setObjectName("mainWindow")
+        self.setWindowTitle("DDPM Studio")
+        self.setWindowIcon(theme.app_icon())
+        self.setMinimumSize(960, 640)
+        self.studio = Studio(jobs, self)
+        self._saved_files: list[str] = []
+        self._was_training = False
+        self._closing = False
+        self._speed = ""
+        self._device = ""
+        self.rail = NavigationRail(PAGES)
+        self.banner = ErrorBanner()
+        self.status = StatusLine()
+        self.pages: dict[str, QWidget] = {
+            "Train": TrainPage(self.studio), "Generate": GeneratePage(self.studio), "Blend": BlendPage(self.studio),
+            "Gallery": GalleryPage(self.studio), "Runs": RunsPage(self.studio), "Inside": InsidePage(self.studio),
+        }
+        self.stack = QStackedWidget()
+        for page in self.pages.values():
+            self.stack.addWidget(page)
+        self._build()
+        self.overlay = SavingOverlay(self)
+        self._make_actions()
+        self._connect()
+        self._restore()
+        self.studio.refresh_models()
+
+    @property
+    def train_page(self) -> TrainPage:
+        page = self.pages["Train"]
+        assert isinstance(page, TrainPage)
+        return page
+
+    # Building.
+
+    def _build(self) -> None:
+        self.title = label("", "title", "pageTitle")
+        self.subtitle = label("", "caption", "pageSubtitle")
+        self.model_label = label("Model", "field")
+        self.model_combo = QComboBox()
+        self.model_combo.setObjectName("modelCombo")
+        self.model_combo.setAccessibleName("Model")
+        self.model_combo.setMinimumWidth(320)
+        self.model_combo.setPlaceholderText("No model yet")
+        self.model_label.setBuddy(self.model_combo)
+        header = QWidget()
+        header.setFixedHeight(44)
+        header.setLayout(row(column(self.title, self.subtitle, spacing=0), -1, self.model_label, self.model_combo))
+        body = QWidget()
+        layout = column(header, self.banner, self.stack, spacing=12, margins=(16, 12, 16, 12))
+        layout.setStretch(2, 1)
+        body.setLayout(layout)
+        centre = QWidget()
+        whole = row(self.rail, body, spacing=0)
+        whole.setStretch(1, 1)
+        centre.setLayout(whole)
+        self.setCentralWidget(centre)
+        bar = self.statusBar()
+        bar.setSizeGripEnabled(False)
+        bar.addWidget(self.status, 1)
+
+    def _make_actions(self) -> None:
+        train = self.train_page
+        studio = self.studio
+        menus = self.menuBar()
+        file_menu, train_menu, make_menu, view_menu, help_menu = (menus.addMenu(text) for text in ("&File", "&Train", "&Pictures", "&View", "&Help"))
+        self._action(file_menu, "Open &folder…", "Ctrl+O", self._open_folder, "folder-open")
+        self._action(file_menu, "Open &zip or pictures…", "Ctrl+Shift+O", train.dataset.browse_files, "file-archive")
+        self._action(file_menu, "Open the &sample pictures", "", self._open_samples, "images")
+        file_menu.addSeparator()
+        self._action(file_menu, "&Quit", "Ctrl+Q", self.close)
+        self.start_action = self._action(train_menu, "&Start training", "Ctrl+T", self._start_training, "play")
+        self.pause_action = self._action(train_menu, "&Pause or resume", "Ctrl+P", studio.training.toggle_pause, "pause")
+        self.stop_action = self._action(train_menu, "S&top and save", "Ctrl+.", studio.training.stop, "square")
+        self._action(make_menu, "&Generate", "Ctrl+G", self._generate, "sparkles")
+        self._action(make_menu, "&Cancel", "Ctrl+Shift+G", studio.sampling.cancel, "x")
+        make_menu.addSeparator()
+        self._action(make_menu, "Make blend &sheet", "Ctrl+B", self._make_sheet, "layout-grid")
+        for i, (name, icon, _) in enumerate(PAGES):
+            self._action(view_menu, name, f"Ctrl+{i + 1}", lambda name=name: self.show_page(name), icon)
+        view_menu.addSeparator()
+        themes = QActionGroup(self)
+        self.theme_actions: dict[str, QAction] = {}
+        for choice, text in (("system", "Theme of the s&ystem"), ("light", "&Light theme"), ("dark", "&Dark theme")):
+            action = self._action(view_menu, text, "", lambda choice=choice: self.set_theme(choice))
+            action.setCheckable(True)
+            themes.addAction(action)
+            self.theme_actions[choice] = action
+        self._action(help_menu, "&Open the data folder", "", self._open_data_folder, "folder")
+        self._action(help_menu, "&About DDPM Studio", "", self._about, "info")
+
+    def _action(self, menu: Any, text: str, keys: str, do: Any, icon: str = "") -> QAction:
+        action = QAction(text, self)
+        action.setObjectName("action" + "".join(part.capitalize() for part in text.replace("&", "").replace("…", "").split()))
+        if keys:
+            action.setShortcut(QKeySequence(keys))
+        if icon:
+            theme.set_icon(action, icon)
+        action.triggered.connect(lambda checked=False: do())
+        menu.addAction(action)
+        return action
+
+    def _connect(self) -> None:
+        studio = self.studio
+        self.rail.chosen.connect(lambda i: self.show_page(PAGES[i][0]))
+        self.model_combo.activated.connect(self._model_chosen)
+        self.status.theme_button.clicked.connect(self.toggle_theme)
+        studio.said.connect(self.status.say)
+        studio.failed.connect(self._failed)
+        studio.models_changed.connect(self._show_models)
+        studio.model_changed.connect(self._show_models)
+        studio.page_wanted.connect(self.show_page)
+        studio.device_found.connect(self._device_found)
+        studio.training.state_changed.connect(self._training_state)
+        studio.training.events.connect(self._training_events)
+        studio.sampling.state_changed.connect(self._sampling_state)
+        studio.sampling.events.connect(self._sampling_events)
+        studio.blending.events.connect(self._blend_events)
+        studio.lane.lent.connect(self._lent)
+        self.overlay.quit_now.connect(self._quit_now)
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._scheme_changed)
+
+    # Pages and themes.
+
+    @Slot(str)
+    def show_page(self, name: str) -> None:
+        name, _, detail = name.partition(":")
+        index = [page for page, _, _ in PAGES].index(name)
+        self.rail.choose(index)
+        self.stack.setCurrentIndex(index)
+        self.title.setText(name)
+        self.subtitle.setText(SUBTITLES[name])
+        for widget in (self.model_label, self.model_combo):
+            widget.setVisible(name in WITH_MODEL)
+        gallery = self.pages["Gallery"]
+        if detail and isinstance(gallery, GalleryPage):
+            gallery.choose(Path(detail))
+
+    @property
+    def page(self) -> str:
+        return PAGES[self.stack.currentIndex()][0]
+
+    def set_theme(self, choice: str) -> None:
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        theme.apply(app, choice)
+        self.studio.remember(theme=choice)
+        self._show_theme()
+
+    @Slot()
+    def toggle_theme(self) -> None:
+        self.set_theme("light" if theme.name() == "dark" else "dark")
+
+    def _show_theme(self) -> None:
+        self.theme_actions[self.studio.preferences.theme].setChecked(True)
+        theme.set_icon(self.status.theme_button, "sun" if theme.name() == "dark" else "moon", "dim", 18)
+        self.status.theme_button.setToolTip("Switch to the light theme" if theme.name() == "dark" else "Switch to the dark theme")
+
+    @Slot()
+    def _scheme_changed(self) -> None:
+        if self.studio.preferences.theme == "system":
+            self.set_theme("system")
+
+    # Models.
+
+    @Slot()
+    def _show_models(self) -> None:
+        studio = self.studio
+        self.model_combo.clear()
+        for model in studio.models:
+            self.model_combo.addItem(model.label, model)
+            self.model_combo.setItemData(self.model_combo.count() - 1, str(model.path), Qt.ItemDataRole.ToolTipRole)
+        paths_shown = [model.path for model in studio.models]
+        self.model_combo.setCurrentIndex(paths_shown.index(studio.model.path) if studio.model and studio.model.path in paths_shown else -1)
+        self.model_combo.setEnabled(bool(studio.models))
+
+    @Slot(int)
+    def _model_chosen(self, index: int) -> None:
+        self.studio.choose_model(self.model_combo.itemData(index), by_hand=True)
+
+    @Slot(str, str)
+    def _device_found(self, kind: str, words: str) -> None:
+        self._device = words
+        self._show_device()
+        if not self.studio.training.active:
+            self.status.say("Ready")
+
+    # What runs.
+
+    @Slot(State)
+    def _training_state(self, state: State) -> None:
+        active = state in ACTIVE
+        run = self.studio.training.run
+        name = run.name if run else "the run"
+        texts = {
+            State.WAITING: "Waiting for the pictures to be done", State.PREPARING: f"Preparing {name}", State.RUNNING: f"Training {name}", State.PAUSING: f"Saving and pausing {name}",
+            State.PAUSED: f"{name} is paused at step {count(self.studio.training.step)}", State.STOPPING: f"Saving {name}",
+            State.DONE: f"{name} ended at step {count(self.studio.training.step)}; its model is ready", State.FAILED: f"{name} stopped with an error", State.IDLE: "Ready",
+        }
+        self.status.say(texts[state], TONES.get(state, "faint"))
+        self.rail.buttons[0].set_busy(active)
+        self.start_action.setEnabled(not active)
+        self.pause_action.setEnabled(active)
+        self.stop_action.setEnabled(active)
+        if not active:
+            self._speed = ""
+            self.status.set_progress(None)
+            self._show_device()
+        if active and not self._was_training:
+            self._was_training = True
+            self.status.set_progress(-1.0)
+            self.trainingStarted.emit()
+        elif not active and self._was_training:
+            self._was_training = False
+            self.trainingStopped.emit()
+            if self._closing:
+                QTimer.singleShot(0, self, self.close)
+
+    @Slot(list)
+    def _training_events(self, batch: list[Event]) -> None:
+        training = self.studio.training
+        if not training.active and not any(isinstance(event, (CheckpointSaved, Finished, Notice)) for event in batch):
+            return
+        last: StepDone | None = None
+        for event in batch:
+            match event:
+                case Progress(text=text, done=done, total=total, seconds_left=left):
+                    self.status.say(text, "accent")
+                    self.status.set_progress(done / total if total else -1.0, time_left(left) if left else "")
+                case TrainingStarted(device=device, parameters=parameters):
+                    self._device = device
+                    self.status.say(f"Training {Path(event.run).name}: {short_count(parameters)} parameters", "ok")
+                case StepDone():
+                    last = event
+                case CheckpointSaved(step=step) if self._closing:
+                    self.overlay.say(f"Saved at step {count(step)}")
+                case Notice(text=text):
+                    self.status.say(text, "warn")
+        if last and training.state is State.RUNNING:
+            self._speed = f"{last.images_per_second:,.0f} images/s"
+            self._show_device()
+            run = training.run
+            self.status.say(f"Training {run.name if run else ''}  ·  step {count(last.step)}  ·  loss {loss(last.loss)}", "ok")
+            self.status.set_progress(last.fraction, time_left(last.seconds_left) if last.seconds_left is not None else "")
+
+    @Slot(bool)
+    def _lent(self, lent: bool) -> None:
+        if not lent and self.studio.training.active:
+            self.status.say("Training goes on", "ok")
+
+    @Slot(State)
+    def _sampling_state(self, state: State) -> None:
+        active = state in ACTIVE
+        self.rail.buttons[1].set_busy(active)
+        if state is State.RUNNING:
+            self._saved_files = []
+            if not self.studio.lane.training_active:
+                self.status.say("Generating", "accent")
+        elif state is State.DONE and not self.studio.lane.training_active:
+            self.status.say("The pictures are done and in the gallery" if self._saved_files else "Cancelled")
+
+    @Slot(list)
+    def _sampling_events(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, ImagesReady):
+                self._saved_files.append("")
+            elif isinstance(event, Finished) and self._saved_files:
+                generate = self.pages["Generate"]
+                assert isinstance(generate, GeneratePage)
+                self.generationFinished.emit([str(path) for path in generate.files])
+
+    @Slot(list)
+    def _blend_events(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, BlendReady):
+                self.blendUpdated.emit(event.lam)
+
+    @Slot(Failed)
+    def _failed(self, failed: Failed) -> None:
+        self.banner.show_failure(failed)
+        self.status.say(failed.message, "bad")
+
+    def _show_device(self) -> None:
+        self.status.device.setText("  ·  ".join(part for part in (self._device, self._speed) if part))
+
+    # Actions.
+
+    def _open_folder(self) -> None:
+        self.show_page("Train")
+        self.train_page.dataset.browse()
+
+    def _open_samples(self) -> None:
+        self.show_page("Train")
+        self.train_page.dataset.open_samples()
+
+    def open_data(self, path: Path) -> None:
+        self.show_page("Train")
+        self.train_page.dataset.open([path])
+
+    def _start_training(self) -> None:
+        self.show_page("Train")
+        self.train_page.start()
+
+    def _generate(self) -> None:
+        self.show_page("Generate")
+        page = self.pages["Generate"]
+        assert isinstance(page, GeneratePage)
+        page.start()
+
+    def _make_sheet(self) -> None:
+        self.show_page("Blend")
+        page = self.pages["Blend"]
+        assert isinstance(page, BlendPage)
+        page.make_sheet()
+
+    def _open_data_folder(self) -> None:
+        from PySide6.QtCore import QUrl
+        from PySide6.QtGui import QDesktopServices
+
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.data_dir())))
+
+    def _about(self) -> None:
+        self.status.say(f"DDPM Studio {__version__}: train, watch and use denoising diffusion models on your own pictures")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space and self.studio.training.active and not event.isAutoRepeat():
+            self.studio.training.toggle_pause()
+        else:
+            super().keyPressEvent(event)
+
+    # Coming and going.
+
+    def _restore(self) -> None:
+        settings = QSettings(str(paths.data_dir() / "window.ini"), QSettings.Format.IniFormat)
+        geometry = settings.value("geometry")
+        if not isinstance(geometry, QByteArray) or not self.restoreGeometry(geometry):
+            self.resize(1280, 800)
+        page = str(settings.value("page", "Train"))
+        self.show_page(page if page in self.pages else "Train")
+        self._show_theme()
+        self._training_state(State.IDLE)
+
+    def _remember(self) -> None:
+        settings = QSettings(str(paths.data_dir() / "window.ini"), QSettings.Format.IniFormat)
+        settings.setValue("geometry", self.saveGeometry())
+        settings.setValue("page", self.page)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """During training: save first, and say so; the window closes by itself afterwards."""
+        self.studio.shut_down()
+        if self.studio.training.active:
+            self._closing = True
+            self.overlay.begin(f"Saving step {count(self.studio.training.step)}…")
+            event.ignore()
+            return
+        self._remember()
+        self.hide()
+        workers.stop_all(10_000)
+        event.accept()
+
+    @Slot()
+    def _quit_now(self) -> None:
+        """The last save stands; what came after it is lost."""
+        self._remember()
+        QApplication.exit(0)

@@ -1,0 +1,171 @@
+"""What was trained."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QUrl, Slot
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QStackedWidget, QTableView, QVBoxLayout, QWidget
+
+from ddpm_studio import runs
+from ddpm_studio.events import Failed
+from ddpm_studio.gui.item_models import RunsModel
+from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
+from ddpm_studio.runs import RunInfo
+
+
+class RunsPage(QWidget):
+    def __init__(self, studio: Studio) -> None:
+        super().__init__()
+        self.setObjectName("runsPage")
+        self.setAccessibleName("Runs")
+        self._studio = studio
+        self.model = RunsModel()
+        self.view = QTableView()
+        self.view.setObjectName("runsView")
+        self.view.setAccessibleName("Runs")
+        self.view.setModel(self.model)
+        self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setShowGrid(False)
+        self.view.setWordWrap(False)
+        self.view.verticalHeader().hide()
+        self.view.verticalHeader().setDefaultSectionSize(40)
+        self.view.setTabKeyNavigation(False)
+        header = self.view.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.continue_button = button("Continue", "continueRunButton", "play", tip="Train this run further")
+        self.use_button = button("Use model", "useModelButton", "sparkles", tip="Choose it for Generate and Blend")
+        self.curve_button = button("Show curve", "showCurveButton", "chart-line")
+        self.inside_button = button("Look inside", "lookInsideButton", "network")
+        self.folder_button = button("Open folder", "openRunButton", "folder-open")
+        self.delete_button = button("Delete", "deleteRunButton", "trash-2")
+        actions = row(self.continue_button, self.use_button, self.curve_button, self.inside_button, self.folder_button, -1, self.delete_button)
+        card = Card(actions, self._make_question(), self.view, spacing=12, margin=12)
+        inside = card.layout()
+        if isinstance(inside, QVBoxLayout):
+            inside.setStretch(2, 1)
+        go = button("Train a model", "runsDoor", "activity", "primary")
+        go.clicked.connect(lambda: studio.page_wanted.emit("Train"))
+        self.stack = QStackedWidget()
+        self.stack.addWidget(Card(EmptyState("history", "No runs yet", "Every training run is kept here: its settings, its curve and its model. Runs can be continued at any time.", go)))
+        self.stack.addWidget(card)
+        self.setLayout(column(self.stack))
+        self._connect()
+
+    def _make_question(self) -> QFrame:
+        """Asked in place: a box in the way would stop everything else."""
+        self.question = QFrame()
+        self.question.setObjectName("deleteQuestion")
+        self.question.setAccessibleName("Delete the run?")
+        self.question.setProperty("card", "notice")
+        self.question_text = label("", wrap=True)
+        yes, no = button("Delete for good", "confirmDeleteButton", "trash-2"), button("Keep", "keepRunButton", kind="quiet")
+        yes.clicked.connect(self._delete)
+        no.clicked.connect(self.question.hide)
+        layout = row(self.question_text, yes, no, margins=(16, 10, 10, 10))
+        layout.setStretch(0, 1)
+        self.question.setLayout(layout)
+        self.question.hide()
+        return self.question
+
+    def _connect(self) -> None:
+        studio = self._studio
+        self.view.selectionModel().selectionChanged.connect(self._selection_changed)
+        self.view.doubleClicked.connect(lambda index: self._show_curve())
+        self.continue_button.clicked.connect(self._continue)
+        self.use_button.clicked.connect(self._use)
+        self.curve_button.clicked.connect(self._show_curve)
+        self.inside_button.clicked.connect(self._look_inside)
+        self.folder_button.clicked.connect(self._open_folder)
+        self.delete_button.clicked.connect(self._ask_delete)
+        studio.runs_changed.connect(self._changed)
+
+    def showEvent(self, event: object) -> None:
+        self.refresh()
+
+    @Slot()
+    def _changed(self) -> None:
+        if self.isVisible():
+            self.refresh()
+
+    def refresh(self) -> None:
+        chosen = self.current.run.name if self.current else ""
+        training = self._studio.training
+        self.model.set_runs(runs.list_runs(), training.run.name if training.active and training.run else "")
+        self.stack.setCurrentIndex(1 if self.model.runs else 0)
+        if self.model.runs:
+            names = [info.run.name for info in self.model.runs]
+            self.view.selectRow(names.index(chosen) if chosen in names else 0)
+        self._selection_changed()
+
+    @property
+    def current(self) -> RunInfo | None:
+        rows = self.view.selectionModel().selectedRows()
+        return self.model.runs[rows[0].row()] if rows and rows[0].row() < len(self.model.runs) else None
+
+    @Slot()
+    def _selection_changed(self) -> None:
+        info = self.current
+        training = self._studio.training
+        in_training = bool(info and training.active and training.run and training.run.path == info.run.path)
+        self.continue_button.setEnabled(bool(info and info.run.resume_file.is_file() and not training.active))
+        for part in (self.use_button, self.inside_button):
+            part.setEnabled(bool(info and info.has_model))
+        self.curve_button.setEnabled(bool(info))
+        self.folder_button.setEnabled(bool(info))
+        self.delete_button.setEnabled(bool(info) and not in_training)
+        self.question.hide()
+
+    @Slot()
+    def _continue(self) -> None:
+        if self.current:
+            self._studio.page_wanted.emit("Train")
+            self._studio.resume_wanted.emit(self.current.run)
+
+    @Slot()
+    def _use(self) -> None:
+        self._choose_model()
+        self._studio.page_wanted.emit("Generate")
+
+    @Slot()
+    def _look_inside(self) -> None:
+        self._choose_model()
+        self._studio.page_wanted.emit("Inside")
+
+    def _choose_model(self) -> None:
+        if self.current:
+            self._studio.refresh_models(self.current.run.model_file)
+
+    @Slot()
+    def _show_curve(self) -> None:
+        info, training = self.current, self._studio.training
+        if info is None:
+            return
+        if training.active and training.run and training.run.path == info.run.path:
+            self._studio.page_wanted.emit("Train")
+        else:
+            self._studio.replay_wanted.emit(info.run)
+
+    @Slot()
+    def _open_folder(self) -> None:
+        if self.current:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.current.run.path)))
+
+    @Slot()
+    def _ask_delete(self) -> None:
+        if self.current:
+            self.question_text.setText(f"Delete {self.current.run.name} with its model and its curve? Pictures in the gallery stay.")
+            self.question.show()
+
+    @Slot()
+    def _delete(self) -> None:
+        if self.current:
+            try:
+                runs.delete_run(self.current.run)
+            except OSError as error:
+                self._studio.failed.emit(Failed.of(error))
+            self.refresh()
+            self._studio.refresh_models()

@@ -1,0 +1,257 @@
+"""Drop pictures, press Start, watch noise become pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
+
+from ddpm_studio import runs
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import Event, Failed, PreviewReady, StepDone
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.pages.dataset_section import DatasetSection
+from ddpm_studio.gui.pages.train_settings import TrainSettings
+from ddpm_studio.gui.presenters import ACTIVE, State
+from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, button, column, label, row
+from ddpm_studio.gui.widgets.live_panel import LivePanel
+from ddpm_studio.gui.widgets.picture_grid import PictureGrid
+from ddpm_studio.gui.words import count
+from ddpm_studio.requests import TrainRequest
+from ddpm_studio.runs import Run
+
+PICTURES, LIVE = 0, 1
+BUTTON_TEXTS = {State.WAITING: "Waiting…", State.PREPARING: "Preparing…", State.RUNNING: "Training…", State.PAUSING: "Pausing…", State.PAUSED: "Paused", State.STOPPING: "Saving…"}
+
+
+class TrainPage(QWidget):
+    resumable_changed = Signal()
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__()
+        self.setObjectName("trainPage")
+        self.setAccessibleName("Train")
+        self._studio = studio
+        self._offered: Run | None = None
+        self.dataset = DatasetSection(studio)
+        self.settings = TrainSettings()
+        self.train_button = button("Start training", "trainButton", "play", "primary", "Start training (Ctrl+T)")
+        self.pause_button = button("Pause", "pauseButton", "pause", tip="Save and pause (Ctrl+P)")
+        self.stop_button = button("Stop", "stopButton", "square", tip="Save and stop")
+        footer = QWidget()
+        footer.setLayout(row(self.train_button, self.pause_button, self.stop_button))
+        footer_layout = footer.layout()
+        if footer_layout is not None and hasattr(footer_layout, "setStretch"):
+            footer_layout.setStretch(0, 1)
+        controls = ControlColumn(self.dataset, self.settings, footer=footer)
+        self.live = LivePanel()
+        self.setLayout(row(controls, self._make_stage(), spacing=12))
+        self._connect()
+        self._show_state(studio.training.state)
+        self._offer_last_run()
+
+    def _make_stage(self) -> QWidget:
+        self.view = Segments(("Pictures", "Live"), "trainView", "What is shown")
+        self.stage_title = label("", "caption", "stageCaption")
+        self.contact_sheet = PictureGrid("contactSheet", "Pictures of the data set", gap=6)
+        sheet_title = label("A look at the pictures", "heading")
+        self.sheet_facts = label("as the network will see them", "caption")
+        sheet = Card(row(sheet_title, 4, self.sheet_facts, -1), self.contact_sheet, spacing=8, margin=12)
+        inside = sheet.layout()
+        if isinstance(inside, QVBoxLayout):
+            inside.setStretch(1, 1)
+        self.generate_door = button("Generate pictures", "doorGenerate", "sparkles", tip="With a model that is there already")
+        self.blend_door = button("Blend two pictures", "doorBlend", "blend")
+        self.empty = EmptyState(
+            "images", "Watch noise become pictures",
+            "Drop a folder of pictures on the left and press Start training. After a minute you see shapes, after ten minutes pictures.",
+            self.generate_door, self.blend_door,
+        )
+        empty_card = Card(self.empty)
+        self.stack = QStackedWidget()
+        for part in (empty_card, sheet, self.live):
+            self.stack.addWidget(part)
+        self.offer = self._make_offer()
+        self.head = QWidget()
+        self.head.setLayout(row(self.view, 4, self.stage_title, -1))
+        stage = QWidget()
+        stage.setLayout(column(self.offer, self.head, self.stack, spacing=12))
+        return stage
+
+    def _make_offer(self) -> QFrame:
+        offer = QFrame()
+        offer.setObjectName("resumeCard")
+        offer.setAccessibleName("Continue the last run")
+        offer.setProperty("card", "notice")
+        self.offer_text = label("", name="resumeText", wrap=True)
+        self.continue_button = button("Continue", "continueButton", "play")
+        self.dismiss_button = button("Not now", "dismissButton", kind="quiet")
+        offer.setLayout(row(self.offer_text, self.continue_button, self.dismiss_button, margins=(16, 10, 10, 10)))
+        layout = offer.layout()
+        if layout is not None and hasattr(layout, "setStretch"):
+            layout.setStretch(0, 1)
+        offer.hide()
+        return offer
+
+    def _connect(self) -> None:
+        studio = self._studio
+        self.dataset.ready.connect(self._dataset_ready)
+        self.settings.data_changed.connect(self._data_changed)
+        self.train_button.clicked.connect(self.start)
+        self.pause_button.clicked.connect(studio.training.toggle_pause)
+        self.stop_button.clicked.connect(studio.training.stop)
+        self.view.chosen.connect(self._show_view)
+        self.continue_button.clicked.connect(self._continue_offered)
+        self.dismiss_button.clicked.connect(self._dismiss_offered)
+        self.generate_door.clicked.connect(lambda: studio.page_wanted.emit("Generate"))
+        self.blend_door.clicked.connect(lambda: studio.page_wanted.emit("Blend"))
+        studio.training.state_changed.connect(self._show_state)
+        studio.training.events.connect(self._receive)
+        studio.device_found.connect(lambda kind, words: self.settings.set_device(kind))
+        studio.resume_wanted.connect(self.resume)
+        studio.replay_wanted.connect(self.replay)
+        studio.models_changed.connect(self._show_doors)
+
+    # Starting.
+
+    @Slot()
+    def start(self) -> None:
+        training = self._studio.training
+        if training.active:
+            return
+        source, report = self.dataset.source, self.dataset.report
+        if source is None or report is None:
+            self._studio.failed.emit(Failed("There are no pictures to train on yet.", "Drop a folder of pictures on the Train page, or try the sample pictures."))
+            return
+        try:
+            config = self.settings.config()
+        except UserError as error:
+            self._studio.failed.emit(Failed.of(error))
+            return
+        run = runs.new_run(Path(report.name).stem or report.name, config.preset)
+        self._begin(TrainRequest(run=run, data=source, config=config, max_seconds=self.settings.max_seconds))
+
+    @Slot(object)
+    def resume(self, run: Run) -> None:
+        """Go on with a run where it stopped, on the pictures that it was trained on."""
+        if self._studio.training.active:
+            return
+        try:
+            source = str(run.read_notes().get("source", ""))
+        except UserError as error:
+            self._studio.failed.emit(Failed.of(error))
+            return
+        if source and Path(source).exists():
+            data = Path(source)
+        elif self.dataset.source:
+            data = self.dataset.source
+        else:
+            self._studio.failed.emit(Failed(f"The pictures of {run.name} are not where they were: {source or 'unknown'}.", "Open them again on the Train page, then continue the run."))
+            return
+        if self.dataset.source != data and not self.dataset.busy:
+            self.dataset.open([data])
+        self._begin(TrainRequest(run=run, data=data, resume=True, max_seconds=self.settings.max_seconds))
+        self._studio.ask(self._studio.jobs.replay(run), self.live.receive)
+
+    @Slot(object)
+    def replay(self, run: Run) -> None:
+        if self._studio.training.active:
+            self._studio.said.emit("A run is in training; its curve is on the Train page")
+        else:
+            self.live.clear()
+            self._studio.training.replay(run)
+            self.stage_title.setText(f"{run.name}, as it went")
+        self._studio.page_wanted.emit("Train")
+        self._set_view(LIVE)
+
+    def _begin(self, request: TrainRequest) -> None:
+        self.live.clear()
+        self.offer.hide()
+        self.stage_title.setText(request.run.name)
+        self._studio.training.start(request)
+        self._set_view(LIVE)
+
+    # Showing.
+
+    @Slot(State)
+    def _show_state(self, state: State) -> None:
+        active = state in ACTIVE
+        self.train_button.setEnabled(not active)
+        self.train_button.setText(BUTTON_TEXTS.get(state, "Start training"))
+        self.pause_button.setEnabled(state in (State.PREPARING, State.RUNNING, State.PAUSED, State.PAUSING))
+        paused = state in (State.PAUSED, State.PAUSING)
+        self.pause_button.setText("Resume" if paused else "Pause")
+        self.pause_button.setAccessibleName("Resume" if paused else "Pause")
+        theme.set_icon(self.pause_button, "play" if paused else "pause")
+        self.stop_button.setEnabled(active and state is not State.STOPPING)
+        self.dataset.setEnabled(not active)
+        self.settings.setEnabled(not active)
+        self._show_head()
+
+    @Slot(list)
+    def _receive(self, batch: list[Event]) -> None:
+        self.live.receive(batch)
+        if any(isinstance(event, (StepDone, PreviewReady)) for event in batch):
+            self._show_head()
+
+    @Slot()
+    def _dataset_ready(self) -> None:
+        if self.dataset.report:
+            self.settings.set_report(self.dataset.report)
+        examples = self._studio.examples
+        self.contact_sheet.set_images(examples)
+        if self.dataset.report:
+            shown, size = len(examples), self.dataset.report.image_size
+            self.sheet_facts.setText(f"{count(shown)} of {count(self.dataset.report.pictures)}, {size} \u00d7 {size}, as the network will see them")
+        if not self._studio.training.active:
+            self._set_view(PICTURES)
+
+    @Slot()
+    def _data_changed(self) -> None:
+        self.dataset.set_settings(self.settings.data_config)
+
+    @Slot(int)
+    def _show_view(self, view: int) -> None:
+        self._set_view(view)
+
+    def _set_view(self, view: int) -> None:
+        self.view.choose(view)
+        self.stack.setCurrentIndex(2 if view == LIVE else 1 if self.dataset.report else 0)
+        self._show_head()
+
+    def _show_head(self) -> None:
+        something = self._studio.training.active or self.live.plot.series.size > 0 or bool(self.live.previews) or self.stack.currentIndex() == 2
+        self.head.setVisible(something)
+
+    @Slot()
+    def _show_doors(self) -> None:
+        for door in (self.generate_door, self.blend_door):
+            door.setVisible(bool(self._studio.models))
+
+    # The last run.
+
+    def _offer_last_run(self) -> None:
+        """A calm card: the newest run, when it stopped before its end and was not turned down before."""
+        newest = next(iter(runs.list_runs()), None)
+        if newest is None or not newest.run.resume_file.is_file() or newest.run.name == self._studio.preferences.dismissed_run:
+            return
+        self._offered = newest.run
+        self.offer_text.setText(f"{newest.run.name} stopped at step {count(newest.step)}. Continue?")
+        self.offer.show()
+
+    @Slot()
+    def _continue_offered(self) -> None:
+        if self._offered:
+            self.resume(self._offered)
+
+    @Slot()
+    def _dismiss_offered(self) -> None:
+        if self._offered:
+            self._studio.remember(dismissed_run=self._offered.name)
+        self.offer.hide()
+
+    def keyboard_start(self) -> None:
+        self.start()
+        self.train_button.setFocus(Qt.FocusReason.ShortcutFocusReason)

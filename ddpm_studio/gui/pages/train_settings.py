@@ -1,0 +1,128 @@
+"""What to train and for how long: preset, size, duration, and all settings for those who want them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QWidget
+
+from ddpm_studio.config import DataConfig, RunConfig
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import DatasetReport
+from ddpm_studio.gui.config_form import ConfigForm
+from ddpm_studio.gui.widgets.basics import Collapsible, column, field, label, row
+from ddpm_studio.presets import DESCRIPTIONS, PRESETS, choose_preset
+
+SIZES = (16, 32, 48, 64, 96, 128, 256)
+DURATIONS = (("10 minutes", 600), ("30 minutes", 1800), ("1 hour", 3600), ("Tonight (8 hours)", 8 * 3600), ("Until I stop it", None))
+
+
+class TrainSettings(QWidget):
+    data_changed = Signal()
+    """`data_config` is another one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._device, self._report = "cpu", None
+        self._changes: dict[str, Any] = {}
+        self.preset = combo("presetCombo", [("Automatic", "auto"), *((name, name) for name in PRESETS)])
+        for i, name in enumerate(PRESETS):
+            self.preset.setItemData(i + 1, DESCRIPTIONS.get(name, ""), Qt.ItemDataRole.ToolTipRole)
+        self.size = combo("imageSizeCombo", [("Automatic", None), *((f"{n} \u00d7 {n}", n) for n in SIZES)])
+        self.duration = combo("durationCombo", list(DURATIONS))
+        self.reason = label("", "caption", "presetReason", wrap=True)
+        self.problem = label("", "caption", "settingsProblem", wrap=True)
+        self.problem.setProperty("tone", "bad")
+        self.problem.hide()
+        self.form = ConfigForm(hidden=frozenset({"data.image_size"}))
+        self.more = Collapsible("All settings", self.form, "settingsToggle")
+        self.setLayout(
+            column(
+                column(field("Preset", self.preset), self.reason, spacing=6),
+                row(field("Picture size", self.size), field("Train for", self.duration), spacing=12),
+                self.more,
+                self.problem,
+                spacing=12,
+            )
+        )
+        self.preset.currentIndexChanged.connect(self._preset_chosen)
+        self.size.currentIndexChanged.connect(self._rebase)
+        self.form.edited.connect(self._edited)
+        self._rebase()
+
+    @property
+    def max_seconds(self) -> float | None:
+        seconds: float | None = self.duration.currentData()
+        return seconds
+
+    @property
+    def data_config(self) -> DataConfig:
+        try:
+            return self.config().data
+        except UserError:
+            return self._base().data
+
+    def config(self) -> RunConfig:
+        """Raises UserError when the settings do not fit together."""
+        return self._base().with_changes(self._changes) if self._changes else self._base()
+
+    def set_report(self, report: DatasetReport) -> None:
+        self._report = report
+        self._rebase()
+
+    def set_device(self, kind: str) -> None:
+        if kind != self._device:
+            self._device = kind
+            self._rebase()
+
+    def _base(self) -> RunConfig:
+        name, size = self.preset.currentData(), self.size.currentData()
+        if name == "auto":
+            name, _ = choose_preset(self._device, size, min(self._report.median) if self._report else None)
+        base = PRESETS[name]
+        return base.with_changes({"data.image_size": size}) if size and size != base.data.image_size else base
+
+    @Slot()
+    def _preset_chosen(self) -> None:
+        self._changes.clear()
+        self._rebase()
+
+    @Slot()
+    def _rebase(self) -> None:
+        name, size = self.preset.currentData(), self.size.currentData()
+        if name == "auto":
+            _, why = choose_preset(self._device, size, min(self._report.median) if self._report else None)
+            self.reason.setText(f"Chosen: {why}")
+        else:
+            self.reason.setText(DESCRIPTIONS.get(name, ""))
+        self._check()
+        if self.problem.isHidden():
+            self.form.set_config(self.config())
+        self.data_changed.emit()
+
+    @Slot(str, object)
+    def _edited(self, name: str, value: Any) -> None:
+        self._changes[name] = value
+        self._check()
+        if name.startswith("data."):
+            self.data_changed.emit()
+
+    def _check(self) -> None:
+        try:
+            self.config()
+        except UserError as error:
+            self.problem.setText(f"{error.message} {error.hint}")
+            self.problem.show()
+        else:
+            self.problem.hide()
+
+
+def combo(name: str, items: list[tuple[str, Any]]) -> QComboBox:
+    box = QComboBox()
+    box.setObjectName(name)
+    for text, data in items:
+        box.addItem(text, data)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    return box

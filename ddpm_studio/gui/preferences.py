@@ -1,0 +1,37 @@
+"""What the window remembers about a person, apart from its geometry: `settings.json` in the data directory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ddpm_studio import paths
+from ddpm_studio.errors import UserError
+from ddpm_studio.files import write_atomically
+
+
+class Preferences(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    theme: Literal["system", "light", "dark"] = "system"
+    last_folder: str = ""
+    """Where the last file dialog was."""
+    last_data: str = ""
+    """The data set that was open."""
+    dismissed_run: str = ""
+    """The stopped run that is not offered for continuation any more."""
+
+
+def load() -> Preferences:
+    with contextlib.suppress(OSError, ValueError, ValidationError):
+        return Preferences.model_validate(json.loads(paths.settings_file().read_text(encoding="utf-8")))
+    return Preferences()
+
+
+def save(preferences: Preferences) -> None:
+    """A full or read-only disk is no reason to disturb anybody about a preference."""
+    with contextlib.suppress(UserError):
+        write_atomically(paths.settings_file(), (preferences.model_dump_json(indent=2) + "\n").encode())

@@ -1,0 +1,258 @@
+"""What a run is doing, as the pages see it. States change when events arrive, not when buttons are clicked."""
+
+from __future__ import annotations
+
+import enum
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from ddpm_studio.events import Event, Failed, Finished, Paused, Resumed, StepDone, TrainingStarted
+from ddpm_studio.gui.jobs import Jobs
+from ddpm_studio.gui.workers import DeviceLane, Job, LatestRun, RunThread
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest
+from ddpm_studio.runs import Run
+
+
+class State(enum.Enum):
+    IDLE = enum.auto()
+    WAITING = enum.auto()
+    """For the device."""
+    PREPARING = enum.auto()
+    RUNNING = enum.auto()
+    PAUSING = enum.auto()
+    PAUSED = enum.auto()
+    STOPPING = enum.auto()
+    DONE = enum.auto()
+    FAILED = enum.auto()
+
+
+ACTIVE = frozenset({State.WAITING, State.PREPARING, State.RUNNING, State.PAUSING, State.PAUSED, State.STOPPING})
+
+
+class TrainingPresenter(QObject):
+    """One training run at a time."""
+
+    state_changed = Signal(State)
+    events = Signal(list)
+    """Of the run in training, or of a past one that is replayed."""
+
+    def __init__(self, jobs: Jobs, lane: DeviceLane, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.state = State.IDLE
+        self.run: Run | None = None
+        self.step = 0
+        self.replayed: Run | None = None
+        self._jobs, self._lane = jobs, lane
+        self._thread: RunThread | None = None
+        self._replay = LatestRun(self, interval=33)
+        self._replay.events.connect(self.events)
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+    def start(self, request: TrainRequest) -> None:
+        if self.active:
+            return
+        self._replay.cancel()
+        self.run, self.step, self.replayed = request.run, 0, None
+        self._set_state(State.WAITING)
+        self._lane.train(lambda: self._make_thread(request))
+
+    def pause(self) -> None:
+        if self.state in (State.PREPARING, State.RUNNING):
+            self._set_state(State.PAUSING)
+            self._lane.pause_training()
+
+    def resume(self) -> None:
+        if self.state in (State.PAUSED, State.PAUSING):
+            self._lane.resume_training()
+            if self.state is State.PAUSING:
+                self._set_state(State.RUNNING)
+
+    def toggle_pause(self) -> None:
+        if self.state in (State.PAUSED, State.PAUSING):
+            self.resume()
+        else:
+            self.pause()
+
+    def stop(self) -> None:
+        """Save and end."""
+        if not self.active or self.state is State.STOPPING:
+            return
+        if self._thread is None:
+            self._lane.cancel_waiting_training()
+            self._set_state(State.IDLE)
+            return
+        self._set_state(State.STOPPING)
+        self._thread.control.stop()
+
+    def request_checkpoint(self) -> None:
+        if self._thread:
+            self._thread.control.request_checkpoint()
+
+    def replay(self, run: Run) -> bool:
+        """Show a past run; not while one is in training."""
+        if self.active:
+            return False
+        self.replayed = run
+        self._replay.request(self._jobs.replay(run))
+        return True
+
+    def _make_thread(self, request: TrainRequest) -> RunThread:
+        self._thread = RunThread(self._jobs.train(request))
+        self._thread.events.connect(self._receive)
+        self._thread.ended.connect(self._ended)
+        self._set_state(State.PREPARING)
+        return self._thread
+
+    @Slot(list)
+    def _receive(self, batch: list[Event]) -> None:
+        for event in batch:
+            self._follow(event)
+        self.events.emit(batch)
+
+    def _follow(self, event: Event) -> None:
+        stopping = self.state is State.STOPPING
+        match event:
+            case TrainingStarted(step=step):
+                self.step = step
+                if self.state is State.PREPARING:
+                    self._set_state(State.RUNNING)
+            case StepDone(step=step):
+                self.step = step
+            case Paused() if not stopping:
+                self._set_state(State.PAUSED)
+            case Resumed() if not stopping:
+                self._set_state(State.RUNNING)
+            case Finished(step=step):
+                self.step = max(step, self.step)
+                self._set_state(State.DONE)
+            case Failed():
+                self._set_state(State.FAILED)
+
+    @Slot()
+    def _ended(self) -> None:
+        self._thread = None
+        if self.active:
+            self._set_state(State.DONE)
+
+    def _set_state(self, state: State) -> None:
+        if state is not self.state:
+            self.state = state
+            self.state_changed.emit(state)
+
+
+class SamplingPresenter(QObject):
+    """Pictures from noise."""
+
+    state_changed = Signal(State)
+    events = Signal(list)
+    OWNER = "generate"
+
+    def __init__(self, jobs: Jobs, lane: DeviceLane, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.state = State.IDLE
+        self._jobs, self._lane = jobs, lane
+        self._thread: RunThread | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+    def start(self, request: SampleRequest) -> None:
+        if self.active:
+            return
+        self._set_state(State.WAITING)
+        self._lane.borrow(self.OWNER, lambda: self._launch(request), "pictures are made")
+
+    def cancel(self) -> None:
+        if self._thread:
+            self._set_state(State.STOPPING)
+            self._thread.control.stop()
+        elif self.active:
+            self._lane.withdraw(self.OWNER)
+            self._set_state(State.IDLE)
+
+    def _launch(self, request: SampleRequest) -> None:
+        self._thread = RunThread(self._jobs.generate(request))
+        self._thread.events.connect(self._receive)
+        self._thread.ended.connect(self._ended)
+        self._set_state(State.RUNNING)
+        self._thread.launch()
+
+    @Slot(list)
+    def _receive(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, Failed):
+                self._set_state(State.FAILED)
+            elif isinstance(event, Finished):
+                self._set_state(State.DONE)
+        self.events.emit(batch)
+
+    @Slot()
+    def _ended(self) -> None:
+        self._thread = None
+        self._lane.give_back(self.OWNER)
+        if self.active:
+            self._set_state(State.DONE)
+
+    def _set_state(self, state: State) -> None:
+        if state is not self.state:
+            self.state = state
+            self.state_changed.emit(state)
+
+
+class BlendPresenter(QObject):
+    """The newest blend wins; a sheet over lambda is a blend with several lambdas."""
+
+    events = Signal(list)
+    busy_changed = Signal(bool)
+    OWNER = "blend"
+    SHEET_OWNER = "sheet"
+    LINGER_MS = 1500
+    """How long training waits for another movement of the slider before it goes on."""
+
+    def __init__(self, jobs: Jobs, lane: DeviceLane, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._jobs, self._lane = jobs, lane
+        self._latest = LatestRun(self)
+        self._latest.events.connect(self.events)
+        self._latest.idle.connect(self._idle)
+        self._sheet = LatestRun(self, interval=33)
+        self._sheet.events.connect(self.events)
+        self._sheet.idle.connect(self._sheet_idle)
+
+    def blend(self, request: BlendRequest, quick: bool) -> None:
+        """A quick blend is let through while the slider moves; a full one is overtaken by any newer request."""
+        self._begin(self.OWNER, self._latest, self._jobs.blend(request), quick)
+
+    def sheet(self, request: BlendRequest) -> None:
+        self._begin(self.SHEET_OWNER, self._sheet, self._jobs.blend(request), False)
+
+    def cancel(self) -> None:
+        for owner in (self.OWNER, self.SHEET_OWNER):
+            self._lane.withdraw(owner)
+        self._latest.cancel()
+        self._sheet.cancel()
+
+    @property
+    def busy(self) -> bool:
+        return self._latest.busy or self._sheet.busy
+
+    def _begin(self, owner: str, runner: LatestRun, job: Job, patient: bool) -> None:
+        def start() -> None:
+            self.busy_changed.emit(True)
+            runner.request(job, patient)
+
+        self._lane.borrow(owner, start, "pictures are blended")
+
+    @Slot()
+    def _idle(self) -> None:
+        self._lane.give_back(self.OWNER, self.LINGER_MS)
+        self.busy_changed.emit(self.busy)
+
+    @Slot()
+    def _sheet_idle(self) -> None:
+        self._lane.give_back(self.SHEET_OWNER, self.LINGER_MS)
+        self.busy_changed.emit(self.busy)

@@ -1,0 +1,124 @@
+"""What all pages share: the presenters, the models, and a few messages between pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal, Slot
+
+from ddpm_studio.events import CheckpointSaved, Event, Failed, Images
+from ddpm_studio.gui import preferences
+from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed
+from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
+from ddpm_studio.gui.workers import DeviceLane, Job, RunThread
+
+
+class Studio(QObject):
+    said = Signal(str)
+    """A sentence for the status line."""
+    failed = Signal(Failed)
+    models_changed = Signal()
+    model_changed = Signal()
+    device_found = Signal(str, str)
+    dataset_opened = Signal()
+    gallery_changed = Signal()
+    runs_changed = Signal()
+    page_wanted = Signal(str)
+    blend_wanted = Signal(str, object)
+    """"A" or "B", and a path or uint8 [H, W, C]."""
+    recipe_wanted = Signal(dict)
+    resume_wanted = Signal(object)
+    """A Run to go on with."""
+    replay_wanted = Signal(object)
+
+    def __init__(self, jobs: Jobs | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.jobs = jobs or Jobs()
+        self.preferences = preferences.load()
+        self.lane = DeviceLane(self)
+        self.training = TrainingPresenter(self.jobs, self.lane, self)
+        self.sampling = SamplingPresenter(self.jobs, self.lane, self)
+        self.blending = BlendPresenter(self.jobs, self.lane, self)
+        self.models: tuple[ModelChoice, ...] = ()
+        self.model: ModelChoice | None = None
+        self.device = "cpu"
+        self.examples: Images = np.zeros((0, 1, 1, 3), np.uint8)
+        self._wanted_model: Path | None = None
+        self._chosen_by_hand = False
+        self.lane.status.connect(self.said)
+        self.training.events.connect(self._follow_training)
+        self.training.state_changed.connect(self._training_state)
+        for presenter in (self.training, self.sampling, self.blending):
+            presenter.events.connect(self.report_failures)
+
+    def ask(self, job: Job, receive: Callable[[list[Event]], None]) -> RunThread:
+        """Run a short job beside everything else; failures go to the banner."""
+        thread = RunThread(job)
+        thread.events.connect(receive)
+        thread.events.connect(self.report_failures)
+        thread.launch()
+        return thread
+
+    def remember(self, **changes: str) -> None:
+        self.preferences = self.preferences.model_copy(update=changes)
+        preferences.save(self.preferences)
+
+    # Models.
+
+    def refresh_models(self, want: Path | None = None) -> None:
+        """Look again which models there are; `want` is chosen when it is among them."""
+        if want is not None:
+            self._wanted_model = want
+        self.ask(self.jobs.models(), self._models_listed)
+
+    def choose_model(self, model: ModelChoice | None, by_hand: bool = False) -> None:
+        self._chosen_by_hand = self._chosen_by_hand or by_hand
+        if model != self.model:
+            self.model = model
+            self.model_changed.emit()
+
+    def find_model(self, name: str) -> ModelChoice | None:
+        return next((model for model in self.models if name in (model.name, str(model.path), model.path.stem)), None)
+
+    @Slot(list)
+    def _models_listed(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, ModelsListed):
+                self.models = event.models
+                wanted = self._wanted_model or (self.model.path if self.model else None)
+                chosen = next((m for m in self.models if wanted in (m.path, m.path.parent)), None)
+                if chosen and self._wanted_model:
+                    self._wanted_model = None
+                self.models_changed.emit()
+                self.choose_model(chosen or next(iter(self.models), None))
+
+    # Between engines and pages.
+
+    @Slot(list)
+    def report_failures(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, Failed):
+                self.failed.emit(event)
+            elif isinstance(event, DeviceFound):
+                self.device = event.kind
+                self.device_found.emit(event.kind, event.words)
+
+    @Slot(list)
+    def _follow_training(self, batch: list[Event]) -> None:
+        run = self.training.run
+        if run and any(isinstance(event, CheckpointSaved) for event in batch):
+            known = any(model.path == run.model_file for model in self.models)
+            self.refresh_models(None if known or self._chosen_by_hand else run.model_file)
+
+    @Slot(State)
+    def _training_state(self, state: State) -> None:
+        if state in (State.DONE, State.FAILED, State.RUNNING):
+            self.runs_changed.emit()
+
+    def shut_down(self) -> None:
+        """Ask everything to end; training saves first."""
+        self.blending.cancel()
+        self.sampling.cancel()
+        self.training.stop()

@@ -1,0 +1,279 @@
+"""Small parts that all pages are put together from, so that spacing and type are the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QButtonGroup,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ddpm_studio.gui import theme
+
+SPACE = 8
+WIDE = 16
+
+
+def label(text: str = "", role: str = "", name: str = "", wrap: bool = False) -> QLabel:
+    widget = QLabel(text)
+    if role:
+        widget.setProperty("role", role)
+    if name:
+        widget.setObjectName(name)
+        widget.setAccessibleName(name)
+    widget.setWordWrap(wrap)
+    widget.setTextFormat(Qt.TextFormat.PlainText)
+    return widget
+
+
+def button(text: str, name: str, icon: str = "", kind: str = "", tip: str = "", accessible: str = "") -> QPushButton:
+    """`kind`: "primary", "quiet", "link" or "segment"."""
+    widget = QPushButton(text)
+    widget.setObjectName(name)
+    widget.setAccessibleName(accessible or text or tip)
+    if kind:
+        widget.setProperty(kind, True)
+    if icon:
+        theme.set_icon(widget, icon, {"primary": "on_accent", "link": "accent"}.get(kind, "text"))
+    if tip:
+        widget.setToolTip(tip)
+    return widget
+
+
+def tool_button(icon: str, name: str, tip: str, side: int = 18) -> QToolButton:
+    widget = QToolButton()
+    widget.setObjectName(name)
+    widget.setAccessibleName(tip)
+    widget.setToolTip(tip)
+    theme.set_icon(widget, icon, "dim", side)
+    return widget
+
+
+def named(widget: QWidget, name: str, accessible: str) -> QWidget:
+    widget.setObjectName(name)
+    widget.setAccessibleName(accessible)
+    return widget
+
+
+def column(*parts: QWidget | QLayout | int, spacing: int = SPACE, margins: tuple[int, int, int, int] = (0, 0, 0, 0)) -> QVBoxLayout:
+    """Widgets, layouts and gaps from top to bottom; a gap of -1 takes the rest."""
+    layout = QVBoxLayout()
+    _fill(layout, parts, spacing, margins)
+    return layout
+
+
+def row(*parts: QWidget | QLayout | int, spacing: int = SPACE, margins: tuple[int, int, int, int] = (0, 0, 0, 0)) -> QHBoxLayout:
+    """The same from left to right."""
+    layout = QHBoxLayout()
+    _fill(layout, parts, spacing, margins)
+    return layout
+
+
+def _fill(layout: QVBoxLayout | QHBoxLayout, parts: tuple[QWidget | QLayout | int, ...], spacing: int, margins: tuple[int, int, int, int]) -> None:
+    layout.setSpacing(spacing)
+    layout.setContentsMargins(*margins)
+    for part in parts:
+        if isinstance(part, int):
+            layout.addStretch(1) if part < 0 else layout.addSpacing(part)
+        elif isinstance(part, QLayout):
+            layout.addLayout(part)
+        else:
+            layout.addWidget(part)
+
+
+def field(text: str, widget: QWidget, tip: str = "") -> QVBoxLayout:
+    """A control with its name above it."""
+    caption = label(text, "field")
+    caption.setBuddy(widget)
+    if not widget.accessibleName():
+        widget.setAccessibleName(text)
+    if tip:
+        widget.setToolTip(tip)
+        caption.setToolTip(tip)
+    return column(caption, widget, spacing=4)
+
+
+class Card(QFrame):
+    """A surface with a border, a heading and a column of parts."""
+
+    def __init__(self, *parts: QWidget | QLayout | int, heading: str = "", spacing: int = 12, margin: int = WIDE) -> None:
+        super().__init__()
+        self.setProperty("card", "true")
+        top: list[QWidget | QLayout | int] = [label(heading, "heading")] if heading else []
+        self.setLayout(column(*top, *parts, spacing=spacing, margins=(margin, margin, margin, margin)))
+
+
+def rule() -> QFrame:
+    line = QFrame()
+    line.setProperty("rule", "true")
+    return line
+
+
+class ControlColumn(QWidget):
+    """The column of controls at the left of a page: it scrolls, its last part stays in sight."""
+
+    def __init__(self, *parts: QWidget | QLayout | int, footer: QWidget | None = None, width: int = 320) -> None:
+        super().__init__()
+        self.setFixedWidth(width)
+        inner = QWidget()
+        inner.setProperty("plain", "true")
+        inner.setLayout(column(*parts, -1, spacing=12, margins=(0, 0, 8, 0)))
+        self.scroll = QScrollArea()
+        self.scroll.setWidget(inner)
+        self.scroll.setWidgetResizable(True)
+        self.scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.scroll.viewport().setAutoFillBackground(False)
+        layout = column(self.scroll, spacing=12)
+        if footer:
+            layout.addLayout(row(footer, margins=(0, 0, 8, 0)))
+        self.setLayout(layout)
+        calm_wheel(inner)
+
+
+class _WheelGuard(QObject):
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+def calm_wheel(root: QWidget) -> None:
+    """The wheel scrolls the column and changes a value only in the field that has the focus."""
+    guard = _WheelGuard(root)
+    for kind in (QComboBox, QAbstractSpinBox, QSlider):
+        for widget in root.findChildren(kind):
+            widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            widget.installEventFilter(guard)
+
+
+class Collapsible(QWidget):
+    """A heading that opens and closes what is under it."""
+
+    def __init__(self, heading: str, content: QWidget, name: str) -> None:
+        super().__init__()
+        self.content = content
+        self.toggle = QToolButton()
+        self.toggle.setObjectName(name)
+        self.toggle.setAccessibleName(heading)
+        self.toggle.setText(heading)
+        self.toggle.setProperty("disclosure", "true")
+        self.toggle.setCheckable(True)
+        self.toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.toggle.toggled.connect(self._set_open)
+        self.setLayout(column(self.toggle, content, spacing=8))
+        self._set_open(False)
+
+    @Slot(bool)
+    def _set_open(self, is_open: bool) -> None:
+        self.content.setVisible(is_open)
+        theme.set_icon(self.toggle, "chevron-down" if is_open else "chevron-right", "dim", 16)
+
+
+class Segments(QFrame):
+    """A few exclusive choices side by side."""
+
+    chosen = Signal(int)
+
+    def __init__(self, texts: tuple[str, ...], name: str, accessible: str) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setAccessibleName(accessible)
+        self.setProperty("segments", "true")
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self._group = QButtonGroup(self)
+        layout = row(spacing=2, margins=(3, 3, 3, 3))
+        for i, text in enumerate(texts):
+            part = button(text, f"{name}{i}", kind="segment")
+            part.setCheckable(True)
+            self._group.addButton(part, i)
+            layout.addWidget(part)
+        self.setLayout(layout)
+        self._group.button(0).setChecked(True)
+        self._group.idClicked.connect(self.chosen)
+
+    @property
+    def current(self) -> int:
+        return self._group.checkedId()
+
+    def choose(self, index: int) -> None:
+        self._group.button(index).setChecked(True)
+
+    def set_enabled(self, index: int, enabled: bool) -> None:
+        self._group.button(index).setEnabled(enabled)
+
+
+class EmptyState(QWidget):
+    """What to do when there is nothing to show yet."""
+
+    def __init__(self, icon: str, heading: str, text: str, *actions: QPushButton) -> None:
+        super().__init__()
+        picture = QLabel()
+        picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        theme.set_icon(picture, icon, "faint", 40)
+        self.heading, self.text = label(heading, "empty", wrap=True), label(text, "caption", wrap=True)
+        for part in (self.heading, self.text):
+            part.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            part.setMaximumWidth(420)
+            part.setMinimumWidth(min(420, 260))
+        middle = column(-1, picture, 8, spacing=4)
+        for part in (self.heading, self.text):
+            middle.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
+        if actions:
+            middle.addSpacing(12)
+            middle.addLayout(row(-1, *actions, -1))
+        middle.addStretch(1)
+        self.setLayout(row(-1, middle, -1, margins=(24, 24, 24, 24)))
+
+    def say(self, heading: str, text: str) -> None:
+        self.heading.setText(heading)
+        self.text.setText(text)
+
+
+class ValueSlider(QWidget):
+    """A slider with its name and its value above it."""
+
+    changed = Signal(int)
+    released = Signal()
+
+    def __init__(self, text: str, name: str, low: int, high: int, value: int, show: Callable[[int], str] = str, tip: str = "") -> None:
+        super().__init__()
+        self._show = show
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setObjectName(name)
+        self.slider.setAccessibleName(text)
+        self.slider.setRange(low, high)
+        self.slider.setValue(value)
+        self.value_label = label(show(value), "value")
+        caption = label(text, "field")
+        caption.setBuddy(self.slider)
+        self.setLayout(column(row(caption, -1, self.value_label), self.slider, spacing=2))
+        if tip:
+            self.setToolTip(tip)
+        self.slider.valueChanged.connect(self._changed)
+        self.slider.sliderReleased.connect(self.released)
+
+    @property
+    def value(self) -> int:
+        return self.slider.value()
+
+    @Slot(int)
+    def _changed(self, value: int) -> None:
+        self.value_label.setText(self._show(value))
+        self.changed.emit(value)

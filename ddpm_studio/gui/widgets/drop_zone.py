@@ -1,0 +1,140 @@
+"""Where a folder of pictures is dropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QLabel, QProgressBar, QStackedWidget, QVBoxLayout, QWidget
+
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.widgets.basics import button, column, label, row
+from ddpm_studio.gui.words import elided
+
+
+class DropZone(QWidget):
+    """Large and inviting while it is empty, a compact card afterwards."""
+
+    dropped = Signal(list)
+    """Of paths: one folder or zip, or several pictures."""
+    browse_wanted = Signal()
+    samples_wanted = Signal()
+    cancel_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("datasetDropZone")
+        self.setAccessibleName("Drop a folder of pictures here")
+        self.setAcceptDrops(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._over = False
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self._make_empty())
+        self._stack.addWidget(self._make_card())
+        self._stack.addWidget(self._make_busy())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 2, 2, 2)
+        layout.addWidget(self._stack)
+        self.show_empty()
+
+    def _make_empty(self) -> QWidget:
+        picture = QLabel()
+        picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        theme.set_icon(picture, "images", "accent", 36)
+        heading = label("Drop your pictures here", "heading")
+        text = label("A folder, a zip file or some pictures.\n100 or more give good results.", "caption", wrap=True)
+        for part in (heading, text):
+            part.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.choose_button = button("Choose folder…", "chooseFolderButton", "folder-open")
+        self.samples_button = button("Try the sample pictures", "samplesButton", kind="link", tip="1,200 small pixel-art tiles in the public domain")
+        for part_button in (self.choose_button, self.samples_button):
+            part_button.setAutoDefault(False)
+        self.choose_button.clicked.connect(self.browse_wanted)
+        self.samples_button.clicked.connect(self.samples_wanted)
+        page = QWidget()
+        page.setLayout(column(-1, picture, 8, heading, text, 12, row(-1, self.choose_button, -1), row(-1, self.samples_button, -1), -1, spacing=4, margins=(16, 16, 16, 16)))
+        return page
+
+    def _make_card(self) -> QWidget:
+        picture = QLabel()
+        theme.set_icon(picture, "images", "accent", 24)
+        self._name = label(role="heading")
+        self._facts = label(role="caption", wrap=True)
+        self.change_button = button("Change…", "changeFolderButton", kind="quiet", tip="Choose another folder (Ctrl+O)")
+        self.change_button.clicked.connect(self.browse_wanted)
+        page = QWidget()
+        page.setLayout(row(picture, column(-1, self._name, self._facts, -1, spacing=2), -1, self.change_button, spacing=12, margins=(14, 10, 6, 10)))
+        return page
+
+    def _make_busy(self) -> QWidget:
+        self._doing = label(role="caption")
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setObjectName("datasetProgress")
+        self._bar.setAccessibleName("Reading pictures")
+        cancel = button("Cancel", "cancelDatasetButton", kind="quiet")
+        cancel.clicked.connect(self.cancel_wanted)
+        page = QWidget()
+        page.setLayout(column(row(self._doing, -1, cancel), self._bar, spacing=4, margins=(16, 8, 8, 14)))
+        return page
+
+    def show_empty(self) -> None:
+        self._show(0, 248)
+
+    def show_data(self, name: str, facts: str) -> None:
+        self._name.setText(elided(name, 24))
+        self._name.setToolTip(name)
+        self._facts.setText(facts)
+        self.setAccessibleDescription(f"{name}: {facts}")
+        self._show(1, 72)
+
+    def show_progress(self, text: str, done: int, total: int) -> None:
+        self._doing.setText(text)
+        self._bar.setRange(0, total)
+        self._bar.setValue(done)
+        self._show(2, 72)
+
+    def _show(self, page: int, height: int) -> None:
+        self._stack.setCurrentIndex(page)
+        self.setFixedHeight(height)
+        self.update()
+
+    def _set_over(self, over: bool) -> None:
+        self._over = over
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        empty = self._stack.currentIndex() == 0
+        lit = self._over or self.hasFocus()
+        painter.setBrush(theme.color("accent_soft" if self._over else "base"))
+        pen = QPen(theme.color("accent" if lit else "line_strong" if empty else "line"), 2 if empty or lit else 1)
+        if empty:
+            pen.setStyle(Qt.PenStyle.CustomDashLine)
+            pen.setDashPattern([4, 3])
+        painter.setPen(pen)
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 10, 10)
+        painter.end()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.browse_wanted.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+            self._set_over(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._set_over(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._set_over(False)
+        files = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if files:
+            event.acceptProposedAction()
+            self.dropped.emit(files)

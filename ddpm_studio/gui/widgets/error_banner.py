@@ -1,0 +1,52 @@
+"""The one place where errors appear."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy
+
+from ddpm_studio.events import Failed
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.widgets.basics import button, column, label, row, tool_button
+
+
+class ErrorBanner(QFrame):
+    """What is wrong, what to do, and the details for a report. It never stops anybody from going on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("errorBanner")
+        self.setAccessibleName("Error")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self._details = ""
+        self._icon = QLabel()
+        theme.set_icon(self._icon, "triangle-alert", "bad", 20)
+        self.message = label(role="heading", name="errorMessage", wrap=True)
+        self.hint = label(name="errorHint", wrap=True)
+        for text in (self.message, self.hint):
+            text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.copy_button = button("Copy details", "copyDetailsButton", "copy")
+        self.close_button = tool_button("x", "closeErrorButton", "Close this message")
+        self.setLayout(row(self._icon, column(self.message, self.hint, spacing=2), self.copy_button, self.close_button, spacing=12, margins=(16, 12, 12, 12)))
+        lines = self.layout()
+        if lines is not None:
+            lines.setAlignment(self._icon, Qt.AlignmentFlag.AlignTop)
+        self.copy_button.clicked.connect(self._copy)
+        self.close_button.clicked.connect(self.hide)
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.hide, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        self.hide()
+
+    def show_failure(self, failed: Failed) -> None:
+        self.message.setText(failed.message)
+        self.hint.setText(failed.hint)
+        self._details = failed.details
+        self.copy_button.setVisible(bool(failed.details))
+        self.copy_button.setText("Copy details")
+        self.setAccessibleDescription(f"{failed.message} {failed.hint}")
+        self.show()
+
+    @Slot()
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(f"{self.message.text()}\n{self.hint.text()}\n\n{self._details}")
+        self.copy_button.setText("Copied")

@@ -1,0 +1,193 @@
+"""Noise becomes a picture: x_t above, the network's guess of x_0 below, from left to right."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, QSizeF, Qt, Signal, Slot
+from PySide6.QtGui import QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QSlider, QWidget
+
+from ddpm_studio.events import FrameReady
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.qimage import draw_picture, fitted, to_qimage
+from ddpm_studio.gui.widgets.basics import column, label, row
+from ddpm_studio.gui.widgets.picture_view import PictureView
+
+COLUMNS = 12
+NAMES = 64
+"""Width of the names of the rows."""
+HEAD = 20
+"""Height of the line with the timesteps."""
+GAP = 4
+
+
+class Strip(QWidget):
+    """Two rows of small pictures; a click on a column chooses it."""
+
+    chosen = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("filmstripFrames")
+        self.setAccessibleName("Frames from noise to picture")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.columns: dict[int, tuple[int, QImage, QImage]] = {}
+        self.count = COLUMNS
+        self.current = -1
+
+    def sizeHint(self) -> QSize:
+        return QSize(720, HEAD + 2 * 66 + GAP)
+
+    def heightForWidth(self, width: int) -> int:
+        return HEAD + 2 * int(self._step(width)) + GAP
+
+    def resizeEvent(self, event: object) -> None:
+        self.setFixedHeight(min(self.heightForWidth(self.width()), HEAD + 2 * 112 + GAP))
+
+    def _step(self, width: int) -> float:
+        return (width - NAMES + GAP) / self.count
+
+    def cell(self, column_index: int, line: int) -> QRectF:
+        step = self._step(self.width())
+        side = (self.height() - HEAD - GAP) / 2
+        return QRectF(NAMES + column_index * step, HEAD + line * (side + GAP), step - GAP, side)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        small = QFont(self.font())
+        small.setPixelSize(11)
+        painter.setFont(small)
+        centred = int(Qt.AlignmentFlag.AlignCenter)
+        painter.setPen(theme.color("dim"))
+        painter.drawText(QRectF(0, 0, NAMES - 8, HEAD), int(Qt.AlignmentFlag.AlignVCenter), "step t")
+        for line, text in enumerate(("noisy\nx\u209c", "guess\nx̂\u2080")):
+            cell = self.cell(0, line)
+            painter.drawText(QRectF(0, cell.top(), NAMES - 8, cell.height()), int(Qt.AlignmentFlag.AlignVCenter), text)
+        for i in range(self.count):
+            known = self.columns.get(i)
+            for line in (0, 1):
+                room = self.cell(i, line)
+                if known:
+                    target = fitted(QSizeF(known[1 + line].size()), room, self.devicePixelRatioF())
+                    draw_picture(painter, target, known[1 + line])
+                else:
+                    side = min(room.width(), room.height(), 64)
+                    painter.fillRect(QRectF(room.center().x() - side / 2, room.center().y() - side / 2, side, side), theme.color("well"))
+            if known:
+                painter.setPen(theme.color("accent" if i == self.current else "dim"))
+                painter.drawText(QRectF(self.cell(i, 0).left(), 0, self.cell(i, 0).width(), HEAD), centred, str(known[0]))
+            if i == self.current:
+                frame = self.cell(i, 0).united(self.cell(i, 1)).adjusted(-1, -1, 1, 1)
+                painter.setPen(QPen(theme.color("accent"), 2))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawRoundedRect(frame, 4, 4)
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        index = int((event.position().x() - NAMES) // self._step(self.width()))
+        if index in self.columns:
+            self.chosen.emit(index)
+
+
+class Filmstrip(QWidget):
+    """Frames of all pictures are kept; one picture is shown. Scrubbing never computes anything."""
+
+    frame_shown = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("filmstrip")
+        self.setAccessibleName("Filmstrip from noise to picture")
+        self.strip = Strip()
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setObjectName("filmstripSlider")
+        self.slider.setAccessibleName("Frame")
+        self.slider.setToolTip("Look at each moment again; nothing is computed anew")
+        self.slider.setEnabled(False)
+        self.slider.setRange(0, COLUMNS - 1)
+        self.setLayout(column(self.strip, row(self.slider, margins=(NAMES - 4, 0, 0, 0)), spacing=4))
+        self._frames: dict[int, FrameReady] = {}
+        self._picture = 0
+        self._follow = True
+        self.strip.chosen.connect(self._choose)
+        self.slider.valueChanged.connect(self._show)
+
+    def start(self, count: int = COLUMNS) -> None:
+        """Empty, ready for a new series."""
+        self._frames.clear()
+        self.strip.columns.clear()
+        self.strip.count = count
+        self.strip.current = -1
+        self._follow = True
+        self.slider.setEnabled(False)
+        self.slider.setRange(0, count - 1)
+        self.strip.update()
+
+    def add_frame(self, frame: FrameReady) -> None:
+        if frame.count != self.strip.count:
+            self.strip.count = frame.count
+            self.slider.setRange(0, frame.count - 1)
+        self._frames[frame.index] = frame
+        self._put(frame)
+        self.slider.setEnabled(True)
+        if self._follow:
+            self.slider.setValue(frame.index)
+            self._show(frame.index)
+        self.strip.update()
+
+    def set_picture(self, index: int) -> None:
+        """Which of the pictures that were made together is shown."""
+        self._picture = max(0, index)
+        for frame in self._frames.values():
+            self._put(frame)
+        self.strip.update()
+        if self.strip.current >= 0:
+            self.frame_shown.emit(self.strip.current)
+
+    @property
+    def current_frame(self) -> tuple[int, QImage, QImage] | None:
+        return self.strip.columns.get(self.strip.current)
+
+    @property
+    def frames(self) -> dict[int, FrameReady]:
+        return dict(self._frames)
+
+    def _put(self, frame: FrameReady) -> None:
+        picture = min(self._picture, len(frame.x_t) - 1)
+        self.strip.columns[frame.index] = (frame.timestep, to_qimage(frame.x_t[picture]), to_qimage(frame.pred_x_start[picture]))
+
+    @Slot(int)
+    def _choose(self, index: int) -> None:
+        self._follow = False
+        self.slider.setValue(index)
+        self._show(index)
+
+    @Slot(int)
+    def _show(self, index: int) -> None:
+        known = [i for i in self._frames if i <= index]
+        if known:
+            self.strip.current = max(known)
+            self.strip.update()
+            self.frame_shown.emit(self.strip.current)
+
+
+class FrameView(QWidget):
+    """One moment, large: what the network saw and what it took it for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("frameView")
+        self.setAccessibleName("The chosen frame")
+        self.noisy = PictureView("frameNoisy", "Noisy picture", 64)
+        self.guess = PictureView("frameGuess", "The network's guess", 64)
+        self._captions = (label("noisy picture x\u209c", "caption"), label("the network's guess x̂\u2080", "caption"))
+        self.setLayout(column(column(self._captions[0], self.noisy, spacing=4), column(self._captions[1], self.guess, spacing=4), spacing=12))
+
+    def show_frame(self, frame: tuple[int, QImage, QImage] | None) -> None:
+        if frame is None:
+            self.noisy.set_picture(None)
+            self.guess.set_picture(None)
+            self._captions[0].setText("noisy picture x\u209c")
+            return
+        self._captions[0].setText(f"noisy picture x\u209c at t = {frame[0]}")
+        self.noisy.set_picture(frame[1])
+        self.guess.set_picture(frame[2])

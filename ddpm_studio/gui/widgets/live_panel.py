@@ -1,0 +1,95 @@
+"""A run as it goes, or as it went: its curve, and its samples getting better."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QSlider, QSplitter, QVBoxLayout, QWidget
+
+from ddpm_studio.events import Event, PreviewReady, StepDone
+from ddpm_studio.gui.widgets.basics import Card, label, row, tool_button
+from ddpm_studio.gui.widgets.loss_plot import LossPlot
+from ddpm_studio.gui.widgets.picture_grid import PictureGrid
+from ddpm_studio.gui.words import count
+
+KEPT_PREVIEWS = 400
+
+
+class LivePanel(QWidget):
+    """Fed with events; it does not know whether they come from a thread or from a journal."""
+
+    previews_changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("livePanel")
+        self.setAccessibleName("Training in progress")
+        self.plot = LossPlot()
+        self.grid = PictureGrid("previewGrid", "Samples of the model in training")
+        self.caption = label("Samples", "heading")
+        self.detail = label("", "caption", "previewCaption")
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setObjectName("previewSlider")
+        self.slider.setAccessibleName("Earlier previews")
+        self.slider.setToolTip("Go back to earlier previews and see the pictures improve")
+        self.slider.setFixedWidth(200)
+        self.newest = tool_button("skip-forward", "newestPreviewButton", "Newest preview", 16)
+        self.previews: list[PreviewReady] = []
+        previews = Card(row(self.caption, 4, self.detail, -1, self.slider, self.newest), self.grid, spacing=8, margin=12)
+        inside = previews.layout()
+        if isinstance(inside, QVBoxLayout):
+            inside.setStretch(1, 1)
+        curve = Card(self.plot, margin=12)
+        splitter = QSplitter(Qt.Orientation.Vertical)
+        splitter.setChildrenCollapsible(False)
+        splitter.setHandleWidth(12)
+        splitter.addWidget(curve)
+        splitter.addWidget(previews)
+        splitter.setStretchFactor(0, 2)
+        splitter.setStretchFactor(1, 3)
+        splitter.setSizes([240, 380])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(splitter)
+        self.slider.valueChanged.connect(self._show)
+        self.newest.clicked.connect(self._show_newest)
+        self.clear()
+
+    def clear(self) -> None:
+        self.previews.clear()
+        self.plot.clear()
+        self.grid.clear()
+        self.slider.setEnabled(False)
+        self.newest.setEnabled(False)
+        self.detail.setText("The first preview comes after a few seconds.")
+
+    def receive(self, batch: list[Event]) -> None:
+        self.plot.add([event for event in batch if isinstance(event, StepDone)])
+        for event in batch:
+            if isinstance(event, PreviewReady) and len(event.images):
+                self._add(event)
+
+    def _add(self, preview: PreviewReady) -> None:
+        at_end = self.slider.value() >= len(self.previews) - 1
+        self.previews.append(preview)
+        if len(self.previews) > KEPT_PREVIEWS:  # thin the past out, keep first and last
+            del self.previews[1:-1:2]
+        self.slider.setRange(0, len(self.previews) - 1)
+        self.slider.setEnabled(len(self.previews) > 1)
+        self.newest.setEnabled(len(self.previews) > 1)
+        if at_end:
+            self._show_newest()
+        self.previews_changed.emit()
+
+    @Slot()
+    def _show_newest(self) -> None:
+        last = len(self.previews) - 1
+        if self.slider.value() == last:
+            self._show(last)
+        self.slider.setValue(last)
+
+    @Slot(int)
+    def _show(self, index: int) -> None:
+        if 0 <= index < len(self.previews):
+            preview = self.previews[index]
+            self.grid.set_images(preview.images)
+            self.detail.setText(f"at step {count(preview.step)} · EMA weights, always from the same noise")

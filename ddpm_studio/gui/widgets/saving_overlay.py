@@ -1,0 +1,70 @@
+"""While the window closes during training: a small card that says that it saves."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QProgressBar, QWidget
+
+from ddpm_studio.gui.widgets.basics import Card, button, column, label, row
+
+PATIENCE_MS = 10_000
+
+
+class SavingOverlay(QWidget):
+    quit_now = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("savingOverlay")
+        self.setAccessibleName("Saving before the window closes")
+        self.text = label("Saving…", "heading", "savingText")
+        bar = QProgressBar()
+        bar.setRange(0, 0)
+        bar.setTextVisible(False)
+        bar.setAccessibleName("Saving")
+        self.late = label("This takes longer than usual. Without waiting, what was learnt since the last save is lost.", "caption", wrap=True)
+        self.quit_button = button("Quit anyway", "quitAnywayButton")
+        self.quit_button.clicked.connect(self.quit_now)
+        card = Card(self.text, bar, self.late, row(-1, self.quit_button), margin=24)
+        card.setFixedWidth(360)
+        self.setLayout(column(-1, row(-1, card, -1), -1))
+        self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
+        self._patience.timeout.connect(self._offer)
+        parent.installEventFilter(self)
+        self.hide()
+
+    def begin(self, text: str) -> None:
+        if self.isVisible():
+            return
+        self.say(text)
+        self.late.hide()
+        self.quit_button.hide()
+        self._cover()
+        self.show()
+        self.raise_()
+        self._patience.start()
+
+    def say(self, text: str) -> None:
+        self.text.setText(text)
+
+    @Slot()
+    def _offer(self) -> None:
+        self.late.show()
+        self.quit_button.show()
+        self.quit_button.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize and self.isVisible():
+            self._cover()
+        return False
+
+    def _cover(self) -> None:
+        parent = self.parentWidget()
+        if parent:
+            self.setGeometry(parent.rect())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(0, 0, 0, 120))
+        painter.end()

@@ -1,0 +1,73 @@
+"""The bar at the bottom: training is in sight from every page."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QProgressBar, QSizePolicy, QWidget
+
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.widgets.basics import label, row, tool_button
+
+
+class Dot(QWidget):
+    """The colour of what is going on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedSize(QSize(8, 8))
+        self._token = "faint"
+
+    def set_token(self, token: str) -> None:
+        self._token = token
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color(self._token))
+        painter.drawEllipse(QRectF(self.rect()))
+        painter.end()
+
+
+class StatusLine(QWidget):
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("statusLine")
+        self.setAccessibleName("Status")
+        self.dot = Dot()
+        self.message = label("Ready", name="statusMessage")
+        self.message.setAccessibleName("Status message")
+        self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.message.setMinimumWidth(120)
+        self.progress = QProgressBar()
+        self.progress.setObjectName("trainingProgress")
+        self.progress.setAccessibleName("Training progress")
+        self.progress.setTextVisible(False)
+        self.progress.setRange(0, 1000)
+        self.progress.setFixedWidth(160)
+        self.eta = label(name="etaLabel")
+        self.eta.setAccessibleName("Time left")
+        self.device = label("", "caption", "deviceLabel")
+        self.device.setAccessibleName("Device and speed")
+        self.theme_button = tool_button("sun-moon", "themeButton", "Light or dark")
+        self.setLayout(row(self.dot, self.message, self.progress, self.eta, 8, self.device, 4, self.theme_button, spacing=8, margins=(16, 2, 8, 2)))
+        layout = self.layout()
+        if layout is not None:
+            layout.setAlignment(self.progress, Qt.AlignmentFlag.AlignVCenter)
+        self.set_progress(None)
+
+    def say(self, text: str, token: str = "faint") -> None:
+        self.message.setText(text)
+        self.message.setToolTip(text)
+        self.dot.set_token(token)
+
+    def set_progress(self, fraction: float | None, text: str = "") -> None:
+        """`fraction` below 0 means: it is not known how much is left."""
+        self.progress.setVisible(fraction is not None)
+        self.eta.setText(text)
+        self.eta.setVisible(bool(text))
+        if fraction is not None:
+            self.progress.setRange(0, 0 if fraction < 0 else 1000)
+            self.progress.setValue(round(max(0.0, min(1.0, fraction)) * 1000))
