@@ -24,3 +24,7 @@ def describe_os_error(error: OSError, doing: str) -> UserError:
         return UserError(f"Could not {doing}: permission denied.", "Choose a place that you may read and write, or change its permissions.")
     reason = error.strerror or str(error)
     return UserError(f"Could not {doing}: {reason}.", "Check that the file or folder still exists and that the disk is connected.")
+
+
+class Cancelled(Exception):
+    """Somebody asked for the work to end before it had a result; nothing half-made is left behind."""

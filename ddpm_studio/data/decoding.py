@@ -1,0 +1,86 @@
+"""Many files to many pictures: in threads, in order, with flat memory, and cancellable."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ddpm_studio.data.scan import Entry, describe_access
+from ddpm_studio.errors import Cancelled
+from ddpm_studio.events import Images, Progress, Skipped
+from ddpm_studio.imaging import UnreadablePicture, decode_sized, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ddpm_studio.config import DataConfig
+    from ddpm_studio.control import RunControl
+
+_REPORT_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    pixels: Images
+    """uint8 [image_size, image_size, channels]."""
+    size: tuple[int, int]
+    """Width and height before cropping."""
+    grey: bool
+    transparent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    skipped: Skipped
+    unreachable: bool
+    """The file could not be read at all, which says nothing about the picture in it."""
+
+
+def decode_all(entries: list[Entry], settings: DataConfig, control: RunControl) -> Iterator[Progress | Decoded | Refused]:
+    """One Decoded or Refused for each entry, in their order, and a Progress in between at most ten times a second.
+
+    Raises Cancelled when `control` says stop.
+    """
+    # Pillow decodes and scales without the interpreter lock; more threads than four only wait for the disk and for each other.
+    threads = min(4, os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+    waiting: deque[Future[Decoded | Refused]] = deque()
+    rest = iter(entries)
+    started = reported = time.monotonic()
+    try:
+        for done in range(len(entries)):
+            waiting.extend(pool.submit(_decode, entry, settings) for entry in islice(rest, 8 * threads - len(waiting)))
+            while True:
+                if control.stopping:
+                    raise Cancelled
+                if time.monotonic() - reported >= _REPORT_SECONDS:
+                    reported = time.monotonic()
+                    yield _progress(done, len(entries), reported - started)
+                if waiting[0].done() or wait([waiting[0]], timeout=_REPORT_SECONDS).done:
+                    break
+            yield waiting.popleft().result()
+        yield _progress(len(entries), len(entries), time.monotonic() - started)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _progress(done: int, total: int, seconds: float) -> Progress:
+    return Progress(f"Reading {total:,} pictures", done, total, seconds / done * (total - done) if done and seconds > 1 else None)
+
+
+def _decode(entry: Entry, settings: DataConfig) -> Decoded | Refused:
+    try:
+        with entry.open() as stream:
+            image, size = decode_sized(stream, settings.image_size)
+        pixels = fit(image, settings.image_size, settings.channels, settings.background)
+    except UnreadablePicture as error:
+        return Refused(Skipped(entry.name, error.reason), unreachable=False)
+    except OSError as error:
+        return Refused(Skipped(entry.name, describe_access(error)), unreachable=True)
+    grey = image.mode in ("L", "LA") or (settings.channels == 3 and bool((pixels == pixels[:, :, :1]).all()))
+    return Decoded(pixels, size, grey, image.mode in ("LA", "RGBA"))

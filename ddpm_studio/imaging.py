@@ -1,0 +1,266 @@
+"""Pictures in and out: any file that people call a picture becomes `uint8 [H, W, C]`, and goes back into a PNG.
+
+All picture files are opened here, whoever they come from. Decoders meet arbitrary bytes, so each file is bounded in
+memory before it is decoded, and whatever goes wrong becomes one reason in words.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import re
+import threading
+import warnings
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile, PngInfo
+
+from ddpm_studio.errors import UserError, describe_os_error
+from ddpm_studio.files import replace_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ddpm_studio.events import Images
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+MIN_SIDE = 8
+"""Shorter side of the smallest picture that is of any use."""
+MAX_DECODING_BYTES = 800 * 2**20
+"""What decoding one picture may take: 200 megapixels of RGB, less for modes that need more."""
+MAX_PIXELS = 400_000_000
+"""Also of a JPEG that is decoded at reduced scale: all of its data has to be read."""
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # nothing that runs programs (EPS) or draws fonts
+_BACKGROUNDS = {"white": 255, "black": 0, "grey": 128}
+_BIG = 64 * 2**20
+_one_big_at_a_time = threading.Lock()
+_PILLOW = re.compile("PIL")
+
+# Pillow's own limit counts the pixels of the header, and so refuses photos that are harmless at reduced scale.
+Image.MAX_IMAGE_PIXELS = None
+
+
+class UnreadablePicture(UserError):
+    """A file that cannot be used as a picture; `reason` completes "skipped because: ..."."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This picture cannot be used: {reason}.", f"Choose a jpg, png, webp, bmp, gif or tiff file of at least {MIN_SIDE} x {MIN_SIDE} pixels.")
+        self.reason = reason
+
+
+def printable(name: str) -> str:
+    """A file's name as it may be shown on one line: control characters and undecodable bytes become U+FFFD."""
+    return name if name.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in name)
+
+
+def decode(source: Path | BinaryIO, least_side: int | None = None) -> Image.Image:
+    """The first frame of a picture, upright, with mode L, RGB, or LA, RGBA where something shows through.
+
+    With `least_side` a large picture may come back smaller, but never with a shorter side below that; it is decoded
+    at reduced scale where the format allows.
+    Raises UnreadablePicture when the data are no usable picture, OSError when they cannot be reached at all.
+    """
+    return decode_sized(source, least_side)[0]
+
+
+def decode_sized(source: Path | BinaryIO, least_side: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
+    """`decode`, and the width and height of the upright picture before any reduction."""
+    if isinstance(source, Path):
+        if source.exists() and not source.is_file():  # opening a pipe would wait forever
+            raise UnreadablePicture("not an ordinary file")
+        with source.open("rb") as stream:
+            return decode_sized(stream, least_side)
+    _silence_pillow()
+    try:
+        with Image.open(source, formats=_FORMATS) as image:
+            return _load(image, least_side)
+    except UnreadablePicture:
+        raise
+    except Exception as error:  # decoders pass on whatever arbitrary bytes lead them into
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: offsets in the file that make no sense
+            raise
+        raise UnreadablePicture(_reason(error, source)) from error
+
+
+def fit(image: Image.Image, image_size: int, channels: int, background: str = "white") -> Images:
+    """The centre square of a picture as `uint8 [image_size, image_size, channels]`.
+
+    A picture of the right size is left as it is. Larger ones are averaged down (Lanczos); smaller ones are enlarged
+    smoothly, except for drawings of few colours that fit a whole number of times: their pixels stay squares.
+    """
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    if image.width != image.height:
+        image = image.crop((left, top, left + side, top + side))
+    image = _composite(image, _BACKGROUNDS[background])
+    if side > image_size:
+        image = image.resize((image_size, image_size), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    elif side < image_size:
+        few_colours = image_size % side == 0 and image.getcolors(min(64, side * side // 8)) is not None
+        image = image.resize((image_size, image_size), Image.Resampling.NEAREST if few_colours else Image.Resampling.BICUBIC)
+    wanted = "L" if channels == 1 else "RGB"
+    pixels: Images = np.array(image if image.mode == wanted else image.convert(wanted))
+    return pixels.reshape(image_size, image_size, channels)
+
+
+def load_picture(path: Path, image_size: int, channels: int, background: str = "white") -> Images:
+    """One picture of the user's as `uint8 [image_size, image_size, channels]`.
+
+    Raises UserError that names the file.
+    """
+    name = printable(path.name)
+    try:
+        if path.is_dir():
+            raise UserError(f"{name} is a folder, not a picture.", "Choose one of the pictures in it.")
+        return fit(decode(path, image_size), image_size, channels, background)
+    except UnreadablePicture as error:
+        raise UserError(f"{name} cannot be used: {error.reason}.", error.hint) from error
+    except OSError as error:
+        raise describe_os_error(error, f"open {name}") from error
+
+
+def grid(images: Images, columns: int | None = None, gap: int = 2, background: int = 255) -> Images:
+    """`uint8 [N, H, W, C]`, N at least 1, side by side in rows, as one picture `uint8 [H', W', C]`; about square without `columns`."""
+    count, height, width, channels = images.shape
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    rows = math.ceil(count / columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), background, np.uint8)
+    for index, image in enumerate(images):
+        y, x = index // columns * (height + gap), index % columns * (width + gap)
+        sheet[y : y + height, x : x + width] = image
+    return sheet
+
+
+def save_png(path: Path, image: Images, text: Mapping[str, str] | None = None) -> None:
+    """Write `uint8 [H, W, C]`, C 1 or 3, with text chunks; the file is there whole or not at all.
+
+    Raises UserError when it cannot be written.
+    """
+    info = PngInfo()
+    for key, value in (text or {}).items():
+        info.add_text(key, value)
+    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    replace_atomically(path, lambda temporary: picture.save(temporary, format="PNG", pnginfo=info))
+
+
+def read_png_text(path: Path) -> dict[str, str]:
+    """The text chunks of a PNG of unknown origin, at most 1 MB each (Pillow's limit).
+
+    Raises UserError when it is no PNG, or damaged.
+    """
+    name = printable(path.name)
+    _silence_pillow()
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{name} is not a PNG picture.", "Choose a PNG file.")
+        with path.open("rb") as stream, Image.open(stream, formats=("PNG",)) as image:
+            assert isinstance(image, PngImageFile)
+            _check_size(image, image.size)
+            return {str(key): str(value) for key, value in image.text.items()}
+    except (UserError, UnidentifiedImageError):
+        raise UserError(f"{name} is not a PNG picture that can be read.", "Choose a PNG that DDPM Studio has made.") from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise describe_os_error(error, f"open {name}") from error
+        raise UserError(f"{name} is damaged.", "Use another copy of the picture.") from error
+
+
+def _load(image: Image.Image, least_side: int | None) -> tuple[Image.Image, tuple[int, int]]:
+    width, height = image.size
+    if min(width, height) < MIN_SIDE:
+        raise UnreadablePicture(f"too small: {width} x {height} pixels")
+    if least_side:
+        image.draft(None, (2 * least_side, 2 * least_side))  # twice, so that the last step down is ours and a good one
+    needed = _check_size(image, (width, height))
+    with _one_big_at_a_time if needed > _BIG else nullcontext():
+        image.load()
+        image = _plain(image)
+        factor = min(image.size) // (3 * least_side) if least_side else 1
+        if factor > 1:
+            image = image.reduce(factor)
+    with suppress(Exception):  # damaged EXIF data are no reason to refuse a picture
+        ImageOps.exif_transpose(image, in_place=True)
+    if (image.width > image.height) != (width > height):
+        width, height = height, width
+    return image, (width, height)
+
+
+def _check_size(image: Image.Image, full: tuple[int, int]) -> int:
+    """About how many bytes decoding will take; `full` is the size in the header, image.size that of the draft."""
+    pixels, full_pixels = math.prod(image.size), math.prod(full)
+    if image.format == "WEBP" or image.mode.startswith(("I", "F")):
+        needed = 16 * pixels  # two canvases, the bytes, the picture; or two copies as floats
+    elif image.mode in ("L", "RGB") and not image.has_transparency_data:
+        needed = 4 * pixels
+    else:
+        needed = 12 * pixels  # converted before it is reduced
+    if image.info.get("progressive"):
+        needed += 6 * full_pixels  # the coefficients of all scans, whatever the scale
+    if needed > MAX_DECODING_BYTES or full_pixels > MAX_PIXELS:
+        raise UnreadablePicture(f"too large: {full[0]} x {full[1]} pixels")
+    return needed
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Mode L or RGB, with alpha only if it is in use."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_eight_bits(image))
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    if image.has_transparency_data:
+        with_alpha = "LA" if mode == "L" else "RGBA"
+        image = image if image.mode == with_alpha else image.convert(with_alpha)
+        if image.getchannel("A").getextrema() != (255, 255):
+            return image
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _eight_bits(image: Image.Image) -> Images:
+    """Grey of 16 and more bits as `uint8 [H, W]`: by the declared depth, else by the smallest usual range that holds it."""
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
+    black, white = 0.0, 65535.0
+    if image.mode.startswith("I;16"):
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            white = 2.0 ** image.tag_v2.get(258, (16,))[0] - 1  # 258: BitsPerSample, 12 in some scanners' files
+    else:
+        low, high = float(values.min()), float(values.max())
+        ranges = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+        fitting = next((top for top in ranges if low >= 0 and high <= top), None)
+        black, white = (0.0, fitting) if fitting else (low, max(high, low + 1))
+    values -= black
+    values *= 255 / (white - black)
+    return np.rint(values, out=values).clip(0, 255, out=values).astype(np.uint8)
+
+
+def _composite(image: Image.Image, background: int) -> Image.Image:
+    if image.mode not in ("LA", "RGBA"):
+        return image
+    mode = image.mode.removesuffix("A")
+    ground = Image.new(mode, image.size, background if mode == "L" else (background,) * 3)
+    ground.paste(image.convert(mode), mask=image.getchannel("A"))
+    return ground
+
+
+def _reason(error: Exception, stream: BinaryIO) -> str:
+    if isinstance(error, MemoryError):
+        return "too large for the memory"
+    try:
+        size = stream.seek(0, 2)
+    except (OSError, ValueError):
+        size = -1
+    if size == 0:
+        return "the file is empty"
+    words = str(error).lower()
+    if isinstance(error, UnidentifiedImageError) or "unsupported" in words:
+        return "not a picture, or of a kind that is not read here"
+    return "the file is cut off" if "truncated" in words else "the file is damaged"
+
+
+def _silence_pillow() -> None:
+    """Pillow's remarks on odd files go nowhere: what matters becomes a reason. Test runners reset filters, hence each time."""
+    if not warnings.filters or warnings.filters[0][3] != _PILLOW:
+        warnings.filterwarnings("ignore", module=_PILLOW.pattern)
