@@ -29,7 +29,7 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "studio-setup.txt"
 """What the environment was made from; it is written last, so that an interrupted set-up starts again."""
-CHECKS = (["ruff", "check", "."], ["mypy"], ["lint-imports"])
+CHECKS = (["ruff", "check", "."], ["mypy"], ["lint-imports", "--no-logo"])
 
 
 def main(arguments: list[str]) -> int:
@@ -84,21 +84,16 @@ def make_environment() -> None:
 
 
 def install(target: str) -> None:
-    """Installs the project, editable, with uv, which is quick and knows the builds of torch; with pip where uv cannot be had."""
-    goal, hint = "install what DDPM Studio needs", "Read the lines above; without a connection to a package index this cannot work. Then start again."
+    """Installs the project, editable, with uv, which is quick and chooses among the builds of PyTorch; else with pip, which knows more settings."""
     quiet = [] if sys.stderr.isatty() else ["--quiet"]
-    request = ["-c", "constraints.txt", "-e", target]
-    if succeeds([str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt", "uv"]):
-        uv = [str(BIN / "uv"), "pip", "install", "--python", str(PYTHON), *quiet, *request]
-        if not torch_is_at_hand() and sys.platform != "darwin":
-            # uv looks at the graphics driver; without one it takes the CPU build, which is ten times smaller.
-            if succeeds([*uv, "--torch-backend", "auto"]):
-                return
-            say("That did not work; trying the build of PyTorch in the general index, which may be large.")
-        run(uv, goal, hint)
-    else:
-        say("uv could not be installed; going on with pip, which takes longer.")
-        run([str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *quiet, *request], goal, hint)
+    request = [*quiet, "-c", "constraints.txt", "-e", target]
+    pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
+    # uv looks at the graphics driver; where there is none it takes the CPU build, a tenth in size.
+    backend = [] if torch_is_at_hand() or sys.platform == "darwin" else ["--torch-backend", "auto"]
+    if succeeds([*pip, "--quiet", "-c", "constraints.txt", "uv"]) and succeeds([str(BIN / "uv"), "pip", "install", "--python", str(PYTHON), *request, *backend]):
+        return
+    say("That did not work with uv; going on with pip, which is slower and may take a larger build of PyTorch.")
+    run([*pip, *request], "install what DDPM Studio needs", "Read the lines above; without a connection to a package index this cannot work. Then start again.")
 
 
 def torch_is_at_hand() -> bool:

@@ -133,9 +133,11 @@ def test_otherwise_uv_chooses_the_build_of_torch(studio: ModuleType, commands: l
     assert commands[-1][-2:] == ["--torch-backend", "auto"]
 
 
-def test_without_uv_pip_does_it(studio: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("failing", ["pip", "uv"])
+def test_what_uv_cannot_do_pip_does(studio: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    """No uv to be had, or its index out of reach: pip goes on, with the settings that this machine has for it."""
     record = studio.succeeds
-    monkeypatch.setattr(studio, "succeeds", lambda command: record(command) and command[-1] != "uv")
+    monkeypatch.setattr(studio, "succeeds", lambda command: record(command) and not (command[-1] == "uv" if failing == "pip" else command[0].endswith("uv")))
     studio.install(".")
     assert commands[-1][1:4] == ["-m", "pip", "install"]
     assert commands[-1][-1] == "."
