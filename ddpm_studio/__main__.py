@@ -17,7 +17,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program with the given arguments, or those of the process; returns its exit status."""
     multiprocessing.freeze_support()  # a frozen program that starts a process would otherwise open itself again
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return _open_window(arguments[1:]) if preflight.opens_window(arguments) else _run_command(arguments)
+    if preflight.opens_window(arguments):
+        return _open_window(arguments[1:])
+    if arguments[:1] == ["selftest"] and not {"-h", "--help"} & set(arguments):
+        from ddpm_studio.selftest import main as selftest
+
+        return selftest(arguments[1:])
+    return _run_command(arguments)
 
 
 def _open_window(arguments: list[str]) -> int:
