@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _open_window(arguments: list[str]) -> int:
     try:
+        if arguments:
+            _check_flags(arguments)
         preflight.check_qt()
     except UserError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
@@ -35,6 +37,15 @@ def _open_window(arguments: list[str]) -> int:
     from ddpm_studio.gui.app import main as gui_main
 
     return gui_main(arguments)
+
+
+def _check_flags(arguments: list[str]) -> None:
+    """Raises UserError for a flag that the window does not know: the command line words such mistakes the same everywhere."""
+    from ddpm_studio.cli.main import build_parser
+
+    parser, commands = build_parser()
+    _, unknown = parser.parse_known_args(["gui", *arguments])
+    commands["gui"].refuse_unknown(unknown)
 
 
 def _run_command(arguments: list[str]) -> int:

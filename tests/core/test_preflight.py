@@ -110,3 +110,10 @@ def test_no_os_release(tmp_path: Path) -> None:
 )
 def test_what_opens_the_window(arguments: list[str], window: bool) -> None:
     assert preflight.opens_window(arguments) is window
+
+
+def test_an_unknown_flag_of_the_window_is_named_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["gui", "--modle", "x"]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert "--modle" in error
+    assert "--model" in hint
