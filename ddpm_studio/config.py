@@ -42,9 +42,11 @@ class DiffusionConfig(Settings):
     """The noise that is added, and what the network is asked to find."""
 
     num_timesteps: int = Field(1000, ge=2, le=4000, description="Number of diffusion steps T.")
-    beta_schedule: Literal["linear", "cosine"] = Field("cosine", description="How the noise grows with t: linear as in the paper, cosine keeps small pictures readable for longer.")
-    prediction_type: Literal["epsilon", "v_prediction"] = Field("v_prediction", description="What the network predicts: the noise, as in the paper, or the velocity v, which is steadier at high noise.")
-    loss_weighting: Literal["simple", "min_snr"] = Field("min_snr", description="L_simple counts all noise levels of the paper's loss alike; Min-SNR keeps the easy levels from crowding out the others and learns faster.")
+    beta_schedule: Literal["linear", "cosine"] = Field("cosine", description="How the noise grows with t: linear as in the paper; cosine is gentler on small pictures.")
+    prediction_type: Literal["epsilon", "v_prediction"] = Field("v_prediction", description="What the network predicts: the noise, as in the paper, or v, a mixture of noise and picture.")
+    loss_weighting: Literal["simple", "min_snr"] = Field(
+        "min_snr", description="simple: the paper's loss, all noise levels alike; min_snr: easy levels count less, so it learns faster."
+    )
     min_snr_gamma: float = Field(5.0, gt=0, le=100, description="Where Min-SNR cuts off the signal-to-noise ratio.")
     variance_type: Literal["fixedlarge", "fixedsmall"] = Field("fixedsmall", description="Variance of the reverse step: beta (fixedlarge) or the posterior's (fixedsmall).")
     clip_x_start: bool = Field(True, description="Keep the predicted picture within the range of real pixels at each sampling step.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -25,8 +26,8 @@ class Device:
         return self.torch.type
 
     @property
-    def memory_format(self) -> torch.memory_format:
-        """channels_last is what CUDA convolutions want; on the CPU it drops GroupNorm off its fast path."""
+    def memory_format(self) -> Any:
+        """A torch.memory_format: channels_last is what CUDA convolutions want; on the CPU it drops GroupNorm off its fast path."""
         return torch.channels_last if self.kind == "cuda" else torch.contiguous_format
 
     def autocast(self, precision: str) -> contextlib.AbstractContextManager[object]:

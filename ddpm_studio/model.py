@@ -112,7 +112,8 @@ class Model:
         x_t, source = self.mix(a, b, [lam], t, noise, seed)[:2]
         for step in self.sample_steps(x_t, source, sampler, self.timesteps(sampler, steps, t), eta):
             x_t = step.x_next
-        return codec.decode(x_t)[0]
+        blended: Images = codec.decode(x_t)[0]
+        return blended
 
     def mix(self, a: Images, b: Images, lams: Sequence[float], t: int, noise: NoiseMode, seed: int) -> tuple[Tensor, ImageNoise, Tensor, Tensor]:
         """The mixtures [len(lams), C, H, W] at t, the noise for the steps after it, and the noise given to each picture.

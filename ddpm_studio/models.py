@@ -44,7 +44,14 @@ def list_models() -> list[ModelInfo]:
             continue
         step = int(notes.get("step", 0))
         models.append(
-            ModelInfo(path.parent.name, path, f"{label} · {config.data.image_size} x {config.data.image_size} · step {step:,}", config.data.image_size, config.data.channels, config.diffusion.num_timesteps)
+            ModelInfo(
+                path.parent.name,
+                path,
+                f"{label} · {config.data.image_size} x {config.data.image_size} · step {step:,}",
+                config.data.image_size,
+                config.data.channels,
+                config.diffusion.num_timesteps,
+            )
         )
     return models
 

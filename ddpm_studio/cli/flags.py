@@ -15,8 +15,8 @@ from ddpm_studio.errors import UserError
 class Parser(argparse.ArgumentParser):
     """argparse whose complaints are ours: one sentence and a hint, exit status 2."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter, **options})
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message[:1].upper()}{message[1:].rstrip('.')}.", f"`{self.prog} --help` shows what it understands.")

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ddpm_studio.config import ModelConfig
 
 
@@ -116,6 +118,7 @@ class Level(nn.Module):
 
     def __init__(self, blocks: list[ResBlock], attention: list[AttentionBlock] | None, resample: nn.Module | None) -> None:
         super().__init__()
+        self.count = len(blocks)
         self.blocks = nn.ModuleList(blocks)
         self.attention = nn.ModuleList(attention or [])
         self.resample = resample
@@ -176,8 +179,8 @@ class UNet(nn.Module):
 
         x = self.stem(F.pixel_unshuffle(x_t, self.stem_patch))
         skips = [x]
-        for level in self.down:
-            for i in range(len(level.blocks)):
+        for level in cast("Iterable[Level]", self.down):
+            for i in range(level.count):
                 x = level.run_block(i, x, time)
                 skips.append(x)
             if level.resample is not None:
@@ -189,8 +192,8 @@ class UNet(nn.Module):
             x = self.middle_attention(x)
         x = self.middle2(x, time)
 
-        for level in self.up:
-            for i in range(len(level.blocks)):
+        for level in cast("Iterable[Level]", self.up):
+            for i in range(level.count):
                 x = level.run_block(i, torch.cat([x, skips.pop()], dim=1), time)
             if level.resample is not None:
                 x = level.resample(x)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.core.made_up import TINY, picture_folder
 
 from ddpm_studio.cli.main import main
 from ddpm_studio.runs import Run, list_runs
+from tests.core.made_up import TINY, picture_folder
 
 FLAGS = [text for name, value in TINY.items() for text in (f"--{name.replace('_', '-')}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value))]
 
@@ -63,7 +63,23 @@ def test_resume_goes_on(run: Run, data: Path, capsys: pytest.CaptureFixture[str]
 
 def test_generate_writes_pictures_with_their_recipe(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    arguments = ["generate", str(run.path), "--count", "3", "--out", str(out), "--steps", "4", "--seed", "7", "--grid", str(tmp_path / "grid.png"), "--filmstrip", str(tmp_path / "strip.png"), "--json"]
+    arguments = [
+        "generate",
+        str(run.path),
+        "--count",
+        "3",
+        "--out",
+        str(out),
+        "--steps",
+        "4",
+        "--seed",
+        "7",
+        "--grid",
+        str(tmp_path / "grid.png"),
+        "--filmstrip",
+        str(tmp_path / "strip.png"),
+        "--json",
+    ]
     assert main(arguments) == 0
     images = [Path(path) for path in told(capsys)["images"]]
     assert [path.name for path in images] == ["000007.png", "000008.png", "000009.png"]
@@ -112,19 +128,44 @@ def test_inspect_dataset_runs(run: Run, data: Path, capsys: pytest.CaptureFixtur
     assert "No runs yet" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [
-    ["train", "{data}", "--no-such-flag"], ["train", "{data}", "--learning-rat", "1"], ["train"], ["fly"], ["train", "{tmp}/nowhere"], ["train", "{tmp}/empty"], ["train", "{data}/disc_000.png"],
-    ["train", "{data}", "--preset", "huge"], ["train", "{data}", "--image-size", "33"], ["train", "{data}", "--image-size", "many"], ["train", "{data}", "--device", "tpu"],
-    ["train", "{data}", "--max-steps", "0"], ["train", "{data}", "--max-steps", "some"], ["train", "{data}", "--resume"], ["train", "{data}", "--resume", "--run", "nothing"],
-    ["train", "{data}", "--image-size", "512", "--batch-size", "4096", "--preset", "base-64"], ["generate", "{tmp}/nowhere", "--out", "{tmp}/o"], ["generate", "{data}", "--out", "{tmp}/o"],
-    ["generate", "{data}/disc_000.png", "--out", "{tmp}/o"], ["generate", "{run}", "--out", "{tmp}/o", "--count", "0"], ["generate", "{run}", "--out", "{tmp}/o", "--steps", "0"],
-    ["generate", "{run}", "--out", "{tmp}/o", "--sampler", "magic"], ["generate", "{run}"], ["interpolate", "{run}", "{data}/disc_000.png", "{tmp}/nowhere.png", "--out", "{tmp}/o"],
-    ["interpolate", "{run}", "{data}/disc_000.png", "{data}/disc_001.png", "--out", "{tmp}/o", "--lambda", "2"],
-    ["interpolate", "{run}", "{data}/disc_000.png", "{data}/disc_001.png", "--out", "{tmp}/o", "--lambda", "0:1"],
-    ["interpolate", "{run}", "{data}/disc_000.png", "{data}/disc_001.png", "--out", "{tmp}/o", "--timestep", "100"],
-    ["denoise", "{run}", "{run}/config.json", "--timestep", "3", "--out", "{tmp}/o"], ["diffuse", "{data}/disc_000.png", "--out", "{tmp}/s.png", "--timesteps", "0:5000:3"],
-    ["diffuse", "{data}/disc_000.png", "--out", "{tmp}/s.png", "--image-size", "7"], ["inspect", "{data}/disc_000.png"], ["dataset", "{tmp}/empty"], ["generate", "{run}", "--out", "{data}/disc_000.png/x"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "{data}", "--no-such-flag"],
+        ["train", "{data}", "--learning-rat", "1"],
+        ["train"],
+        ["fly"],
+        ["train", "{tmp}/nowhere"],
+        ["train", "{tmp}/empty"],
+        ["train", "{data}/disc_000.png"],
+        ["train", "{data}", "--preset", "huge"],
+        ["train", "{data}", "--image-size", "33"],
+        ["train", "{data}", "--image-size", "many"],
+        ["train", "{data}", "--device", "tpu"],
+        ["train", "{data}", "--max-steps", "0"],
+        ["train", "{data}", "--max-steps", "some"],
+        ["train", "{data}", "--resume"],
+        ["train", "{data}", "--resume", "--run", "nothing"],
+        ["train", "{data}", "--image-size", "512", "--batch-size", "4096", "--preset", "base-64"],
+        ["generate", "{tmp}/nowhere", "--out", "{tmp}/o"],
+        ["generate", "{data}", "--out", "{tmp}/o"],
+        ["generate", "{data}/disc_000.png", "--out", "{tmp}/o"],
+        ["generate", "{run}", "--out", "{tmp}/o", "--count", "0"],
+        ["generate", "{run}", "--out", "{tmp}/o", "--steps", "0"],
+        ["generate", "{run}", "--out", "{tmp}/o", "--sampler", "magic"],
+        ["generate", "{run}"],
+        ["interpolate", "{run}", "{data}/disc_000.png", "{tmp}/nowhere.png", "--out", "{tmp}/o"],
+        ["interpolate", "{run}", "{data}/disc_000.png", "{data}/disc_001.png", "--out", "{tmp}/o", "--lambda", "2"],
+        ["interpolate", "{run}", "{data}/disc_000.png", "{data}/disc_001.png", "--out", "{tmp}/o", "--lambda", "0:1"],
+        ["interpolate", "{run}", "{data}/disc_000.png", "{data}/disc_001.png", "--out", "{tmp}/o", "--timestep", "100"],
+        ["denoise", "{run}", "{run}/config.json", "--timestep", "3", "--out", "{tmp}/o"],
+        ["diffuse", "{data}/disc_000.png", "--out", "{tmp}/s.png", "--timesteps", "0:5000:3"],
+        ["diffuse", "{data}/disc_000.png", "--out", "{tmp}/s.png", "--image-size", "7"],
+        ["inspect", "{data}/disc_000.png"],
+        ["dataset", "{tmp}/empty"],
+        ["generate", "{run}", "--out", "{data}/disc_000.png/x"],
+    ],
+)
 def test_mistakes_get_one_sentence_and_a_hint(arguments: list[str], run: Run, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     filled = [text.format(data=data, tmp=tmp_path, run=run.path) for text in arguments]

@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tests.core.made_up import picture_folder, tiny_config, train_tiny
 
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
@@ -20,6 +19,7 @@ from ddpm_studio.model import Model
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run, list_runs
 from ddpm_studio.training.engine import train
+from tests.core.made_up import picture_folder, tiny_config, train_tiny
 
 
 @pytest.fixture
@@ -163,12 +163,15 @@ def test_another_folder_is_told(run: Run, data: Path, tmp_path: Path) -> None:
     assert any(isinstance(event, Notice) and "15" in event.text for event in events)
 
 
-@pytest.mark.parametrize(("request_changes", "complaint"), [
-    ({"config": None}, "needs settings"),
-    ({"resume": True}, "no run called"),
-    ({"device": "tpu"}, "no device called"),
-    ({"data": Path("/nowhere/at/all")}, "all"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("request_changes", "complaint"),
+    [
+        ({"config": None}, "needs settings"),
+        ({"resume": True}, "no run called"),
+        ({"device": "tpu"}, "no device called"),
+        ({"data": Path("/nowhere/at/all")}, "all"),
+    ],
+)
 def test_mistakes_are_told_in_words(run: Run, data: Path, request_changes: dict[str, object], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint) as caught:
         train_tiny(run, request_changes.pop("data", data), **request_changes)  # type: ignore[arg-type]

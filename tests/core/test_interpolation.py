@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.core.made_up import tiny_config
 from torch import Tensor
 
 from ddpm_studio.control import RunControl
@@ -16,6 +15,7 @@ from ddpm_studio.model import Model, save_model
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.requests import NOISE_MODES, BlendRequest
 from ddpm_studio.sampling.engine import blend
+from tests.core.made_up import tiny_config
 
 
 @pytest.fixture

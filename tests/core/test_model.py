@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tests.core.made_up import picture_folder, tiny_config, train_tiny
 
 import ddpm_studio
 from ddpm_studio.errors import UserError
@@ -18,6 +17,7 @@ from ddpm_studio.model import Model, load_cached
 from ddpm_studio.models import find_model, list_models, read_header
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.runs import Run, find_run
+from tests.core.made_up import picture_folder, tiny_config, train_tiny
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_samples_depend_on_their_seed_only(trained: Run) -> None:
     # Convolutions may sum in another order for another batch size: at most a rounding of one level.
     assert np.abs(model.sample([8], "ddim", 5)[0].astype(int) - batch[1]).max() <= 1
     assert (batch[0] != batch[1]).any()
-    x_T, _ = model.noise([7, 8])  # noqa: N806
+    x_T, _ = model.noise([7, 8])
     assert (model.sample([7, 8], "ddim", 5, x_T=x_T) == batch).all()
 
 
@@ -120,10 +120,16 @@ def test_refusals(trained: Run, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     cases = [
-        (renamed, "not a model file"), (cut, "not a model file|damaged"), (huge_header, "not a model file"), (pickle, "not a model file"), (picture, "not a model file"), (empty, "no model in the folder"),
-        (tmp_path / "missing", "no model called"), ("nothing-of-this-name", "no model called"),
+        (renamed, "not a model file"),
+        (cut, "not a model file|damaged"),
+        (huge_header, "not a model file"),
+        (pickle, "not a model file"),
+        (picture, "not a model file"),
+        (empty, "no model in the folder"),
+        (tmp_path / "missing", "no model called"),
+        ("nothing-of-this-name", "no model called"),
         (_altered(trained, tmp_path, format=""), "not made by DDPM Studio"),
-    ]  # fmt: skip
+    ]
     for path, complaint in cases:
         with pytest.raises(UserError, match=complaint):
             Model.load(path)

@@ -36,7 +36,9 @@ def last(steps: object) -> SampleStep:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 @pytest.mark.parametrize("variance", ["fixedlarge", "fixedsmall"])
-@pytest.mark.parametrize(("sampler", "steps", "eta"), [("ddpm", None, 0), ("ddpm", 50, 0), ("ddim", 50, 0), ("ddim", 20, 1), ("ddim", None, 0.5), ("dpmpp-2m", 20, 0), ("dpmpp-2m", 7, 0)])
+@pytest.mark.parametrize(
+    ("sampler", "steps", "eta"), [("ddpm", None, 0), ("ddpm", 50, 0), ("ddim", 50, 0), ("ddim", 20, 1), ("ddim", None, 0.5), ("dpmpp-2m", 20, 0), ("dpmpp-2m", 7, 0)]
+)
 def test_one_picture_comes_back(schedule: str, prediction: str, variance: str, sampler: str, steps: int | None, eta: float) -> None:
     diffusion = GaussianDiffusion(DiffusionConfig(beta_schedule=schedule, prediction_type=prediction, variance_type=variance))
     x_start = torch.rand(1, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) * 1.8 - 0.9

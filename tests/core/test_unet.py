@@ -39,11 +39,14 @@ def test_presets_describe_themselves(name: str) -> None:
         assert after.in_shape[0] >= before.out_shape[0]
 
 
-@pytest.mark.parametrize("config", [
-    ModelConfig(),
-    ModelConfig(stem_patch=1, downsample="average", upsample="transposed", channel_mults=(1, 2), attention=(True, True)),
-    ModelConfig(stem_patch=4, num_heads=4, middle_attention=False, downsample_padding="asymmetric", dropout=0.3),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "config",
+    [
+        ModelConfig(),
+        ModelConfig(stem_patch=1, downsample="average", upsample="transposed", channel_mults=(1, 2), attention=(True, True)),
+        ModelConfig(stem_patch=4, num_heads=4, middle_attention=False, downsample_padding="asymmetric", dropout=0.3),
+    ],
+)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shapes_and_first_answer(config: ModelConfig, channels: int) -> None:
     net = UNet(config, channels)
@@ -86,10 +89,19 @@ def test_equals_diffusers() -> None:
     """UNet2DModel in the configuration of google/ddpm-cifar10-32, its random weights copied into ours."""
     diffusers = pytest.importorskip("diffusers", reason="the independent implementation comes with the extra `verify`")
     theirs = diffusers.UNet2DModel(
-        sample_size=32, block_out_channels=(32, 64, 64, 64), layers_per_block=2, attention_head_dim=None, downsample_padding=0, flip_sin_to_cos=False,
-        freq_shift=1, norm_eps=1e-6, norm_num_groups=32, act_fn="silu",
-        down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
-    ).eval()  # fmt: skip
+        sample_size=32,
+        block_out_channels=(32, 64, 64, 64),
+        layers_per_block=2,
+        attention_head_dim=None,
+        downsample_padding=0,
+        flip_sin_to_cos=False,
+        freq_shift=1,
+        norm_eps=1e-6,
+        norm_num_groups=32,
+        act_fn="silu",
+        down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+    ).eval()
     paper = PRESETS["paper-cifar10"].model
     ours = UNet(paper.model_copy(update={"base_channels": 32, "channel_mults": (1, 2, 2, 2)}), 3).eval()
     torch.manual_seed(0)
