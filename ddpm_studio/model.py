@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -129,8 +130,24 @@ class Model:
 def save_model(file: Path, weights: dict[str, Tensor], config: RunConfig, notes: dict[str, Any]) -> None:
     """Write a model file: weights, and everything needed to use them in its header. It holds no path and no name of a user."""
     header = {"format": "ddpm-studio", "format_version": str(FORMAT_VERSION), "config": config.model_dump_json(), "notes": json.dumps(notes)}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    replace_atomically(file, lambda temporary: save_file(tensors, temporary, metadata=header))
+    write_tensors(file, weights, header)
+
+
+def write_tensors(file: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    """A safetensors file, whole or not at all.
+
+    Raises UserError when it cannot be written; what was there before is then untouched.
+    """
+    copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(copies, temporary, metadata=header)
+        except SafetensorError as error:  # it wraps what the operating system said
+            full = "os error 28" in str(error) or "No space left" in str(error)
+            raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
+
+    replace_atomically(file, write)
 
 
 def load_cached(path_or_name: str | Path, device: str) -> Model:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ddpm_studio.errors import UserError
-from ddpm_studio.files import replace_atomically, write_atomically
-from ddpm_studio.model import save_model
+from ddpm_studio.files import write_atomically
+from ddpm_studio.model import save_model, write_tensors
 from ddpm_studio.nn.unet import UNet
 
 if TYPE_CHECKING:
@@ -66,8 +65,7 @@ def save_checkpoint(run: Run, state: TrainingState, config: RunConfig, about: di
     The counters are in the header of resume.safetensors, so they always belong to the tensors beside them.
     """
     notes = {"step": state.step, "images": state.images, "seconds": round(state.seconds, 3), **about}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors().items()}
-    replace_atomically(run.resume_file, lambda file: save_file(tensors, file, metadata={"format": "ddpm-studio-resume", "notes": json.dumps(notes)}))
+    write_tensors(run.resume_file, state.tensors(), {"format": "ddpm-studio-resume", "notes": json.dumps(notes)})
     save_model(run.model_file, state.ema.state_dict(), config, {"step": state.step, "images": state.images})
     write_atomically(run.resume_notes, (json.dumps(notes, ensure_ascii=False, indent=2) + "\n").encode())
 

@@ -27,7 +27,7 @@ from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run
 from ddpm_studio.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from ddpm_studio.training.lock import lock_run
-from ddpm_studio.training.memory import check_memory
+from ddpm_studio.training.memory import check_disk, check_memory
 from ddpm_studio.training.plan import Due, Pace, Plan
 
 PREVIEW_SEED = 1_000_000
@@ -45,6 +45,7 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         # Data.
         dataset = yield from open_dataset(request.data, config.data, control)
         check_memory(config, device)
+        check_disk(config, request.run.path)
         stack.enter_context(lock_run(request.run))
         if not request.resume:
             request.run.write_config(config)

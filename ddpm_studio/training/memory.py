@@ -1,6 +1,9 @@
-"""Whether a training fits into memory, found out before it begins."""
+"""Whether a training fits into memory and onto the disk, found out before it begins."""
 
 from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
 
 import psutil
 import torch
@@ -9,6 +12,20 @@ from ddpm_studio.config import RunConfig
 from ddpm_studio.devices import Device
 from ddpm_studio.errors import UserError
 from ddpm_studio.nn.describe import describe_network
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check_disk(config: RunConfig, folder: Path) -> None:
+    """Raises UserError when the saves of a run would not fit: weights, average and two moments, the model, and both
+    once more while new ones are written."""
+    needed = 4 * 2 * (4 + 1) * describe_network(config).parameters
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise UserError(f"The saves of this training need about {needed / 2**20:,.0f} MB on the disk, and {free / 2**20:,.0f} MB are free.", "Free some space, or choose a smaller preset.")
 
 
 def bytes_needed(config: RunConfig) -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -214,3 +217,32 @@ def test_model_file_says_nothing_about_where_it_was_made(run: Run, data: Path) -
     assert str(data) not in header
     assert data.name not in header
     assert json.loads(header)["__metadata__"]["format"] == "ddpm-studio"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_a_save_that_does_not_fit_is_told_and_costs_nothing(run: Run, data: Path) -> None:
+    """A limit on the size of files stands in for a full disk: the write fails half-way, in the same place."""
+    train_tiny(run, data, max_steps=2)
+    kept = {file: file.read_bytes() for file in (run.resume_file, run.model_file, run.resume_notes)}
+    limit = len(kept[run.resume_file]) // 2
+    code = f"""
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+from ddpm_studio.cli.main import main
+sys.exit(main(["train", {str(data)!r}, "--run", {str(run.path)!r}, "--resume", "--device", "cpu", "--max-steps", "2", "--preview-count", "0"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "Could not save resume.safetensors" in done.stderr
+    assert {file: file.read_bytes() for file in kept} == kept
+    assert not [file for file in run.path.iterdir() if file.suffix == ".part"]
+    train_tiny(run, data, resume=True, max_steps=1)
+
+
+def test_too_little_disk_is_said_before_anything_is_made(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The only stand-in here: no test can fill the disk of the machine that it runs on.
+    monkeypatch.setattr("ddpm_studio.training.memory.shutil.disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
+    with pytest.raises(UserError, match="MB on the disk"):
+        train_tiny(run, data, max_steps=1)
+    assert not run.path.exists()
