@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QLineEd
 
 from ddpm_studio.config import SECTIONS, RunConfig
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import label
+from ddpm_studio.gui.widgets.basics import label, tidy
 
 HEADINGS = {"data": "Pictures", "diffusion": "Diffusion", "model": "Network", "training": "Learning"}
 
@@ -69,7 +69,7 @@ class ConfigForm(QWidget):
         caption.setToolTip(description)
         caption.setProperty("role", "caption")
         caption.setBuddy(entry.widget)
-        caption.setFixedWidth(124)
+        caption.setFixedWidth(116)
         caption.setWordWrap(True)
         entry.widget.setObjectName(f"setting_{name.replace('.', '_')}")
         entry.widget.setAccessibleName(text)
@@ -106,6 +106,7 @@ def make_field(kind: Any, limits: list[Any]) -> Field:
         spin = QSpinBox()
         spin.setRange(int(low) if low is not None else 0, min(int(high), 2**31 - 1) if high is not None else 2**31 - 1)
         spin.setKeyboardTracking(False)
+        tidy(spin)
         return Field(spin, spin.value, spin.setValue, spin.valueChanged)
     return _line(kind, optional, low, high)
 
@@ -125,7 +126,7 @@ def _choice(values: tuple[Any, ...]) -> Field:
     for value in values:
         box.addItem(str(value).replace("_", " "), value)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(6)
+    box.setMinimumContentsLength(3)
     return Field(box, box.currentData, lambda value: box.setCurrentIndex(values.index(value)), box.currentIndexChanged)
 
 

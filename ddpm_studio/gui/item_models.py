@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRectF, QSizeF, Qt
-from PySide6.QtGui import QImage, QPainter, QPixmap
+from PySide6.QtGui import QIcon, QImage, QPainter, QPixmap
 
 from ddpm_studio.gui.qimage import draw_picture, fitted
 from ddpm_studio.gui.words import count
@@ -26,7 +26,7 @@ class GalleryModel(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
         self.files: list[Path] = []
-        self._thumbnails: OrderedDict[Path, QPixmap] = OrderedDict()
+        self._thumbnails: OrderedDict[Path, QIcon] = OrderedDict()
 
     def set_files(self, files: list[Path]) -> None:
         if files == self.files:
@@ -67,7 +67,7 @@ class GalleryModel(QAbstractListModel):
         mime.setUrls([QUrl.fromLocalFile(str(self.files[index.row()])) for index in indexes])
         return mime
 
-    def _thumbnail(self, file: Path) -> QPixmap:
+    def _thumbnail(self, file: Path) -> QIcon:
         if file in self._thumbnails:
             self._thumbnails.move_to_end(file)
             return self._thumbnails[file]
@@ -78,10 +78,12 @@ class GalleryModel(QAbstractListModel):
             painter = QPainter(pixmap)
             draw_picture(painter, fitted(QSizeF(image.size()), QRectF(0, 0, THUMBNAIL, THUMBNAIL)), image)
             painter.end()
-        self._thumbnails[file] = pixmap
+        icon = QIcon(pixmap)
+        icon.addPixmap(pixmap, QIcon.Mode.Selected)  # else Qt tints it
+        self._thumbnails[file] = icon
         if len(self._thumbnails) > KEPT_THUMBNAILS:
             self._thumbnails.popitem(last=False)
-        return pixmap
+        return icon
 
 
 class RunsModel(QAbstractTableModel):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, QKeyEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QStackedWidget, QWidget
 
 from ddpm_studio import __version__, paths
@@ -242,6 +242,10 @@ class MainWindow(QMainWindow):
         self._show_device()
         if not self.studio.training.active:
             self.status.say("Ready")
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.stack.setFocus()  # no ring around anything before somebody uses the keyboard
 
     # What runs.
 

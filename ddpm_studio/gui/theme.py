@@ -10,7 +10,7 @@ from typing import Literal
 from PySide6.QtCore import QByteArray, QDir, QRectF, QSize, Qt
 from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPushButton, QWidget
 
 from ddpm_studio import paths
 
@@ -94,11 +94,12 @@ def _svg(icon_name: str) -> bytes | None:
 
 
 @cache
-def _drawn(icon_name: str, hex_color: str, side: int) -> QPixmap | None:
+def _drawn(icon_name: str, hex_color: str, side: int, gap: int = 0) -> QPixmap | None:
+    """`gap`: empty pixels at the right, since Qt puts the text of a button very close to its icon."""
     svg = _svg(icon_name)
     if svg is None:
         return None
-    pixmap = QPixmap(side, side)
+    pixmap = QPixmap(side + gap, side)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     QSvgRenderer(QByteArray(svg.replace(b"currentColor", hex_color.encode()))).render(painter, QRectF(0, 0, side, side))
@@ -106,14 +107,14 @@ def _drawn(icon_name: str, hex_color: str, side: int) -> QPixmap | None:
     return pixmap
 
 
-def icon(icon_name: str, token: str = "text") -> QIcon:
-    """A Lucide icon in a colour of the theme; empty when the file is missing."""
+def icon(icon_name: str, token: str = "text", gap: float = 0.0) -> QIcon:
+    """A Lucide icon in a colour of the theme; empty when the file is missing. `gap` is a share of its width."""
     result = QIcon()
     for side in (16, 20, 24, 32, 48, 64):
         for mode, shade in ((QIcon.Mode.Normal, token), (QIcon.Mode.Disabled, "faint")):
             for state in (QIcon.State.Off, QIcon.State.On):
                 wanted = "accent" if state == QIcon.State.On and mode == QIcon.Mode.Normal and token in ("text", "dim") else shade
-                pixmap = _drawn(icon_name, color(wanted).name(), side)
+                pixmap = _drawn(icon_name, color(wanted).name(), side, round(side * gap))
                 if pixmap:
                     result.addPixmap(pixmap, mode, state)
     return result
@@ -137,9 +138,10 @@ def _draw_icon(target: QAbstractButton | QAction | QLabel) -> None:
             copy.setDevicePixelRatio(ratio)
             target.setPixmap(copy)
     else:
-        target.setIcon(icon(icon_name, token))
+        gap = 0.25 if isinstance(target, QPushButton) and target.text() else 0.0
+        target.setIcon(icon(icon_name, token, gap))
         if isinstance(target, QAbstractButton):
-            target.setIconSize(QSize(side, side))
+            target.setIconSize(QSize(round(side * (1 + gap)), side))
 
 
 def refresh_icons(root: QWidget) -> None:

@@ -25,7 +25,7 @@ from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.requests import BlendRequest, recipe
 
 NOISES = (
-    ("Each its own (as in the paper)", "independent", "Each picture gets its own noise. In the middle the mixture holds less noise than the network expects, which makes it smoother."),
+    ("Each its own (as in the paper)", "independent", "Each picture gets its own noise. In the middle the mixture holds less noise than the network expects, which makes it smoother."),  # noqa: E501
     ("Shared", "shared", "Both pictures get the same noise: the noise stays as strong as expected at every lambda."),
     ("Variance-true (slerp)", "slerp", "Each its own noise, mixed along the sphere: it keeps its strength, and the blend its detail."),
 )
@@ -47,7 +47,7 @@ class BlendPage(QWidget):
         self._sheet_request: BlendRequest | None = None
         self._next_well = "A"
         self._settle = QTimer(self, singleShot=True, interval=300)
-        self.setLayout(row(self._make_controls(), self._make_stage(), spacing=12))
+        self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
         self._connect()
         self._noise_chosen()
         self._model_changed()
@@ -57,7 +57,7 @@ class BlendPage(QWidget):
         self.noise = combo("noiseCombo", [(text, mode) for text, mode, _ in NOISES])
         self.noise_note = label("", "caption", wrap=True)
         self.seed = spin("blendSeedSpin", 0, 2**31 - 1, 0)
-        self.shuffle = tool_button("dices", "blendShuffleButton", "Other noise")
+        self.shuffle = tool_button("shuffle", "blendShuffleButton", "Other noise")
         seed = row(self.seed, self.shuffle, spacing=4)
         seed.setStretch(0, 1)
         seed_box = QWidget()
@@ -66,7 +66,7 @@ class BlendPage(QWidget):
         settings = Card(self.timestep, column(field("Noise of the two pictures", self.noise), self.noise_note, spacing=6), field("Seed of the noise", seed_box))
         self.seed.setAccessibleName("Seed of the noise")
         self.source = PictureSource(self._studio)
-        return ControlColumn(settings, self.source)
+        return ControlColumn(settings, self.source, fill=True)
 
     def _make_stage(self) -> QWidget:
         self.wells = {letter: PictureWell(f"blendImage{letter}", letter) for letter in "AB"}

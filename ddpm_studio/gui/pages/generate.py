@@ -14,7 +14,7 @@ from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, button, column, field, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, button, column, field, label, row, tidy, tool_button
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip, FrameView
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.words import plural
@@ -36,7 +36,7 @@ class GeneratePage(QWidget):
         self._request: SampleRequest | None = None
         self._images: ImagesReady | None = None
         self.files: list[Path] = []
-        self.setLayout(row(self._make_controls(), self._make_stage(), spacing=12))
+        self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
         self._connect()
         self._sampler_chosen()
         self._show_state(State.IDLE)
@@ -51,8 +51,9 @@ class GeneratePage(QWidget):
         self.eta.setObjectName("etaSpin")
         self.eta.setRange(0, 1)
         self.eta.setSingleStep(0.1)
+        tidy(self.eta)
         self.seed = spin("seedSpin", 0, 2**31 - 1, 0)
-        self.shuffle = tool_button("dices", "shuffleButton", "Another seed")
+        self.shuffle = tool_button("shuffle", "shuffleButton", "Another seed")
         self.generate_button = button("Generate", "generateButton", "sparkles", "primary", "Make pictures (Ctrl+G)")
         self.cancel_button = button("Cancel", "cancelButton", "x")
         self.progress = QProgressBar()
@@ -88,16 +89,18 @@ class GeneratePage(QWidget):
         self.grid = PictureGrid("sampleGrid", "Pictures that were made", selectable=True)
         self.frame = FrameView()
         self.made = label("", "caption", "madeCaption")
-        film = Card(row(label("From noise to picture", "heading"), -1), self.filmstrip, spacing=8, margin=12)
+        film = Card(row(label("From noise to picture", "heading"), -1, label("above: noisy x\u209c   ·   below: the network's guess x̂\u2080", "caption")), self.filmstrip, spacing=8, margin=12)
         pictures = Card(row(label("Pictures", "heading"), 4, self.made, -1), self.grid, spacing=8, margin=12)
         for card in (pictures,):
             inside = card.layout()
             if isinstance(inside, QVBoxLayout):
                 inside.setStretch(1, 1)
         frame = Card(self.frame, margin=12)
-        frame.setFixedWidth(232)
+        frame.setMinimumWidth(168)
+        frame.setMaximumWidth(304)
         bottom = row(pictures, frame, spacing=12)
-        bottom.setStretch(0, 1)
+        bottom.setStretch(0, 5)
+        bottom.setStretch(1, 1)
         result = QWidget()
         layout = column(film, bottom, spacing=12)
         layout.setStretch(1, 1)
@@ -267,4 +270,5 @@ def spin(name: str, low: int, high: int, value: int) -> QSpinBox:
     box.setRange(low, high)
     box.setValue(value)
     box.setMinimumWidth(72)
+    tidy(box)
     return box

@@ -47,7 +47,7 @@ class TrainPage(QWidget):
             footer_layout.setStretch(0, 1)
         controls = ControlColumn(self.dataset, self.settings, footer=footer)
         self.live = LivePanel()
-        self.setLayout(row(controls, self._make_stage(), spacing=12))
+        self.setLayout(row(controls, self._make_stage(), spacing=16))
         self._connect()
         self._show_state(studio.training.state)
         self._offer_last_run()
@@ -55,7 +55,7 @@ class TrainPage(QWidget):
     def _make_stage(self) -> QWidget:
         self.view = Segments(("Pictures", "Live"), "trainView", "What is shown")
         self.stage_title = label("", "caption", "stageCaption")
-        self.contact_sheet = PictureGrid("contactSheet", "Pictures of the data set", gap=6)
+        self.contact_sheet = PictureGrid("contactSheet", "Pictures of the data set", gap=2)
         sheet_title = label("A look at the pictures", "heading")
         self.sheet_facts = label("as the network will see them", "caption")
         sheet = Card(row(sheet_title, 4, self.sheet_facts, -1), self.contact_sheet, spacing=8, margin=12)
@@ -186,7 +186,7 @@ class TrainPage(QWidget):
         self.pause_button.setAccessibleName("Resume" if paused else "Pause")
         theme.set_icon(self.pause_button, "play" if paused else "pause")
         self.stop_button.setEnabled(active and state is not State.STOPPING)
-        self.dataset.setEnabled(not active)
+        self.dataset.zone.setEnabled(not active)
         self.settings.setEnabled(not active)
         self._show_head()
 

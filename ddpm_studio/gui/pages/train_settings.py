@@ -11,7 +11,7 @@ from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import DatasetReport
 from ddpm_studio.gui.config_form import ConfigForm
-from ddpm_studio.gui.widgets.basics import Collapsible, column, field, label, row
+from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, field, label, row
 from ddpm_studio.presets import DESCRIPTIONS, PRESETS, choose_preset
 
 SIZES = (16, 32, 48, 64, 96, 128, 256)
@@ -37,15 +37,14 @@ class TrainSettings(QWidget):
         self.problem.hide()
         self.form = ConfigForm(hidden=frozenset({"data.image_size"}))
         self.more = Collapsible("All settings", self.form, "settingsToggle")
-        self.setLayout(
-            column(
-                column(field("Preset", self.preset), self.reason, spacing=6),
-                row(field("Picture size", self.size), field("Train for", self.duration), spacing=12),
-                self.more,
-                self.problem,
-                spacing=12,
-            )
+        card = Card(
+            column(field("Preset", self.preset), self.reason, spacing=6),
+            row(field("Picture size", self.size), field("Train for", self.duration), spacing=12),
+            self.more,
+            self.problem,
+            margin=12,
         )
+        self.setLayout(column(card))
         self.preset.currentIndexChanged.connect(self._preset_chosen)
         self.size.currentIndexChanged.connect(self._rebase)
         self.form.edited.connect(self._edited)
@@ -124,5 +123,5 @@ def combo(name: str, items: list[tuple[str, Any]]) -> QComboBox:
     for text, data in items:
         box.addItem(text, data)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
+    box.setMinimumContentsLength(4)
     return box

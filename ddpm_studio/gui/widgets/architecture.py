@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from PySide6.QtCore import QPointF, QRectF, Qt, Slot
 from PySide6.QtGui import QColor, QFont, QPainter, QPainterPath, QPen, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QGraphicsItem, QGraphicsPathItem, QGraphicsScene, QGraphicsSimpleTextItem, QGraphicsView, QStyleOptionGraphicsItem, QWidget
@@ -10,7 +12,11 @@ from ddpm_studio.events import BlockInfo
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.words import shape, short_count
 
-BOX_W, BOX_H, GAP_X, GAP_Y, ROW_GAP = 156.0, 52.0, 40.0, 10.0, 44.0
+BOX_W, BOX_H, GAP_X = 188.0, 44.0, 20.0
+STEP = BOX_H + 14
+"""From one row to the next."""
+LEVEL_GAP = 10.0
+INDENT = BOX_W * 0.34
 TITLES = {
     "stem": "Input convolution", "res": "Residual block", "attention": "Self-attention", "down": "Downsample", "up": "Upsample",
     "middle": "Middle block", "head": "Output convolution", "time": "Time embedding",
@@ -58,23 +64,23 @@ class BlockItem(QGraphicsItem):
         painter.drawRoundedRect(QRectF(0, 8, 3, BOX_H - 16), 1.5, 1.5)
         bar = (BOX_W - 24) * min(1.0, self._cost * 4)
         painter.setOpacity(0.6)
-        painter.drawRoundedRect(QRectF(12, BOX_H - 7, max(2.0, bar), 2.5), 1.2, 1.2)
+        painter.drawRoundedRect(QRectF(12, BOX_H - 6, max(2.0, bar), 2.5), 1.2, 1.2)
         painter.setOpacity(1)
         font = QFont(painter.font())
         font.setPixelSize(12)
         font.setWeight(QFont.Weight.DemiBold)
         painter.setFont(font)
         painter.setPen(theme.color("text"))
-        painter.drawText(QRectF(12, 6, BOX_W - 20, 16), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), TITLES.get(self.block.kind, self.block.kind))
+        painter.drawText(QRectF(12, 4, BOX_W - 20, 16), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), TITLES.get(self.block.kind, self.block.kind))
         font.setPixelSize(11)
         font.setWeight(QFont.Weight.Normal)
         painter.setFont(font)
         painter.setPen(theme.color("dim"))
-        shapes = shape(self.block.out_shape)
-        if self.block.in_shape != self.block.out_shape:
-            shapes = f"{shape(self.block.in_shape)} → {shapes}" if len(shapes) < 12 else shapes
-        text = QRectF(12, 23, BOX_W - 20, 16)
-        painter.drawText(text, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), painter.fontMetrics().elidedText(shapes, Qt.TextElideMode.ElideRight, int(text.width())))
+        before, after = shape(self.block.in_shape), shape(self.block.out_shape)
+        shapes = after if before == after else f"{before} → {after}"
+        left = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        room = QRectF(12, 20, BOX_W - 16, 15)
+        painter.drawText(room, left, painter.fontMetrics().elidedText(shapes, Qt.TextElideMode.ElideRight, int(room.width())))
 
     def hoverEnterEvent(self, event: object) -> None:
         self._hover = True
@@ -83,6 +89,33 @@ class BlockItem(QGraphicsItem):
     def hoverLeaveEvent(self, event: object) -> None:
         self._hover = False
         self.update()
+
+
+def _units(blocks: tuple[BlockInfo, ...]) -> tuple[list[list[BlockInfo]], list[list[BlockInfo]], dict[int, BlockInfo]]:
+    """What is kept on the way down, what finds it again on the way up (a block and the attention after it), and the
+    upsampling of each level."""
+    sources: list[list[BlockInfo]] = []
+    targets: list[list[BlockInfo]] = []
+    ups: dict[int, BlockInfo] = {}
+    for block in blocks:
+        if block.side in ("stem", "down"):
+            if block.kind == "attention" and sources:
+                sources[-1].append(block)
+            else:
+                sources.append([block])
+        elif block.side == "up":
+            if block.kind == "up":
+                ups[block.level] = block
+            elif block.kind == "attention" and targets:
+                targets[-1].append(block)
+            else:
+                targets.append([block])
+    return sources, targets, ups
+
+
+def _level_of(unit: list[BlockInfo]) -> int:
+    """A downsampling is drawn where its result belongs."""
+    return unit[0].level + (unit[0].kind == "down")
 
 
 class ArchitectureView(QGraphicsView):
@@ -114,101 +147,96 @@ class ArchitectureView(QGraphicsView):
         self.fit()
 
     def _draw(self) -> None:
+        """Each way across the U is a row: what is kept on the way down stands opposite to the block that finds it again."""
         self._scene.clear()
         self._drawn_with = theme.name()
         if not self._blocks:
             return
         total = sum(block.gmacs for block in self._blocks) or 1.0
         levels = max(block.level for block in self._blocks) + 1
-        groups: dict[tuple[str, int], list[BlockInfo]] = {}
-        for block in self._blocks:
-            groups.setdefault((block.side, block.level), []).append(block)
-        items: dict[str, BlockItem] = {}
-        heights = [max((len(groups.get((side, level), [])) for side in ("down", "up")), default=0) for level in range(levels)]
-        tops = [sum(h * (BOX_H + GAP_Y) + ROW_GAP for h in heights[:level]) for level in range(levels)]
-        indent = BOX_W * 0.42
-        right = 2 * (levels * indent) + BOX_W * 1.9
-        order: list[BlockItem] = []
+        sources, targets, ups = _units(self._blocks)
+        paired = len(sources) == len(targets)
+        middle = [block for block in self._blocks if block.side == "middle"]
+        right = 2 * levels * INDENT + 3.2 * BOX_W
+        self._items: dict[str, BlockItem] = {}
 
-        def put(block: BlockInfo, x: float, y: float) -> None:
-            item = BlockItem(block, block.gmacs / total)
-            item.setPos(x, y)
-            self._scene.addItem(item)
-            items[block.name] = item
-            order.append(item)
+        def put(unit: list[BlockInfo], x: float, y: float) -> None:
+            for i, block in enumerate(unit):
+                item = BlockItem(block, block.gmacs / total)
+                item.setPos(x + i * (BOX_W + GAP_X), y)
+                self._scene.addItem(item)
+                self._items[block.name] = item
 
-        for block in self._blocks:
-            if block.side == "stem":
-                put(block, 0, -(BOX_H + ROW_GAP * 0.6))
-            elif block.side == "head":
-                put(block, right, -(BOX_H + ROW_GAP * 0.6))
-            elif block.side == "middle":
-                group = groups[block.side, block.level]
-                bottom = tops[-1] + heights[-1] * (BOX_H + GAP_Y) + ROW_GAP * 0.5
-                put(block, right / 2, bottom + group.index(block) * (BOX_H + GAP_Y))
-            else:
-                group = groups[block.side, block.level]
-                x = block.level * indent if block.side == "down" else right - block.level * indent
-                offset = 0.0 if block.side == "down" else (heights[block.level] - len(group)) * (BOX_H + GAP_Y)
-                line = group.index(block) if block.side == "down" else len(group) - 1 - group.index(block)
-                put(block, x, tops[block.level] + offset + line * (BOX_H + GAP_Y))
-        for before, after in zip(order, order[1:], strict=False):
-            self._connect(before, after)
-        self._draw_skips(groups, items, levels)
-        self._draw_levels(levels, tops, right)
-        self._draw_time(right / 2)
-        self._scene.setSceneRect(self._scene.itemsBoundingRect().adjusted(-32, -24, 32, 24))
+        y = 0.0
+        for level in range(levels):
+            left_x, right_x = level * INDENT, right - level * INDENT
+            first = next((block for unit in sources for block in unit if _level_of(unit) == level), None)
+            if level in ups:
+                put([ups[level]], right_x, y)
+                y += STEP
+            if first:
+                side = first.out_shape[-1]
+                self._text(f"{side} × {side}", QPointF(-92, y + BOX_H / 2 - 8), "dim", 12)
+            here = [i for i, unit in enumerate(sources) if _level_of(unit) == level]
+            there = [i for i, unit in enumerate(targets) if unit[0].level == level]
+            for line in range(max(len(here), len(there))):
+                if line < len(here):
+                    put(sources[here[line]], left_x, y)
+                if line < len(there):
+                    put(targets[there[-1 - line]], right_x, y)
+                y += STEP
+            y += LEVEL_GAP
+        put(middle, (right + BOX_W) / 2 - (len(middle) * (BOX_W + GAP_X) - GAP_X) / 2, y)
+        put([block for block in self._blocks if block.side == "head"], right, -STEP)
+        for before, after in itertools.pairwise(self._blocks):
+            self._connect(self._items[before.name], self._items[after.name])
+        if paired:
+            for source, target in zip(sources, reversed(targets), strict=True):
+                self._draw_skip(self._items[source[-1].name], self._items[target[0].name])
+        self._draw_time((right + BOX_W) / 2 - BOX_W / 2)
+        self._text("noisy picture x\u209c", QPointF(2, -22), "dim", 12)
+        self._text("what the network predicts", QPointF(right + 2, -STEP - 22), "dim", 12)
+        self._scene.setSceneRect(self._scene.itemsBoundingRect().adjusted(-24, -12, 24, 12))
 
     def _connect(self, before: BlockItem, after: BlockItem) -> None:
         """An arrow from one block to the next one in the order of computing."""
-        a, b = before.sceneBoundingRect(), after.sceneBoundingRect()
-        down = b.top() >= a.bottom() - 2
-        start = QPointF(a.center().x(), a.bottom() if down else a.top())
-        end = QPointF(b.center().x(), b.top() if down else b.bottom())
-        path = QPainterPath(start)
-        if abs(start.x() - end.x()) < 1:
+        a, b = before.sceneBoundingRect().adjusted(1, 1, -1, -1), after.sceneBoundingRect().adjusted(1, 1, -1, -1)
+        pen = QPen(theme.color("faint"), 1.4)
+        if abs(a.center().y() - b.center().y()) < 2:
+            start, end = QPointF(a.right(), a.center().y()), QPointF(b.left(), b.center().y())
+            path, back, wing = QPainterPath(start), QPointF(-4, 0), QPointF(0, 3.5)
             path.lineTo(end)
         else:
-            middle = (start.y() + end.y()) / 2
-            path.cubicTo(QPointF(start.x(), middle), QPointF(end.x(), middle), end)
-        self._add_path(path, QPen(theme.color("line_strong"), 1.4))
-        tip = 4 if down else -4
-        head = QPainterPath(end)
-        head.moveTo(end + QPointF(-3.5, -tip))
+            down = b.top() > a.top()
+            start = QPointF(a.center().x(), a.bottom() if down else a.top())
+            end = QPointF(b.center().x(), b.top() if down else b.bottom())
+            path, back, wing = QPainterPath(start), QPointF(0, -4 if down else 4), QPointF(3.5, 0)
+            bend = (start.y() + end.y()) / 2
+            path.cubicTo(QPointF(start.x(), bend), QPointF(end.x(), bend), end)
+        self._add_path(path, pen)
+        head = QPainterPath(end + back - wing)
         head.lineTo(end)
-        head.lineTo(end + QPointF(3.5, -tip))
-        self._add_path(head, QPen(theme.color("line_strong"), 1.4))
+        head.lineTo(end + back + wing)
+        self._add_path(head, pen)
 
-    def _draw_skips(self, groups: dict[tuple[str, int], list[BlockInfo]], items: dict[str, BlockItem], levels: int) -> None:
-        pen = QPen(theme.color("accent"), 1.3, Qt.PenStyle.DashLine)
+    def _draw_skip(self, source: BlockItem, target: BlockItem) -> None:
+        pen = QPen(theme.color("accent"), 1.2)
         pen.setDashPattern([4, 4])
-        for level in range(levels):
-            downs, ups = groups.get(("down", level), []), groups.get(("up", level), [])
-            left = [b for b in downs if b.kind == "res"]
-            rights = [b for b in ups if b.kind == "res"]
-            for source, target in zip(left, reversed(rights), strict=False):
-                a, b = items[source.name].sceneBoundingRect(), items[target.name].sceneBoundingRect()
-                path = QPainterPath(QPointF(a.right(), a.center().y()))
-                path.lineTo(QPointF(b.left(), b.center().y()))
-                self._add_path(path, pen)
-
-    def _draw_levels(self, levels: int, tops: list[float], right: float) -> None:
-        for level in range(levels):
-            block = next((b for b in self._blocks if b.level == level and b.side in ("down", "middle")), None)
-            if block:
-                self._text(f"{block.in_shape[-1]} × {block.in_shape[-1]}", QPointF(-84, tops[level] + BOX_H / 2 - 8), "dim", 12)
+        a, b = source.sceneBoundingRect(), target.sceneBoundingRect()
+        path = QPainterPath(QPointF(a.right(), a.center().y()))
+        path.lineTo(QPointF(b.left(), b.center().y()))
+        item = self._add_path(path, pen)
+        item.setToolTip("Skip connection: kept on the way down, joined to the channels on the way up")
 
     def _draw_time(self, x: float) -> None:
-        room = QRectF(x, -(BOX_H + ROW_GAP * 0.6), BOX_W, BOX_H)
+        room = QRectF(x, -STEP, BOX_W, BOX_H)
         path = QPainterPath()
         path.addRoundedRect(room, 8, 8)
-        colour = theme.color("kind_time")
-        item = self._add_path(path, QPen(colour, 1, Qt.PenStyle.DashLine))
+        item = self._add_path(path, QPen(theme.color("kind_time"), 1.2, Qt.PenStyle.DashLine))
         item.setBrush(theme.color("base"))
-        item.setZValue(0)
         item.setToolTip(MEANINGS["time"])
         self._text("Time embedding", QPointF(room.left() + 12, room.top() + 6), "text", 12, bold=True)
-        self._text("t → every residual block", QPointF(room.left() + 12, room.top() + 26), "dim", 11)
+        self._text("of t, into every residual block", QPointF(room.left() + 12, room.top() + 23), "dim", 11)
 
     def _text(self, text: str, place: QPointF, token: str, size: int, bold: bool = False) -> None:
         item = QGraphicsSimpleTextItem(text)

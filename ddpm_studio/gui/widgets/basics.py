@@ -117,21 +117,21 @@ class Card(QFrame):
         self.setLayout(column(*top, *parts, spacing=spacing, margins=(margin, margin, margin, margin)))
 
 
-def rule() -> QFrame:
-    line = QFrame()
-    line.setProperty("rule", "true")
-    return line
+def tidy(spin: QAbstractSpinBox) -> None:
+    """The text of a spin box as far from its border as that of the other fields."""
+    spin.lineEdit().setTextMargins(8, 0, 0, 0)
 
 
 class ControlColumn(QWidget):
     """The column of controls at the left of a page: it scrolls, its last part stays in sight."""
 
-    def __init__(self, *parts: QWidget | QLayout | int, footer: QWidget | None = None, width: int = 320) -> None:
+    def __init__(self, *parts: QWidget | QLayout | int, footer: QWidget | None = None, width: int = 320, fill: bool = False) -> None:
+        """`fill`: the last part takes what is left of the height."""
         super().__init__()
         self.setFixedWidth(width)
         inner = QWidget()
         inner.setProperty("plain", "true")
-        inner.setLayout(column(*parts, -1, spacing=12, margins=(0, 0, 8, 0)))
+        inner.setLayout(column(*parts, *(() if fill else (-1,)), spacing=12))
         self.scroll = QScrollArea()
         self.scroll.setWidget(inner)
         self.scroll.setWidgetResizable(True)
@@ -141,7 +141,7 @@ class ControlColumn(QWidget):
         self.scroll.viewport().setAutoFillBackground(False)
         layout = column(self.scroll, spacing=12)
         if footer:
-            layout.addLayout(row(footer, margins=(0, 0, 8, 0)))
+            layout.addWidget(footer)
         self.setLayout(layout)
         calm_wheel(inner)
 
@@ -169,13 +169,12 @@ class Collapsible(QWidget):
     def __init__(self, heading: str, content: QWidget, name: str) -> None:
         super().__init__()
         self.content = content
-        self.toggle = QToolButton()
+        self.toggle = QPushButton()
         self.toggle.setObjectName(name)
         self.toggle.setAccessibleName(heading)
         self.toggle.setText(heading)
         self.toggle.setProperty("disclosure", "true")
         self.toggle.setCheckable(True)
-        self.toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.toggle.toggled.connect(self._set_open)
         self.setLayout(column(self.toggle, content, spacing=8))
         self._set_open(False)
@@ -230,16 +229,10 @@ class EmptyState(QWidget):
         self.heading, self.text = label(heading, "empty", wrap=True), label(text, "caption", wrap=True)
         for part in (self.heading, self.text):
             part.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            part.setMaximumWidth(420)
-            part.setMinimumWidth(min(420, 260))
-        middle = column(-1, picture, 8, spacing=4)
-        for part in (self.heading, self.text):
-            middle.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
-        if actions:
-            middle.addSpacing(12)
-            middle.addLayout(row(-1, *actions, -1))
-        middle.addStretch(1)
-        self.setLayout(row(-1, middle, -1, margins=(24, 24, 24, 24)))
+        middle = QWidget()
+        middle.setFixedWidth(400)
+        middle.setLayout(column(picture, 8, self.heading, self.text, *([12, row(-1, *actions, -1)] if actions else []), spacing=4))
+        self.setLayout(column(-1, row(-1, middle, -1), -1))
 
     def say(self, heading: str, text: str) -> None:
         self.heading.setText(heading)
@@ -252,7 +245,7 @@ class ValueSlider(QWidget):
     changed = Signal(int)
     released = Signal()
 
-    def __init__(self, text: str, name: str, low: int, high: int, value: int, show: Callable[[int], str] = str, tip: str = "") -> None:
+    def __init__(self, text: str, name: str, low: int, high: int, value: int, show: Callable[[int], str] = str, tip: str = "", inline: bool = False) -> None:
         super().__init__()
         self._show = show
         self.slider = QSlider(Qt.Orientation.Horizontal)
@@ -263,7 +256,7 @@ class ValueSlider(QWidget):
         self.value_label = label(show(value), "value")
         caption = label(text, "field")
         caption.setBuddy(self.slider)
-        self.setLayout(column(row(caption, -1, self.value_label), self.slider, spacing=2))
+        self.setLayout(row(caption, self.slider, self.value_label) if inline else column(row(caption, -1, self.value_label), self.slider, spacing=2))
         if tip:
             self.setToolTip(tip)
         self.slider.valueChanged.connect(self._changed)

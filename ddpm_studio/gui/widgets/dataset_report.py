@@ -24,7 +24,6 @@ class DatasetReportView(QWidget):
         self._list = QListWidget()
         self._list.setObjectName("skippedList")
         self._list.setAccessibleName("Skipped files")
-        self._list.setMaximumHeight(132)
         self._list.setWordWrap(True)
         self._list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.skipped = Collapsible("Skipped files", self._list, "skippedToggle")
@@ -52,6 +51,7 @@ class DatasetReportView(QWidget):
         for skipped in report.skipped[:500]:
             self._list.addItem(f"{skipped.path.rsplit('/', 1)[-1]}: {skipped.reason}")
             self._list.item(self._list.count() - 1).setToolTip(skipped.path)
+        self._list.setFixedHeight(min(132, 22 * self._list.count() + 12))
         if len(report.skipped) > 500:
             self._list.addItem(f"… and {count(len(report.skipped) - 500)} more")
         self.setAccessibleDescription("; ".join(f"{name}: {value}" for name, value, _ in _lines(report)))
@@ -65,7 +65,7 @@ def _lines(report: DatasetReport) -> list[tuple[str, str, str]]:
         ("Original size", _sizes(report), ""),
     ]
     if report.duplicates:
-        lines.append(("Duplicates", plural(report.duplicates, "picture is there twice", "pictures are there more than once"), "warn"))
+        lines.append(("Duplicates", f"{count(report.duplicates)} found more than once", "warn"))
     if report.grey and report.grey < report.pictures and report.channels == 3:
         lines.append(("Grey", plural(report.grey, "picture", "pictures"), ""))
     if report.transparent:

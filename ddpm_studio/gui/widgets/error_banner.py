@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
-from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy
 
 from ddpm_studio.events import Failed
 from ddpm_studio.gui import theme
@@ -30,8 +30,9 @@ class ErrorBanner(QFrame):
         self.close_button = tool_button("x", "closeErrorButton", "Close this message")
         self.setLayout(row(self._icon, column(self.message, self.hint, spacing=2), self.copy_button, self.close_button, spacing=12, margins=(16, 12, 12, 12)))
         lines = self.layout()
-        if lines is not None:
-            lines.setAlignment(self._icon, Qt.AlignmentFlag.AlignTop)
+        assert isinstance(lines, QHBoxLayout)
+        lines.setStretch(1, 1)
+        lines.setAlignment(self._icon, Qt.AlignmentFlag.AlignTop)
         self.copy_button.clicked.connect(self._copy)
         self.close_button.clicked.connect(self.hide)
         QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.hide, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)

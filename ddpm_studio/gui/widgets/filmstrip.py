@@ -9,15 +9,13 @@ from PySide6.QtWidgets import QSizePolicy, QSlider, QWidget
 from ddpm_studio.events import FrameReady
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, fitted, to_qimage
-from ddpm_studio.gui.widgets.basics import column, label, row
+from ddpm_studio.gui.widgets.basics import column, label
 from ddpm_studio.gui.widgets.picture_view import PictureView
 
 COLUMNS = 12
-NAMES = 64
-"""Width of the names of the rows."""
 HEAD = 20
 """Height of the line with the timesteps."""
-GAP = 4
+GAP = 2
 
 
 class Strip(QWidget):
@@ -35,21 +33,21 @@ class Strip(QWidget):
         self.current = -1
 
     def sizeHint(self) -> QSize:
-        return QSize(720, HEAD + 2 * 66 + GAP)
+        return QSize(720, HEAD + 2 * 66 + GAP + 2)
 
     def heightForWidth(self, width: int) -> int:
-        return HEAD + 2 * int(self._step(width)) + GAP
+        return HEAD + 2 * int(self._step(width) - GAP) + GAP + 2
 
     def resizeEvent(self, event: object) -> None:
-        self.setFixedHeight(min(self.heightForWidth(self.width()), HEAD + 2 * 112 + GAP))
+        self.setFixedHeight(min(self.heightForWidth(self.width()), HEAD + 2 * 128 + GAP + 2))
 
     def _step(self, width: int) -> float:
-        return (width - NAMES + GAP) / self.count
+        return (width + GAP) / self.count
 
     def cell(self, column_index: int, line: int) -> QRectF:
         step = self._step(self.width())
-        side = (self.height() - HEAD - GAP) / 2
-        return QRectF(NAMES + column_index * step, HEAD + line * (side + GAP), step - GAP, side)
+        side = (self.height() - HEAD - GAP - 2) / 2
+        return QRectF(column_index * step, HEAD + line * (side + GAP), step - GAP, side)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -57,11 +55,6 @@ class Strip(QWidget):
         small.setPixelSize(11)
         painter.setFont(small)
         centred = int(Qt.AlignmentFlag.AlignCenter)
-        painter.setPen(theme.color("dim"))
-        painter.drawText(QRectF(0, 0, NAMES - 8, HEAD), int(Qt.AlignmentFlag.AlignVCenter), "step t")
-        for line, text in enumerate(("noisy\nx\u209c", "guess\nx̂\u2080")):
-            cell = self.cell(0, line)
-            painter.drawText(QRectF(0, cell.top(), NAMES - 8, cell.height()), int(Qt.AlignmentFlag.AlignVCenter), text)
         for i in range(self.count):
             known = self.columns.get(i)
             for line in (0, 1):
@@ -74,7 +67,7 @@ class Strip(QWidget):
                     painter.fillRect(QRectF(room.center().x() - side / 2, room.center().y() - side / 2, side, side), theme.color("well"))
             if known:
                 painter.setPen(theme.color("accent" if i == self.current else "dim"))
-                painter.drawText(QRectF(self.cell(i, 0).left(), 0, self.cell(i, 0).width(), HEAD), centred, str(known[0]))
+                painter.drawText(QRectF(self.cell(i, 0).left(), 0, self.cell(i, 0).width(), HEAD), centred, f"t = {known[0]}" if i == 0 else str(known[0]))
             if i == self.current:
                 frame = self.cell(i, 0).united(self.cell(i, 1)).adjusted(-1, -1, 1, 1)
                 painter.setPen(QPen(theme.color("accent"), 2))
@@ -83,7 +76,7 @@ class Strip(QWidget):
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        index = int((event.position().x() - NAMES) // self._step(self.width()))
+        index = int(event.position().x() // self._step(self.width()))
         if index in self.columns:
             self.chosen.emit(index)
 
@@ -104,7 +97,7 @@ class Filmstrip(QWidget):
         self.slider.setToolTip("Look at each moment again; nothing is computed anew")
         self.slider.setEnabled(False)
         self.slider.setRange(0, COLUMNS - 1)
-        self.setLayout(column(self.strip, row(self.slider, margins=(NAMES - 4, 0, 0, 0)), spacing=4))
+        self.setLayout(column(self.strip, self.slider, spacing=4))
         self._frames: dict[int, FrameReady] = {}
         self._picture = 0
         self._follow = True
@@ -179,15 +172,15 @@ class FrameView(QWidget):
         self.setAccessibleName("The chosen frame")
         self.noisy = PictureView("frameNoisy", "Noisy picture", 64)
         self.guess = PictureView("frameGuess", "The network's guess", 64)
-        self._captions = (label("noisy picture x\u209c", "caption"), label("the network's guess x̂\u2080", "caption"))
+        self._captions = (label("noisy x\u209c", "caption"), label("guess x̂\u2080", "caption"))
         self.setLayout(column(column(self._captions[0], self.noisy, spacing=4), column(self._captions[1], self.guess, spacing=4), spacing=12))
 
     def show_frame(self, frame: tuple[int, QImage, QImage] | None) -> None:
         if frame is None:
             self.noisy.set_picture(None)
             self.guess.set_picture(None)
-            self._captions[0].setText("noisy picture x\u209c")
+            self._captions[0].setText("noisy x\u209c")
             return
-        self._captions[0].setText(f"noisy picture x\u209c at t = {frame[0]}")
+        self._captions[0].setText(f"noisy x\u209c at t = {frame[0]}")
         self.noisy.set_picture(frame[1])
         self.guess.set_picture(frame[2])

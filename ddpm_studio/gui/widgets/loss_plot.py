@@ -58,6 +58,18 @@ class Series:
         return self._arrays[2, : self.size]
 
 
+def _loss_axis(pg: Any) -> Any:
+    """An axis that names 1, 2 and 5 of each decade when it is logarithmic; all of them would overlap."""
+
+    class LossAxis(pg.AxisItem):  # type: ignore[misc]
+        def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
+            powers = [10.0**value * scale for value in values]
+            named = [f"{p:.1e}"[0] in "125" and f"{p:.1e}"[2] == "0" for p in powers]
+            return [f"{p:.3g}" if keep else "" for p, keep in zip(powers, named, strict=True)]
+
+    return LossAxis("left")
+
+
 class LossPlot(QWidget):
     """pyqtgraph is loaded when the plot is first seen: it takes a second."""
 
@@ -75,8 +87,8 @@ class LossPlot(QWidget):
         self.log_box.setObjectName("lossLogCheck")
         self.log_box.setAccessibleName("Logarithmic scale")
         self.log_box.setChecked(True)
-        self.smoothing = ValueSlider("Smoothing", "smoothingSlider", 0, 99, 92, lambda v: f"{v / 100:.2f}", "How long the running mean remembers")
-        self.smoothing.setFixedWidth(150)
+        self.smoothing = ValueSlider("Smoothing", "smoothingSlider", 0, 99, 92, lambda v: f"{v / 100:.2f}", "How long the running mean remembers", inline=True)
+        self.smoothing.setFixedWidth(220)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(4)
@@ -131,7 +143,7 @@ class LossPlot(QWidget):
             return
         self._pg = importlib.import_module("pyqtgraph")
         self._pg.setConfigOptions(antialias=True)
-        self._plot = self._pg.PlotWidget()
+        self._plot = self._pg.PlotWidget(axisItems={"left": _loss_axis(self._pg)})
         self._plot.setObjectName("lossCanvas")
         self._plot.setAccessibleName("Loss curve")
         self._plot.setMenuEnabled(False)
@@ -142,7 +154,6 @@ class LossPlot(QWidget):
         item.setClipToView(True)
         item.setContentsMargins(0, 8, 8, 0)
         item.getViewBox().setDefaultPadding(0.02)
-        item.setLabel("bottom", "step")
         self._raw = item.plot([], [])
         self._mean = item.plot([], [])
         self._line = self._pg.InfiniteLine(angle=90, movable=False)

@@ -20,6 +20,7 @@ class RailButton(QToolButton):
         self.setAccessibleName(text)
         self.setToolTip(tip)
         self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         self.setFixedSize(QSize(72, 60))
         theme.set_icon(self, icon, "dim", 22)

@@ -21,7 +21,7 @@ class PictureGrid(QAbstractScrollArea):
     activated = Signal(int)
     menu_wanted = Signal(int, QPoint)
 
-    def __init__(self, name: str, accessible: str, selectable: bool = False, gap: int = 8, largest_zoom: int = 8, smallest_side: int = 44, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str, accessible: str, selectable: bool = False, gap: int = 4, largest_zoom: int = 8, smallest_side: int = 44, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName(name)
         self.setAccessibleName(accessible)
@@ -75,7 +75,7 @@ class PictureGrid(QAbstractScrollArea):
             self.verticalScrollBar().setRange(0, 0)
             return
         height, width = self.images.shape[1:3]
-        room, gap, ratio, margin, text = self.viewport().size(), self._gap, self.devicePixelRatioF(), 4, self._caption_height
+        room, gap, ratio, margin, text = self.viewport().size(), self._gap, self.devicePixelRatioF(), 2, self._caption_height
         room_w, room_h = max(1, room.width() - 2 * margin), max(1, room.height() - 2 * margin)
         best = (0.0, 0, 1)
         for columns in range(1, count + 1):
@@ -133,6 +133,7 @@ class PictureGrid(QAbstractScrollArea):
             cell = self.cell_rect(i)
             if not cell.intersects(event.rect()):
                 continue
+            painter.fillRect(cell.adjusted(-1, -1, 1, 1), theme.color("line"))
             draw_picture(painter, QRectF(cell), image)
             if i in (self._current, self._hover):
                 chosen = i == self._current

@@ -45,7 +45,10 @@ class PictureView(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         if self.image is not None:
-            draw_picture(painter, self.picture_rect(), self.image)
+            room = self.picture_rect()
+            draw_picture(painter, room, self.image)
+            painter.setPen(QPen(theme.color("line"), 1))
+            painter.drawRect(room.adjusted(-0.5, -0.5, 0.5, 0.5))
         else:
             self._draw_empty(painter, self.picture_rect())
         painter.end()

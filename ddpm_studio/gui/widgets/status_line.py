@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QProgressBar, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QWidget
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import label, row, tool_button
@@ -54,8 +54,10 @@ class StatusLine(QWidget):
         self.theme_button = tool_button("sun-moon", "themeButton", "Light or dark")
         self.setLayout(row(self.dot, self.message, self.progress, self.eta, 8, self.device, 4, self.theme_button, spacing=8, margins=(16, 2, 8, 2)))
         layout = self.layout()
-        if layout is not None:
-            layout.setAlignment(self.progress, Qt.AlignmentFlag.AlignVCenter)
+        assert isinstance(layout, QHBoxLayout)
+        layout.setStretch(1, 1)
+        layout.setAlignment(self.progress, Qt.AlignmentFlag.AlignVCenter)
+        layout.setAlignment(self.dot, Qt.AlignmentFlag.AlignVCenter)
         self.set_progress(None)
 
     def say(self, text: str, token: str = "faint") -> None:

@@ -1,0 +1,259 @@
+"""Jobs with made-up pictures, for tests and screenshots: no torch, no waiting."""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ddpm_studio import paths
+from ddpm_studio.config import DataConfig, RunConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import (
+    ArchitectureReady,
+    BlendReady,
+    BlockInfo,
+    CheckpointSaved,
+    DatasetReady,
+    DatasetReport,
+    Event,
+    Finished,
+    FrameReady,
+    Images,
+    ImageSaved,
+    ImagesReady,
+    NetworkInfo,
+    PreviewReady,
+    Progress,
+    Skipped,
+    StepDone,
+    TrainingStarted,
+    frozen_images,
+)
+from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound
+from ddpm_studio.gui.workers import Job
+from ddpm_studio.presets import get_preset
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.runs import Run
+
+SIDE = 32
+
+
+@functools.cache
+def tiles(count: int = 96) -> Images:
+    """Pixel tiles that ship with the program, uint8 [count, 32, 32, 3]; blobs where they are missing."""
+    archive = paths.samples_archive()
+    if not archive.is_file():
+        return blobs(count)
+    pictures = []
+    with zipfile.ZipFile(archive) as files:
+        names = sorted(name for name in files.namelist() if name.endswith(".png"))
+        for name in names[:: max(1, len(names) // (count + 8))]:
+            image = Image.open(io.BytesIO(files.read(name))).convert("RGBA")
+            ground = Image.new("RGB", image.size, "white")
+            ground.paste(image, mask=image.getchannel("A"))
+            pictures.append(np.asarray(ground.resize((SIDE, SIDE), Image.Resampling.NEAREST)))
+            if len(pictures) == count:
+                break
+    return frozen_images(np.stack(pictures))
+
+
+def blobs(count: int = 16, seed: int = 0) -> Images:
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
+    pictures = []
+    for _ in range(count):
+        picture = np.ones((SIDE, SIDE, 3)) * rng.uniform(0.05, 0.3, 3)
+        for _ in range(3):
+            cx, cy, r = rng.uniform(0.2, 0.8, 3) * (1, 1, 0.4)
+            picture += np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / r**2)[:, :, None] * rng.uniform(0, 1, 3)
+        pictures.append(np.clip(picture, 0, 1) * 255)
+    return frozen_images(np.stack(pictures))
+
+
+def noised(images: Images, alpha_bar: float, seed: int = 0) -> Images:
+    """q(x_t | x_0), as a picture."""
+    noise = np.random.default_rng(seed).normal(size=images.shape)
+    x = math.sqrt(alpha_bar) * (images / 127.5 - 1) + math.sqrt(1 - alpha_bar) * noise
+    return frozen_images(np.clip(x * 0.6 * 127.5 + 128, 0, 255))
+
+
+def softened(images: Images, amount: float) -> Images:
+    """What a network that has not learnt enough makes of a picture."""
+    side = max(2, round(SIDE * (1 - amount)))
+    out = [np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BOX).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for p in images]
+    return frozen_images(np.stack(out))
+
+
+def blocks(levels: tuple[int, ...] = (32, 64, 128), size: int = 16) -> tuple[BlockInfo, ...]:
+    found = [BlockInfo("stem", "stem", "stem", 0, (3, 32, 32), (levels[0], size, size), 3_500, 0.001)]
+    channels, side = levels[0], size
+    for level, width in enumerate(levels):
+        found.append(BlockInfo(f"down.{level}.res0", "res", "down", level, (channels, side, side), (width, side, side), width * width * 20, 0.02))
+        channels = width
+        if level == 1:
+            found.append(BlockInfo(f"down.{level}.attn0", "attention", "down", level, (width, side, side), (width, side, side), width * width * 4, 0.004))
+        if level < len(levels) - 1:
+            found.append(BlockInfo(f"down.{level}.down", "down", "down", level, (width, side, side), (width, side // 2, side // 2), width * width * 9, 0.006))
+            side //= 2
+    for i, kind in enumerate(("res", "attention", "res")):
+        found.append(BlockInfo(f"middle{i}", kind, "middle", len(levels) - 1, (channels, side, side), (channels, side, side), channels * channels * 18, 0.012))
+    for level in reversed(range(len(levels))):
+        width = levels[level]
+        for i in range(2):
+            found.append(BlockInfo(f"up.{level}.res{i}", "res", "up", level, (channels + width, side, side), (width, side, side), width * width * 30, 0.03))
+            channels = width
+        if level:
+            found.append(BlockInfo(f"up.{level}.up", "up", "up", level, (width, side, side), (width, side * 2, side * 2), width * width * 9, 0.01))
+            side *= 2
+    found.append(BlockInfo("head", "head", "head", 0, (levels[0], size, size), (3, 32, 32), 3_500, 0.002))
+    return tuple(found)
+
+
+class FakeJobs(Jobs):
+    """Everything happens at once, unless `pause` says how long a step takes."""
+
+    def __init__(self, pause: float = 0.0, steps: int = 400, models: bool = True) -> None:
+        self.pause, self.steps, self.has_models = pause, steps, models
+        self.calls: list[str] = []
+
+    def _wait(self) -> None:
+        if self.pause:
+            time.sleep(self.pause)
+
+    def warm_up(self) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield DeviceFound("cpu", "CPU, 2 threads")
+            yield Finished()
+
+        return job
+
+    def inspect(self, sources: list[Path], settings: DataConfig) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"inspect {settings.image_size}")
+            source = sources[0]
+            yield SourceFound(source)
+            yield Progress("Reading pictures", 400, 1204, 3.0)
+            if source.name == "empty":
+                raise UserError("There are no pictures in this folder.", "Choose a folder with jpg, png, webp, bmp, gif or tiff files.")
+            report = DatasetReport(
+                name=source.name, source=str(source), pictures=1204, skipped=(Skipped("a/broken.png", "the file is cut off"), Skipped("notes.gif", "the file is empty"), Skipped("b/icon.png", "too small: 4 x 4 pixels")),
+                duplicates=3, image_size=settings.image_size, channels=3, smallest=(16, 16), median=(32, 32), largest=(256, 256), grey=12, transparent=96, from_cache=False, seconds=2.4,
+            )
+            yield DatasetReady(report, tiles(48))
+            yield Finished()
+
+        return job
+
+    def train(self, request: TrainRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append("train")
+            yield Progress("Loading PyTorch")
+            start = 200 if request.resume else 0
+            if request.config:
+                request.run.write_config(request.config)
+            yield TrainingStarted(str(request.run.path), start, None, 1_428_000, "CPU, 2 threads")
+            rng = np.random.default_rng(0)
+            step = start
+            while step < start + self.steps and not control.stopping:
+                step += 1
+                loss = 0.04 + 0.5 * math.exp(-step / 40) + 0.25 * math.exp(-step / 300) + rng.normal() * 0.008
+                fraction = (step - start) / self.steps
+                yield StepDone(step * 10, step * 320, loss, 0.8, 1e-3, 412.0, step * 0.5, fraction, (1 - fraction) * 540)
+                if step % 50 == 0 or step == start + 5:
+                    amount = 0.92 * math.exp(-step / 150)
+                    yield PreviewReady(step * 10, softened(noised(tiles(16), 1 - 0.3 * amount), amount))
+                if control.pausing:
+                    yield CheckpointSaved(step * 10, request.run.model_file)
+                    yield from control.gate()
+                self._wait()
+            yield CheckpointSaved(step * 10, request.run.model_file)
+            yield Finished(step * 10, control.stopping)
+
+        return job
+
+    def generate(self, request: SampleRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append("generate")
+            final = tiles(96)[np.arange(40, 40 + request.count) % 96]
+            columns = min(request.frames, request.steps)
+            for index in range(columns):
+                known = (index / max(1, columns - 1)) ** 1.2
+                yield Progress("Generating", index + 1, columns)
+                yield FrameReady(index, columns, round(999 * (1 - known)), noised(final, known), softened(final, 0.93 * (1 - known)))
+                yield from control.gate()
+                if control.stopping:
+                    yield Finished(stopped=True)
+                    return
+                self._wait()
+            seeds = tuple(request.seed + i for i in range(request.count))
+            yield ImagesReady(final, seeds)
+            from ddpm_studio import gallery
+
+            for path in gallery.save_pictures(final, [recipe(request, seed=seed) for seed in seeds]):
+                yield ImageSaved(path)
+            yield Finished(step=columns)
+
+        return job
+
+    def blend(self, request: BlendRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"blend {request.lams[0]:.2f} {'quick' if request.quick else 'full'}")
+            for lam in request.lams:
+                self._wait()
+                if control.stopping:
+                    break
+                mixed = (1 - lam) * request.image_a + lam * request.image_b
+                yield BlendReady(lam, request.timestep, frozen_images(np.clip(mixed, 0, 255)), math.hypot(lam, 1 - lam), math.hypot(lam, 1 - lam), request.quick)
+            yield Finished()
+
+        return job
+
+    def architecture(self, name: str, model: Path | RunConfig) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            found = blocks()
+            yield ArchitectureReady(name, NetworkInfo(found, sum(b.parameters for b in found), sum(b.gmacs for b in found), 1_000_000, 8))
+            yield Finished()
+
+        return job
+
+    def replay(self, run: Run) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            for step in range(1, 300):
+                yield StepDone(step * 10, step * 320, 0.05 + 0.5 * math.exp(-step / 60), 0.8, 1e-3, 400.0, step * 0.5)
+            yield PreviewReady(3000, tiles(16))
+            yield Finished()
+
+        return job
+
+    def models(self) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            found = []
+            if self.has_models:
+                found.append(ModelChoice("tiles", "tiles (shipped) · 32 x 32 · step 24,000", Path("/models/tiles/model.safetensors"), SIDE, 3, 1000))
+                found.append(ModelChoice("faces", "faces (shipped) · 32 x 32 · step 61,000", Path("/models/faces/model.safetensors"), SIDE, 3, 1000))
+            yield ModelsListed(tuple(found))
+            yield Finished()
+
+        return job
+
+
+def make_runs(count: int = 5) -> None:
+    """Runs in the data directory, as if somebody had trained them."""
+    names = ("pixel_tiles-tiny-32-1", "faces-tiny-32-1", "faces-small-32-1", "flowers-tiny-64-1", "handwriting-tiny-32-1")
+    for i, name in enumerate(names[:count]):
+        run = Run(paths.runs_dir() / name)
+        preset = "-".join(name.split("-")[1:3])
+        run.write_config(get_preset(preset))
+        step = (24_000, 61_400, 18_250, 9_800, 12_000)[i]
+        run.resume_notes.write_text(f'{{"step": {step}, "images": {step * 32}, "data": "{name.split("-")[0]}", "source": "/data/{name.split("-")[0]}"}}', encoding="utf-8")
+        run.resume_file.write_bytes(b"")
+        run.model_file.write_bytes(b"")

@@ -1,0 +1,128 @@
+"""Pictures of every page, light and dark, at two sizes: `python tests/gui/screenshots.py FOLDER [--size 1280x800] [--only Train]`.
+
+Made with fake jobs and the sample tiles, so they are the same every time; look at them after every change of the window.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--size", action="append", help="WxH; both 1280x800 and 1920x1080 by default")
+    parser.add_argument("--theme", action="append", choices=["light", "dark"])
+    parser.add_argument("--only", default="", help="part of the name of the pictures to make")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["DDPM_STUDIO_HOME"] = home
+        _shoot(options)
+    return 0
+
+
+def _shoot(options: argparse.Namespace) -> None:
+    import fakes
+    from ddpm_studio import gallery
+    from ddpm_studio.events import Failed
+    from ddpm_studio.gui.app import create
+    from ddpm_studio.requests import SampleRequest, recipe
+
+    app, empty = create(jobs=fakes.FakeJobs(models=False))
+
+    def wait(until: Callable[[], bool] = lambda: False, seconds: float = 0.25) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not until():
+            app.processEvents()
+            time.sleep(0.005)
+
+    def every(window: object, name: str) -> None:
+        if options.only and options.only not in name:
+            return
+        for size in options.size or ["1280x800", "1920x1080"]:
+            width, height = (int(part) for part in size.split("x"))
+            window.resize(width, height)  # type: ignore[attr-defined]
+            for theme_name in options.theme or ["dark", "light"]:
+                window.set_theme(theme_name)  # type: ignore[attr-defined]
+                wait(seconds=0.3)
+                window.grab().save(str(options.folder / f"{name}-{theme_name}-{width}.png"))  # type: ignore[attr-defined]
+                print(f"{name}-{theme_name}-{width}.png")
+
+    # Nothing there yet.
+    empty.show()
+    for page in ("Train", "Generate", "Blend", "Gallery", "Runs", "Inside"):
+        empty.show_page(page)
+        wait()
+        every(empty, f"empty-{page.lower()}")
+    empty.close()
+
+    # Somebody has worked with it.
+    fakes.make_runs()
+    images = fakes.tiles(96)
+    gallery.save_pictures(images, [recipe(SampleRequest(model="tiles", seed=i), seed=i) for i in range(len(images))])
+    _, window = create(jobs=fakes.FakeJobs(pause=0.012, steps=600))
+    window.show()
+    window.show_page("Train")
+    train, generate, blend = window.pages["Train"], window.pages["Generate"], window.pages["Blend"]
+    window.studio.ask(window.studio.jobs.warm_up(), lambda batch: None)
+    wait(seconds=0.5)
+    every(window, "train-offer")
+    train.offer.hide()
+    train.dataset.open([Path("/pictures/pixel_tiles")])
+    wait(lambda: train.dataset.report is not None, 5)
+    wait()
+    every(window, "train-data")
+    train.settings.more.toggle.setChecked(True)
+    train.dataset.report_view.skipped.toggle.setChecked(True)
+    wait()
+    every(window, "train-settings")
+    train.settings.more.toggle.setChecked(False)
+    train.dataset.report_view.skipped.toggle.setChecked(False)
+    train.start()
+    wait(lambda: window.studio.training.step > 3200, 20)
+    window.studio.training.pause()
+    wait(lambda: window.studio.training.state.name == "PAUSED", 5)
+    every(window, "train-live")
+    window.show_page("Generate")
+    generate.start()
+    wait(lambda: len(generate.files) == 16, 10)
+    generate.grid.set_current(5)
+    generate.filmstrip.slider.setValue(7)
+    wait()
+    every(window, "generate")
+    window.show_page("Blend")
+    wait(lambda: blend.preview.image is not None, 5)
+    blend.make_sheet()
+    wait(lambda: len(blend._sheet) == 9, 5)
+    every(window, "blend")
+    window.show_page("Gallery")
+    wait()
+    window.pages["Gallery"].view.setCurrentIndex(window.pages["Gallery"].model.index(30))
+    every(window, "gallery")
+    window.show_page("Runs")
+    wait()
+    every(window, "runs")
+    window.show_page("Inside")
+    wait(seconds=0.6)
+    every(window, "inside")
+    window.show_page("Train")
+    window.studio.failed.emit(Failed("Could not save model.safetensors: the disk is full.", "Free some space and try again; nothing that was saved before is lost.", "Traceback"))
+    every(window, "train-error")
+    window.studio.training.resume()
+    window.close()
+    wait(lambda: not window.studio.training.active, 10)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
