@@ -43,7 +43,7 @@ class DiffusionConfig(Settings):
 
     num_timesteps: int = Field(1000, ge=2, le=4000, description="Number of diffusion steps T.")
     beta_schedule: Literal["linear", "cosine"] = Field("cosine", description="How the noise grows with t: linear as in the paper; cosine is gentler on small pictures.")
-    prediction_type: Literal["epsilon", "v_prediction"] = Field("v_prediction", description="What the network predicts: the noise, as in the paper, or v, a mixture of noise and picture.")
+    prediction_type: Literal["epsilon", "v_prediction"] = Field("v_prediction", description="What the network predicts: the noise, as in the paper, or v, noise and picture mixed.")
     loss_weighting: Literal["simple", "min_snr"] = Field(
         "min_snr", description="simple: the paper's loss, all noise levels alike; min_snr: easy levels count less, so it learns faster."
     )

@@ -125,9 +125,12 @@ def load_picture(path: Path, image_size: int, channels: int, background: str = "
 
 
 def grid(images: Images, columns: int | None = None, gap: int = 2, background: int = 255) -> Images:
-    """`uint8 [N, H, W, C]`, N at least 1, side by side in rows, as one picture `uint8 [H', W', C]`; about square without `columns`."""
+    """`uint8 [N, H, W, C]`, N at least 1, side by side in rows, as one picture `uint8 [H', W', C]`; about square without `columns`,
+    and without an unfinished row where that can be had."""
     count, height, width, channels = images.shape
-    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    square = math.ceil(math.sqrt(count))
+    full_rows = next((n for n in range(square, 3 * square // 2 + 1) if count % n == 0), square)
+    columns = min(columns or full_rows, count)
     rows = math.ceil(count / columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), background, np.uint8)
     for index, image in enumerate(images):

@@ -13,7 +13,6 @@ from ddpm_studio.devices import Device
 from ddpm_studio.errors import UserError
 from ddpm_studio.nn.describe import describe_network
 
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -25,7 +24,10 @@ def check_disk(config: RunConfig, folder: Path) -> None:
     there = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(there).free
     if needed > free:
-        raise UserError(f"The saves of this training need about {needed / 2**20:,.0f} MB on the disk, and {free / 2**20:,.0f} MB are free.", "Free some space, or choose a smaller preset.")
+        raise UserError(
+            f"The saves of this training need about {needed / 2**20:,.0f} MB on the disk, and {free / 2**20:,.0f} MB are free.",
+            "Free some space, or choose a smaller preset.",
+        )
 
 
 def bytes_needed(config: RunConfig) -> int:
