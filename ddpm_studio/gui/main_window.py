@@ -163,7 +163,7 @@ class MainWindow(QMainWindow):
         self.rail.chosen.connect(lambda i: self.show_page(PAGES[i][0]))
         self.model_combo.activated.connect(self._model_chosen)
         self.status.theme_button.clicked.connect(self.toggle_theme)
-        studio.said.connect(self.status.say)
+        studio.said.connect(self._say)
         studio.failed.connect(self._failed)
         studio.models_changed.connect(self._show_models)
         studio.model_changed.connect(self._show_models)
@@ -336,6 +336,10 @@ class MainWindow(QMainWindow):
         for event in batch:
             if isinstance(event, BlendReady):
                 self.blendUpdated.emit(event.lam)
+
+    @Slot(str)
+    def _say(self, text: str) -> None:
+        self.status.say(text, "warn" if self.studio.lane.holder and self.studio.lane.training_active else "faint")
 
     @Slot(Failed)
     def _failed(self, failed: Failed) -> None:

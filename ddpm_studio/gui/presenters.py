@@ -59,23 +59,27 @@ class TrainingPresenter(QObject):
         self._set_state(State.WAITING)
         self._lane.train(lambda: self._make_thread(request))
 
+    @Slot()
     def pause(self) -> None:
         if self.state in (State.PREPARING, State.RUNNING):
             self._set_state(State.PAUSING)
             self._lane.pause_training()
 
+    @Slot()
     def resume(self) -> None:
         if self.state in (State.PAUSED, State.PAUSING):
             self._lane.resume_training()
             if self.state is State.PAUSING:
                 self._set_state(State.RUNNING)
 
+    @Slot()
     def toggle_pause(self) -> None:
         if self.state in (State.PAUSED, State.PAUSING):
             self.resume()
         else:
             self.pause()
 
+    @Slot()
     def stop(self) -> None:
         """Save and end."""
         if not self.active or self.state is State.STOPPING:
@@ -166,6 +170,7 @@ class SamplingPresenter(QObject):
         self._set_state(State.WAITING)
         self._lane.borrow(self.OWNER, lambda: self._launch(request), "pictures are made")
 
+    @Slot()
     def cancel(self) -> None:
         if self._thread:
             self._set_state(State.STOPPING)
@@ -230,6 +235,7 @@ class BlendPresenter(QObject):
     def sheet(self, request: BlendRequest) -> None:
         self._begin(self.SHEET_OWNER, self._sheet, self._jobs.blend(request), False)
 
+    @Slot()
     def cancel(self) -> None:
         for owner in (self.OWNER, self.SHEET_OWNER):
             self._lane.withdraw(owner)

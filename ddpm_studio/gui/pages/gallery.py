@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QFile, QModelIndex, QSize, Qt, Slot
+from PySide6.QtCore import QFile, QSize, Qt, Slot
 from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QFormLayout, QListView, QStackedWidget, QWidget
 
@@ -55,8 +55,8 @@ class GalleryPage(QWidget):
         layout = self.layout()
         if layout is not None and hasattr(layout, "setStretch"):
             layout.setStretch(0, 1)
-        self.view.selectionModel().currentChanged.connect(self._show_current)
-        self.view.activated.connect(self._show_current)
+        self.view.selectionModel().currentChanged.connect(lambda *_: self._show_current())
+        self.view.activated.connect(lambda *_: self._show_current())
         QShortcut(QKeySequence.StandardKey.Delete, self.view, self.delete, context=Qt.ShortcutContext.WidgetShortcut)
         studio.gallery_changed.connect(self._changed)
 
@@ -109,7 +109,7 @@ class GalleryPage(QWidget):
         index = self.view.currentIndex()
         return self.model.files[index.row()] if index.isValid() and index.row() < len(self.model.files) else None
 
-    @Slot(QModelIndex)
+    @Slot()
     def _show_current(self) -> None:
         path = self.current
         self.side.setVisible(path is not None)

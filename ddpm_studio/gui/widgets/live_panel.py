@@ -62,6 +62,7 @@ class LivePanel(QWidget):
         self.newest.setEnabled(False)
         self.detail.setText("The first preview comes after a few seconds.")
 
+    @Slot(list)
     def receive(self, batch: list[Event]) -> None:
         self.plot.add([event for event in batch if isinstance(event, StepDone)])
         for event in batch:

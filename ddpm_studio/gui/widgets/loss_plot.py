@@ -214,6 +214,7 @@ class LossPlot(QWidget):
         self._say_last()
         self._later()
 
+    @Slot(object)
     def _mouse_moved(self, position: Any) -> None:
         item = self._plot.getPlotItem()
         inside = self.series.size > 1 and item.getViewBox().sceneBoundingRect().contains(position)

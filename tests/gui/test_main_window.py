@@ -1,0 +1,286 @@
+"""The window as scripts and people meet it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QImage, QPalette
+from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSlider, QWidget
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio.events import Failed
+from ddpm_studio.gui import theme, workers
+from ddpm_studio.gui.app import create
+from ddpm_studio.gui.main_window import PAGES, MainWindow
+from ddpm_studio.gui.presenters import State
+from ddpm_studio.runs import Run
+
+from .fakes import FakeJobs, blocks, make_runs, tiles
+
+CONTRACT = """datasetDropZone datasetReport presetCombo imageSizeCombo settingsForm trainButton pauseButton stopButton trainingProgress etaLabel statusMessage
+lossPlot previewGrid filmstrip filmstripSlider modelCombo generateButton cancelButton countSpin samplerCombo stepsSpin seedSpin sampleGrid blendImageA blendImageB
+lambdaSlider timestepSlider noiseCombo blendPreview blendSheet galleryView runsView architectureView errorBanner""".split()
+
+Open = Callable[..., MainWindow]
+
+
+@pytest.fixture
+def open_window(qtbot: QtBot) -> Iterator[Open]:
+    windows = []
+
+    def make(jobs: FakeJobs | None = None) -> MainWindow:
+        _, window = create(jobs=jobs or FakeJobs(pause=0.002, steps=4000))
+        windows.append(window)
+        window.show()
+        qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+        return window
+
+    yield make
+    for window in windows:
+        window.studio.shut_down()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
+    for window in windows:
+        window.close()
+        window.deleteLater()
+
+
+def find(window: MainWindow, name: str) -> QWidget:
+    found = window.findChild(QWidget, name)
+    assert found is not None, name
+    return found
+
+
+def drop_on(widget: QWidget, path: Path) -> bool:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    place = widget.rect().center()
+    rest = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    enter = QDragEnterEvent(place, *rest)
+    QApplication.sendEvent(widget, enter)
+    if not enter.isAccepted():
+        return False
+    QApplication.sendEvent(widget, QDragMoveEvent(place, *rest))
+    drop = QDropEvent(QPointF(place), *rest)
+    QApplication.sendEvent(widget, drop)
+    return drop.isAccepted()
+
+
+def open_data(qtbot: QtBot, window: MainWindow, path: Path) -> None:
+    assert drop_on(find(window, "datasetDropZone"), path)
+    qtbot.waitUntil(lambda: window.train_page.dataset.report is not None, timeout=5000)
+
+
+def test_importing_the_window_imports_no_torch() -> None:
+    code = "import sys, ddpm_studio.gui.main_window, ddpm_studio.gui.app; assert not {'torch', 'pyqtgraph'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_name_of_the_contract_is_there(open_window: Open) -> None:
+    window = open_window()
+    assert window.objectName() == "mainWindow"
+    for name in CONTRACT:
+        assert find(window, name).accessibleName(), f"{name} has no accessible name"
+    assert len(window.findChildren(QComboBox, "modelCombo")) == 1
+
+
+def test_every_control_has_names(open_window: Open) -> None:
+    window = open_window()
+    for kind in (QPushButton, QComboBox, QSlider):
+        for widget in window.findChildren(kind):
+            assert widget.objectName(), widget.text() if isinstance(widget, QPushButton) else widget
+            assert widget.accessibleName(), widget.objectName()
+
+
+def test_navigation(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    for i, (name, _, _) in enumerate(PAGES):
+        qtbot.keyClick(window, Qt.Key(Qt.Key.Key_1 + i), Qt.KeyboardModifier.ControlModifier)
+        assert window.page == name
+        assert window.rail.buttons[i].isChecked()
+        assert find(window, "modelCombo").isVisible() == (name in ("Generate", "Blend", "Inside"))
+
+
+def test_a_dropped_folder_is_looked_at(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    open_data(qtbot, window, tmp_path)
+    report = find(window, "datasetReport")
+    assert report.isVisible()
+    assert "1,204" in report.accessibleDescription()
+    assert len(window.train_page.contact_sheet.images) == 48
+
+
+def test_a_folder_without_pictures_is_explained_and_nothing_is_lost(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    open_data(qtbot, window, tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert drop_on(find(window, "datasetDropZone"), tmp_path / "empty")
+    banner = window.banner
+    qtbot.waitUntil(banner.isVisible)
+    assert "no pictures" in banner.message.text()
+    assert not banner.copy_button.isVisible()
+    assert window.train_page.dataset.source == tmp_path
+
+
+def test_text_is_not_taken_for_pictures(open_window: Open) -> None:
+    window = open_window()
+    mime = QMimeData()
+    mime.setText("hello")
+    event = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(find(window, "datasetDropZone"), event)
+    assert not event.isAccepted()
+
+
+def test_training_from_button_to_button(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    start, pause, stop = (window.findChild(QPushButton, name) for name in ("trainButton", "pauseButton", "stopButton"))
+    assert start
+    assert pause
+    assert stop
+    start.click()
+    assert window.banner.isVisible(), "without pictures there is a hint, not a run"
+    open_data(qtbot, window, tmp_path)
+    with qtbot.waitSignal(window.trainingStarted, timeout=5000):
+        start.click()
+    assert not start.isEnabled()
+    live = window.train_page.live
+    qtbot.waitUntil(lambda: bool(live.previews), timeout=5000)
+    assert live.isVisible()
+    qtbot.waitUntil(lambda: "step" in window.status.message.text())
+    assert "images/s" in window.status.device.text()
+    pause.click()
+    qtbot.waitUntil(lambda: pause.text() == "Resume" and window.studio.training.state is State.PAUSED, timeout=5000)
+    pause.click()
+    qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING, timeout=5000)
+    with qtbot.waitSignal(window.trainingStopped, timeout=5000):
+        stop.click()
+    assert start.isEnabled()
+    assert live.plot.series.size > 10
+
+
+def test_generating_fills_strip_grid_and_gallery(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.show_page("Generate")
+    with qtbot.waitSignal(window.generationFinished, timeout=10_000) as done:
+        find(window, "generateButton").click()  # type: ignore[attr-defined]
+    assert len(done.args[0]) == 16
+    assert all(Path(path).is_file() for path in done.args[0])
+    page = window.pages["Generate"]
+    assert len(page.filmstrip.frames) == 12  # type: ignore[attr-defined]
+    assert len(page.grid.images) == 16  # type: ignore[attr-defined]
+    calls = len(window.studio.jobs.calls)  # type: ignore[attr-defined]
+    page.filmstrip.slider.setValue(3)  # type: ignore[attr-defined]
+    page.grid.set_current(7)  # type: ignore[attr-defined]
+    assert page.filmstrip.strip.current == 3  # type: ignore[attr-defined]
+    assert len(window.studio.jobs.calls) == calls, "scrubbing computes nothing"  # type: ignore[attr-defined]
+    window.show_page("Gallery")
+    assert window.pages["Gallery"].model.rowCount() == 16  # type: ignore[attr-defined]
+
+
+def test_blend_follows_the_slider(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    window.show_page("Blend")
+    page = window.pages["Blend"]
+    for letter, picture in zip("AB", tiles(2), strict=True):
+        page.set_source(letter, picture)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: page.preview.image is not None, timeout=5000)  # type: ignore[attr-defined]
+    slider = window.findChild(QSlider, "lambdaSlider")
+    assert slider
+    with qtbot.waitSignal(window.blendUpdated, timeout=5000, check_params_cb=lambda lam: lam == 0.8):
+        slider.setValue(80)
+    page.make_sheet()  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: len(page.sheet.images) == 9, timeout=5000)  # type: ignore[attr-defined]
+    page.export_sheet(tmp_path / "sheet.png")  # type: ignore[attr-defined]
+    assert QImage(str(tmp_path / "sheet.png")).width() == 9 * 32 + 8 * 2
+
+
+def test_a_picture_can_be_dropped_into_a_well(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    window.show_page("Blend")
+    image = QImage(50, 40, QImage.Format.Format_RGB888)
+    image.fill(Qt.GlobalColor.red)
+    image.save(str(tmp_path / "red.png"))
+    well = find(window, "blendImageA")
+    assert drop_on(well, tmp_path / "red.png")
+    qtbot.waitUntil(lambda: well.image is not None, timeout=5000)  # type: ignore[attr-defined]
+    assert well.image.width() == 32  # type: ignore[attr-defined]
+
+
+def test_without_a_model_the_pages_say_what_to_do(open_window: Open) -> None:
+    window = open_window(FakeJobs(models=False))
+    for name in ("Generate", "Blend", "Inside"):
+        window.show_page(name)
+        assert window.pages[name].stack.currentIndex() == 0  # type: ignore[attr-defined]
+    assert not find(window, "generateButton").isEnabled()
+
+
+@pytest.mark.parametrize("choice", ["light", "dark"])
+def test_theme_changes_at_once_and_is_remembered(open_window: Open, choice: str) -> None:
+    window = open_window()
+    window.train_page.live.plot.ensure_plot()
+    window.set_theme(choice)
+    assert theme.name() == choice
+    assert QApplication.palette().color(QPalette.ColorRole.Window) == theme.color("window")
+    assert window.train_page.live.plot._plot.backgroundBrush().color() == theme.color("base")
+    assert open_window().studio.preferences.theme == choice
+
+
+def test_runs_are_listed_shown_and_deleted_after_a_question(qtbot: QtBot, open_window: Open) -> None:
+    make_runs(3)
+    window = open_window()
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert page.model.rowCount() == 3  # type: ignore[attr-defined]
+    doomed: Run = page.current.run  # type: ignore[attr-defined]
+    page.delete_button.click()  # type: ignore[attr-defined]
+    assert page.question.isVisible()  # type: ignore[attr-defined]
+    assert doomed.exists
+    find(window, "confirmDeleteButton").click()  # type: ignore[attr-defined]
+    assert not doomed.exists
+    page.curve_button.click()  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: window.train_page.live.plot.series.size == 299)
+    assert window.page == "Train"
+
+
+def test_the_last_run_is_offered_and_goes_on(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    make_runs(1)
+    run = Run(tmp_path / "home" / "runs" / "pixel_tiles-tiny-32-1")
+    run.resume_notes.write_text(f'{{"step": 24000, "source": "{tmp_path}"}}', encoding="utf-8")
+    window = open_window()
+    assert "24,000" in window.train_page.offer_text.text()
+    window.train_page.continue_button.click()
+    qtbot.waitUntil(lambda: window.studio.training.step > 2000, timeout=5000)
+    assert window.studio.training.run == run
+    assert not window.train_page.offer.isVisible()
+
+
+def test_the_network_is_drawn(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.show_page("Inside")
+    view = find(window, "architectureView")
+    qtbot.waitUntil(lambda: len(view.blocks) == len(blocks()), timeout=5000)  # type: ignore[attr-defined]
+    assert "Residual block" in view.accessibleDescription()
+
+
+def test_errors_are_shown_and_copied(open_window: Open) -> None:
+    window = open_window()
+    window.studio.failed.emit(Failed("It broke.", "Tell us.", "Traceback: line 1"))
+    assert window.banner.isVisible()
+    window.banner.copy_button.click()
+    assert "Traceback: line 1" in QApplication.clipboard().text()
+    window.banner.close_button.click()
+    assert not window.banner.isVisible()
+
+
+def test_page_and_geometry_are_remembered(open_window: Open) -> None:
+    window = open_window()
+    window.show_page("Gallery")
+    window.resize(1100, 700)
+    window.close()
+    again = open_window()
+    assert again.page == "Gallery"
+    assert again.height() == 700  # the width is bounded by the offscreen screen

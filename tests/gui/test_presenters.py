@@ -1,0 +1,160 @@
+"""State machines: what the buttons may say, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, FrameReady, ImagesReady, StepDone
+from ddpm_studio.gui import workers
+from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
+from ddpm_studio.gui.workers import DeviceLane, Job
+from ddpm_studio.presets import get_preset
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest
+from ddpm_studio.runs import Run
+
+from .fakes import FakeJobs, tiles
+
+
+class Desk:
+    """All presenters over fake jobs, and a record of what they said."""
+
+    def __init__(self, home: Path, jobs: FakeJobs) -> None:
+        self.jobs, self.lane = jobs, DeviceLane()
+        self.training = TrainingPresenter(jobs, self.lane)
+        self.sampling = SamplingPresenter(jobs, self.lane)
+        self.blending = BlendPresenter(jobs, self.lane)
+        self.states: list[State] = []
+        self.events: list[Event] = []
+        self.training.state_changed.connect(self.states.append)
+        for presenter in (self.training, self.sampling, self.blending):
+            presenter.events.connect(self.events.extend)
+        self.request = TrainRequest(Run(home / "runs" / "test-1"), home, get_preset("tiny-32"))
+
+
+@pytest.fixture
+def desk(qtbot: QtBot, home: Path) -> Iterator[Desk]:
+    made = Desk(home, FakeJobs(pause=0.003, steps=5000))
+    yield made
+    made.blending.cancel()
+    made.sampling.cancel()
+    made.training.stop()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+
+
+def blend(lam: float, quick: bool = True) -> BlendRequest:
+    return BlendRequest("model", tiles(2)[0], tiles(2)[1], (lam,), quick=quick)
+
+
+def test_a_run_from_start_to_stop(qtbot: QtBot, desk: Desk) -> None:
+    desk.training.start(desk.request)
+    qtbot.waitUntil(lambda: desk.training.step > 50)
+    assert desk.training.state is State.RUNNING
+    desk.training.pause()
+    assert desk.training.state is State.PAUSING
+    qtbot.waitUntil(lambda: desk.training.state is State.PAUSED)
+    assert any(isinstance(event, CheckpointSaved) for event in desk.events), "it saves before it pauses"
+    desk.training.toggle_pause()
+    qtbot.waitUntil(lambda: desk.training.state is State.RUNNING)
+    desk.training.stop()
+    qtbot.waitUntil(lambda: desk.training.state is State.DONE)
+    assert desk.states == [State.WAITING, State.PREPARING, State.RUNNING, State.PAUSING, State.PAUSED, State.RUNNING, State.STOPPING, State.DONE]
+
+
+def test_stop_ends_a_paused_run(qtbot: QtBot, desk: Desk) -> None:
+    desk.training.start(desk.request)
+    desk.training.pause()
+    qtbot.waitUntil(lambda: desk.training.state is State.PAUSED)
+    desk.training.stop()
+    qtbot.waitUntil(lambda: desk.training.state is State.DONE)
+
+
+def test_a_second_start_is_ignored(qtbot: QtBot, desk: Desk) -> None:
+    desk.training.start(desk.request)
+    desk.training.start(desk.request)
+    qtbot.waitUntil(lambda: desk.training.step > 20)
+    assert desk.jobs.calls == ["train"]
+
+
+def test_failure_ends_the_run(qtbot: QtBot, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(request: TrainRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield StepDone(1, 1, 1.0, 1.0, 1.0, 1.0, 1.0)
+            raise UserError("The loss is no longer a finite number.", "Lower the learning rate.")
+
+        return job
+
+    monkeypatch.setattr(desk.jobs, "train", broken)
+    desk.training.start(desk.request)
+    qtbot.waitUntil(lambda: desk.training.state is State.FAILED)
+    qtbot.waitUntil(lambda: not desk.lane.training_active)
+    assert isinstance(desk.events[-1], Failed)
+    desk.training.start(desk.request)
+    assert desk.training.active, "a new run may begin"
+
+
+def test_generating_during_training_takes_turns(qtbot: QtBot, desk: Desk) -> None:
+    desk.training.start(desk.request)
+    qtbot.waitUntil(lambda: desk.training.step > 20)
+    desk.sampling.start(SampleRequest("model", count=4))
+    assert desk.sampling.state is State.WAITING
+    qtbot.waitUntil(lambda: desk.sampling.state is State.DONE, timeout=10_000)
+    assert sum(isinstance(event, FrameReady) for event in desk.events) == 12
+    assert any(isinstance(event, ImagesReady) for event in desk.events)
+    qtbot.waitUntil(lambda: desk.training.state is State.RUNNING)
+
+
+def test_cancelling_before_training_has_given_way(qtbot: QtBot, desk: Desk) -> None:
+    desk.training.start(desk.request)
+    qtbot.waitUntil(lambda: desk.training.step > 20)
+    desk.sampling.start(SampleRequest("model"))
+    desk.sampling.cancel()
+    assert desk.sampling.state is State.IDLE
+    before = desk.training.step
+    qtbot.waitUntil(lambda: desk.training.state is State.RUNNING and desk.training.step > before + 50)
+    assert "generate" not in desk.jobs.calls
+
+
+def test_cancelling_pictures(qtbot: QtBot, desk: Desk) -> None:
+    desk.jobs.pause = 0.05
+    desk.sampling.start(SampleRequest("model"))
+    qtbot.waitUntil(lambda: any(isinstance(event, FrameReady) for event in desk.events))
+    desk.sampling.cancel()
+    qtbot.waitUntil(lambda: desk.sampling.state is State.DONE)
+    assert not any(isinstance(event, ImagesReady) for event in desk.events)
+
+
+def test_blend_follows_a_slider_and_ends_at_its_last_place(qtbot: QtBot, desk: Desk) -> None:
+    desk.jobs.pause = 0.03
+    for lam in np.linspace(0, 1, 21):
+        desk.blending.blend(blend(float(lam)), quick=True)
+        qtbot.wait(5)
+    desk.blending.blend(blend(1.0, quick=False), quick=False)
+    qtbot.waitUntil(lambda: not desk.blending.busy)
+    seen = [event for event in desk.events if isinstance(event, BlendReady)]
+    assert 2 <= len(seen) < 21, "some of the way is seen, but nothing piles up"
+    assert seen[-1].lam == 1.0
+    assert not seen[-1].quick
+
+
+def test_sheet_and_slider_do_not_disturb_each_other(qtbot: QtBot, desk: Desk) -> None:
+    desk.jobs.pause = 0.01
+    lams = tuple(i / 8 for i in range(9))
+    desk.blending.sheet(BlendRequest("model", tiles(2)[0], tiles(2)[1], lams))
+    desk.blending.blend(blend(0.33), quick=True)
+    qtbot.waitUntil(lambda: any(isinstance(event, BlendReady) and event.lam == 0.33 for event in desk.events))
+    assert tuple(event.lam for event in desk.events if isinstance(event, BlendReady))[:9] == lams
+
+
+def test_replay_feeds_the_same_signal(qtbot: QtBot, desk: Desk) -> None:
+    assert desk.training.replay(desk.request.run)
+    qtbot.waitUntil(lambda: sum(isinstance(event, StepDone) for event in desk.events) == 299)
+    assert desk.training.state is State.IDLE
+    desk.training.start(desk.request)
+    assert not desk.training.replay(desk.request.run), "not while a run is in training"

@@ -1,0 +1,80 @@
+"""The window closes whatever goes on, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio.gui import workers
+from ddpm_studio.gui.app import create
+from ddpm_studio.gui.presenters import State
+from ddpm_studio.presets import get_preset
+from ddpm_studio.requests import TrainRequest
+from ddpm_studio.runs import Run
+
+from .fakes import FakeJobs
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_closing_during_training_saves_and_closes(qtbot: QtBot, home: Path, paused: bool) -> None:
+    _, window = create(jobs=FakeJobs(pause=0.01, steps=100_000))
+    window.show()
+    window.studio.training.start(TrainRequest(Run(home / "runs" / "a"), home, get_preset("tiny-32")))
+    qtbot.waitUntil(lambda: window.studio.training.step > 10)
+    if paused:
+        window.studio.training.pause()
+        qtbot.waitUntil(lambda: window.studio.training.state is State.PAUSED)
+    began = time.monotonic()
+    window.close()
+    assert window.isVisible(), "it saves first"
+    assert window.overlay.isVisible()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=5000)
+    assert time.monotonic() - began < 5
+    assert window.studio.training.state is State.DONE
+    qtbot.waitUntil(lambda: not workers.running_threads())
+    window.deleteLater()
+
+
+def test_saving_that_takes_long_offers_to_quit_anyway(qtbot: QtBot) -> None:
+    _, window = create(jobs=FakeJobs())
+    window.show()
+    window.overlay._patience.setInterval(20)
+    window.overlay.begin("Saving step 12,400…")
+    assert not window.overlay.quit_button.isVisible()
+    qtbot.waitUntil(window.overlay.quit_button.isVisible)
+    qtbot.waitUntil(lambda: not workers.running_threads())
+    window.close()
+    window.deleteLater()
+
+
+PROGRAM = """
+import random, sys
+from PySide6.QtCore import QTimer
+sys.path.insert(0, {tests!r})
+import fakes
+from ddpm_studio.gui import app as program
+application, window = program.create(jobs=fakes.FakeJobs(pause=0.002, steps=100_000))
+from ddpm_studio.presets import get_preset
+from ddpm_studio.requests import SampleRequest, TrainRequest
+from ddpm_studio.runs import Run
+from pathlib import Path
+window.show()
+window.studio.training.start(TrainRequest(Run(Path({home!r}) / "runs" / "a"), Path({home!r}), get_preset("tiny-32")))
+QTimer.singleShot(20, lambda: window.studio.sampling.start(SampleRequest("model")))
+QTimer.singleShot({delay}, window.close)
+sys.exit(application.exec())
+"""
+
+
+@pytest.mark.parametrize("delay", [0, 30, 120])
+def test_the_process_ends_cleanly(home: Path, delay: int) -> None:
+    code = PROGRAM.format(tests=str(Path(__file__).parent), home=str(home), delay=delay)
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "DDPM_STUDIO_HOME": str(home)}, timeout=30, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "QThread" not in done.stderr

@@ -1,0 +1,183 @@
+"""Pictures stay sharp, curves stay honest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QRectF, QSizeF, Qt
+from PySide6.QtGui import QImage
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio.events import DatasetReport, FrameReady, PreviewReady, Skipped, StepDone
+from ddpm_studio.gui.item_models import GalleryModel
+from ddpm_studio.gui.qimage import fitted, to_array, to_qimage, zoom_for
+from ddpm_studio.gui.widgets.architecture import ArchitectureView, BlockItem
+from ddpm_studio.gui.widgets.dataset_report import DatasetReportView
+from ddpm_studio.gui.widgets.filmstrip import Filmstrip
+from ddpm_studio.gui.widgets.live_panel import LivePanel
+from ddpm_studio.gui.widgets.loss_plot import LossPlot
+from ddpm_studio.gui.widgets.picture_grid import PictureGrid
+from ddpm_studio.gui.widgets.picture_view import PictureView
+
+from .fakes import blocks, noised, softened, tiles
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_survive_odd_widths(channels: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (17, 29, channels), dtype=np.uint8)
+    back = to_array(to_qimage(picture))
+    assert np.array_equal(back, np.repeat(picture, 3 // channels, axis=2))
+
+
+@pytest.mark.parametrize(("side", "room", "ratio", "zoom"), [(32, 100, 1.0, 3), (32, 100, 1.5, 4 / 1.5), (32, 31, 1.0, 31 / 32), (128, 64, 1.0, 0.5)])
+def test_zoom_is_a_whole_number_of_device_pixels(side: int, room: float, ratio: float, zoom: float) -> None:
+    assert zoom_for(side, room, ratio) == zoom
+
+
+def test_fitted_rectangles_lie_on_pixels() -> None:
+    rect = fitted(QSizeF(32, 32), QRectF(0, 0, 101, 99))
+    assert (rect.width(), rect.x(), rect.y()) == (96, round(2.5), round(1.5))
+
+
+def test_a_picture_is_drawn_without_blur(qtbot: QtBot) -> None:
+    view = PictureView("view", "View")
+    qtbot.addWidget(view)
+    view.resize(100, 100)
+    view.set_picture(tiles(1)[0])
+    drawn = to_array(view.grab().toImage())[2:98, 2:98]
+    assert np.array_equal(drawn, tiles(1)[0].repeat(3, axis=0).repeat(3, axis=1))
+
+
+def test_grid_uses_the_room_and_keeps_pictures_whole(qtbot: QtBot) -> None:
+    grid = PictureGrid("grid", "Grid", selectable=True)
+    qtbot.addWidget(grid)
+    grid.resize(420, 420)
+    grid.set_images(tiles(16))
+    grid.show()
+    rects = [grid.cell_rect(i) for i in range(16)]
+    assert rects[0].size().width() == 96
+    assert all(grid.viewport().rect().contains(rect) for rect in rects)
+    grid.resize(100, 100)
+    assert grid.verticalScrollBar().maximum() > 0, "pictures are not made smaller than can be seen"
+
+
+def test_grid_by_mouse_and_keyboard(qtbot: QtBot) -> None:
+    grid = PictureGrid("grid", "Grid", selectable=True)
+    qtbot.addWidget(grid)
+    grid.resize(420, 420)
+    grid.set_images(tiles(16))
+    grid.show()
+    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=grid.cell_rect(5).center())
+    assert grid.current == 5
+    qtbot.keyClick(grid, Qt.Key.Key_Down)
+    qtbot.keyClick(grid, Qt.Key.Key_Right)
+    assert grid.current == 10
+    with qtbot.waitSignal(grid.activated) as chosen:
+        qtbot.keyClick(grid, Qt.Key.Key_Return)
+    assert chosen.args == [10]
+    assert grid.index_at(QPoint(-5, -5)) == -1
+
+
+def step(number: int, loss: float) -> StepDone:
+    return StepDone(number, number * 32, loss, 1.0, 1e-3, 400.0, number * 0.1)
+
+
+def test_loss_plot_grows_smooths_and_leaves_out_what_is_not_finite(qtbot: QtBot) -> None:
+    plot = LossPlot()
+    qtbot.addWidget(plot)
+    plot.ensure_plot()
+    plot.add([step(i, 1 / i) for i in range(1, 3001)])
+    plot.add([step(3001, float("nan"))])
+    assert plot.series.size == 3000
+    assert plot.series.means[0] == pytest.approx(1.0), "the mean begins unbiased"
+    plot.smoothing.slider.setValue(0)
+    assert np.allclose(plot.series.means, plot.series.values)
+    plot.log_box.setChecked(False)
+    qtbot.waitUntil(lambda: plot._raw.getData()[0] is not None and len(plot._raw.getData()[0]) > 0)
+
+
+def test_a_resumed_run_replaces_what_was_not_saved(qtbot: QtBot) -> None:
+    plot = LossPlot()
+    qtbot.addWidget(plot)
+    plot.add([step(i, 0.5) for i in range(1, 101)])
+    plot.add([step(81, 0.25)])
+    assert plot.series.steps[-1] == 81
+    assert plot.series.size == 81
+
+
+def test_earlier_previews_can_be_seen_again(qtbot: QtBot) -> None:
+    panel = LivePanel()
+    qtbot.addWidget(panel)
+    panel.receive([PreviewReady(step, softened(tiles(4), 1 - step / 1000)) for step in (100, 500, 900)])
+    assert "900" in panel.detail.text()
+    panel.slider.setValue(0)
+    assert "step 100" in panel.detail.text()
+    panel.receive([PreviewReady(1000, tiles(4))])
+    assert "step 100" in panel.detail.text(), "whoever looks at the past is left there"
+    panel.newest.click()
+    assert "1,000" in panel.detail.text()
+
+
+def test_thousands_of_previews_are_thinned_out(qtbot: QtBot) -> None:
+    panel = LivePanel()
+    qtbot.addWidget(panel)
+    panel.receive([PreviewReady(step, tiles(1)) for step in range(1000)])
+    assert len(panel.previews) <= 401
+    assert panel.previews[0].step == 0
+    assert panel.previews[-1].step == 999
+
+
+def test_filmstrip_fills_and_scrubs(qtbot: QtBot) -> None:
+    strip = Filmstrip()
+    qtbot.addWidget(strip)
+    strip.resize(820, 200)
+    strip.show()
+    strip.start(12)
+    for i in range(12):
+        strip.add_frame(FrameReady(i, 12, 990 - 90 * i, noised(tiles(4), i / 11), softened(tiles(4), 0.5)))
+    assert strip.strip.current == 11
+    assert strip.slider.value() == 11
+    qtbot.mouseClick(strip.strip, Qt.MouseButton.LeftButton, pos=strip.strip.cell(4, 0).center().toPoint())
+    assert strip.slider.value() == 4
+    strip.set_picture(3)
+    frame = strip.current_frame
+    assert frame
+    assert frame[0] == 630
+    assert frame[1] == to_qimage(noised(tiles(4), 4 / 11)[3])
+
+
+def test_report_names_what_is_wrong(qtbot: QtBot) -> None:
+    view = DatasetReportView()
+    qtbot.addWidget(view)
+    many = tuple(Skipped(f"a/{i}.png", "the file is cut off") for i in range(600))
+    view.show_report(DatasetReport("cats", "/cats", 40, many, 2, 32, 3, (10, 20), (64, 64), (4000, 3000), 3, 1, True, 0.1))
+    words = view.accessibleDescription()
+    assert all(part in words for part in ("40, as 32 × 32 colour", "10 × 20 to 4000 × 3000", "from the cache", "by heart"))
+    assert view.skipped.toggle.text() == "600 files skipped"
+    assert view._list.count() == 501
+
+
+def test_every_block_is_drawn_once(qtbot: QtBot) -> None:
+    view = ArchitectureView()
+    qtbot.addWidget(view)
+    view.resize(1000, 600)
+    view.show_blocks(blocks())
+    drawn = [item for item in view.scene().items() if isinstance(item, BlockItem)]
+    assert len(drawn) == len(blocks())
+    places = [item.sceneBoundingRect() for item in drawn]
+    assert not any(a.intersects(b.adjusted(2, 2, -2, -2)) for i, a in enumerate(places) for b in places[i + 1 :]), "blocks overlap"
+
+
+def test_gallery_of_thousands_is_quick(qtbot: QtBot, tmp_path: object) -> None:
+    model = GalleryModel()
+    from pathlib import Path
+
+    picture = Path(str(tmp_path)) / "a.png"
+    QImage(to_qimage(tiles(1)[0])).save(str(picture))
+    files = [picture.with_name(f"{i}.png") for i in range(10_000)]
+    model.set_files(files)
+    assert model.rowCount() == 10_000
+    model.set_files([picture, *files])
+    assert model.rowCount() == 10_001
+    assert not model.data(model.index(0), Qt.ItemDataRole.DecorationRole).isNull()
+    assert len(model._thumbnails) == 1, "only what is seen is loaded"
