@@ -95,8 +95,8 @@ class ConfigForm(QWidget):
 def make_field(kind: Any, limits: list[Any]) -> Field:
     """The widget for a type: combo box for Literal, check box for bool, spin box for int, a line for the rest."""
     kind, optional = _plain(kind)
-    low = next((limit.ge if isinstance(limit, Ge) else limit.gt for limit in limits if isinstance(limit, (Ge, Gt))), None)
-    high = next((limit.le if isinstance(limit, Le) else limit.lt for limit in limits if isinstance(limit, (Le, Lt))), None)
+    low: Any = next((limit.ge if isinstance(limit, Ge) else limit.gt for limit in limits if isinstance(limit, (Ge, Gt))), None)
+    high: Any = next((limit.le if isinstance(limit, Le) else limit.lt for limit in limits if isinstance(limit, (Le, Lt))), None)
     if get_origin(kind) is Literal:
         return _choice(get_args(kind))
     if kind is bool:

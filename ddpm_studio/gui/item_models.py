@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRectF, QSizeF, Qt
-from PySide6.QtGui import QIcon, QImage, QPainter, QPixmap
+from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
 
 from ddpm_studio.gui.qimage import draw_picture, fitted
 from ddpm_studio.gui.words import count
@@ -76,7 +76,10 @@ class GalleryModel(QAbstractListModel):
         image = QImage(str(file))
         if not image.isNull():
             painter = QPainter(pixmap)
-            draw_picture(painter, fitted(QSizeF(image.size()), QRectF(0, 0, THUMBNAIL, THUMBNAIL)), image)
+            room = fitted(QSizeF(image.size()), QRectF(0, 0, THUMBNAIL, THUMBNAIL))
+            draw_picture(painter, room, image)
+            painter.setPen(QColor(128, 128, 128, 70))  # pictures with a white ground have an edge, too
+            painter.drawRect(room.adjusted(0, 0, -1, -1))
             painter.end()
         icon = QIcon(pixmap)
         icon.addPixmap(pixmap, QIcon.Mode.Selected)  # else Qt tints it
@@ -94,10 +97,11 @@ class RunsModel(QAbstractTableModel):
         self.runs: list[RunInfo] = []
         self.active = ""
         """Name of the run in training."""
+        self._step = 0
 
-    def set_runs(self, runs: list[RunInfo], active: str = "") -> None:
+    def set_runs(self, runs: list[RunInfo], active: str = "", step: int = 0) -> None:
         self.beginResetModel()
-        self.runs, self.active = runs, active
+        self.runs, self.active, self._step = runs, active, step
         self.endResetModel()
 
     def rowCount(self, parent: Index = _NOWHERE) -> int:
@@ -121,7 +125,7 @@ class RunsModel(QAbstractTableModel):
             training = info.run.name == self.active
             values = (
                 info.run.name, info.data, info.preset, f"{info.image_size} × {info.image_size}",
-                count(info.step), count(info.images), "in training" if training else _when(info.modified),
+                count(self._step if training else info.step), count(info.images), "in training" if training else _when(info.modified),
             )
             return values[index.column()]
         if role == Qt.ItemDataRole.TextAlignmentRole:

@@ -141,7 +141,12 @@ class Jobs:
             from ddpm_studio.models import find_model, read_header
             from ddpm_studio.nn.describe import describe_network
 
-            config = model if isinstance(model, RunConfig) else read_header(find_model(model))[0]
+            if isinstance(model, RunConfig):
+                config = model
+            elif model.exists():
+                config = read_header(find_model(model))[0]
+            else:  # in training, not saved yet
+                config = Run(model.parent).read_config()
             yield ArchitectureReady(name, describe_network(config))
             yield Finished()
 

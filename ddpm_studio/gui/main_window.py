@@ -255,7 +255,8 @@ class MainWindow(QMainWindow):
         run = self.studio.training.run
         name = run.name if run else "the run"
         texts = {
-            State.WAITING: "Waiting for the pictures to be done", State.PREPARING: f"Preparing {name}", State.RUNNING: f"Training {name}", State.PAUSING: f"Saving and pausing {name}",
+            State.WAITING: "Waiting for the pictures to be done", State.PREPARING: f"Preparing {name}",
+            State.RUNNING: f"Training {name}", State.PAUSING: f"Saving and pausing {name}",
             State.PAUSED: f"{name} is paused at step {count(self.studio.training.step)}", State.STOPPING: f"Saving {name}",
             State.DONE: f"{name} ended at step {count(self.studio.training.step)}; its model is ready", State.FAILED: f"{name} stopped with an error", State.IDLE: "Ready",
         }

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from ddpm_studio.events import CheckpointSaved, Event, Failed, Images
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import CheckpointSaved, Event, Failed, Images, TrainingStarted
 from ddpm_studio.gui import preferences
 from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed
 from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
 from ddpm_studio.gui.workers import DeviceLane, Job, RunThread
+from ddpm_studio.runs import Run
 
 
 class Studio(QObject):
@@ -46,6 +48,7 @@ class Studio(QObject):
         self.device = "cpu"
         self.examples: Images = np.zeros((0, 1, 1, 3), np.uint8)
         self._wanted_model: Path | None = None
+        self._in_training: ModelChoice | None = None
         self._chosen_by_hand = False
         self.lane.status.connect(self.said)
         self.training.events.connect(self._follow_training)
@@ -86,12 +89,11 @@ class Studio(QObject):
     def _models_listed(self, batch: list[Event]) -> None:
         for event in batch:
             if isinstance(event, ModelsListed):
-                self.models = event.models
+                self._show_models(event.models)
                 wanted = self._wanted_model or (self.model.path if self.model else None)
                 chosen = next((m for m in self.models if wanted in (m.path, m.path.parent)), None)
                 if chosen and self._wanted_model:
                     self._wanted_model = None
-                self.models_changed.emit()
                 self.choose_model(chosen or next(iter(self.models), None))
 
     # Between engines and pages.
@@ -108,9 +110,30 @@ class Studio(QObject):
     @Slot(list)
     def _follow_training(self, batch: list[Event]) -> None:
         run = self.training.run
-        if run and any(isinstance(event, CheckpointSaved) for event in batch):
-            known = any(model.path == run.model_file for model in self.models)
-            self.refresh_models(None if known or self._chosen_by_hand else run.model_file)
+        if run is None:
+            return
+        for event in batch:
+            if isinstance(event, TrainingStarted):
+                self._offer_model_in_training(run)
+            elif isinstance(event, CheckpointSaved):
+                self.refresh_models()
+
+    def _offer_model_in_training(self, run: Run) -> None:
+        """It can be used at once: whoever borrows the device makes training save first."""
+        try:
+            config = run.read_config()
+        except UserError:
+            return
+        self._in_training = ModelChoice(run.name, f"{run.name} · in training", run.model_file, config.data.image_size, config.data.channels, config.diffusion.num_timesteps)
+        self._show_models(self.models)
+        if not self._chosen_by_hand:
+            self.choose_model(next(model for model in self.models if model.path == run.model_file))
+
+    def _show_models(self, models: tuple[ModelChoice, ...]) -> None:
+        extra = self._in_training
+        missing = extra and self.training.active and all(model.path != extra.path for model in models)
+        self.models = (extra, *models) if extra and missing else models
+        self.models_changed.emit()
 
     @Slot(State)
     def _training_state(self, state: State) -> None:

@@ -147,7 +147,7 @@ def _draw_icon(target: QAbstractButton | QAction | QLabel) -> None:
 def refresh_icons(root: QWidget) -> None:
     for kind in (QAbstractButton, QAction, QLabel):
         for target in root.findChildren(kind):
-            if target.property("iconName"):
+            if target.property("iconName") and isinstance(target, (QAbstractButton, QAction, QLabel)):
                 _draw_icon(target)
 
 

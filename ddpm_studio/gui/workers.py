@@ -93,7 +93,8 @@ def stop_all(wait_ms: int = 0) -> bool:
     threads = running_threads()
     for thread in threads:
         thread.control.stop()
-    return all([thread.wait(wait_ms) for thread in threads])
+    still = [thread for thread in threads if not thread.wait(wait_ms)]
+    return not still
 
 
 def _give_way() -> None:

@@ -145,8 +145,10 @@ class FakeJobs(Jobs):
             if source.name == "empty":
                 raise UserError("There are no pictures in this folder.", "Choose a folder with jpg, png, webp, bmp, gif or tiff files.")
             report = DatasetReport(
-                name=source.name, source=str(source), pictures=1204, skipped=(Skipped("a/broken.png", "the file is cut off"), Skipped("notes.gif", "the file is empty"), Skipped("b/icon.png", "too small: 4 x 4 pixels")),
-                duplicates=3, image_size=settings.image_size, channels=3, smallest=(16, 16), median=(32, 32), largest=(256, 256), grey=12, transparent=96, from_cache=False, seconds=2.4,
+                name=source.name, source=str(source), pictures=1204,
+                skipped=(Skipped("a/broken.png", "the file is cut off"), Skipped("notes.gif", "the file is empty"), Skipped("b/icon.png", "too small: 4 x 4 pixels")),
+                duplicates=3, image_size=settings.image_size, channels=3,
+                smallest=(16, 16), median=(32, 32), largest=(256, 256), grey=12, transparent=96, from_cache=False, seconds=2.4,
             )
             yield DatasetReady(report, tiles(48))
             yield Finished()

@@ -34,6 +34,7 @@ def main() -> int:
 
 def _shoot(options: argparse.Namespace) -> None:
     import fakes
+
     from ddpm_studio import gallery
     from ddpm_studio.events import Failed
     from ddpm_studio.gui.app import create

@@ -77,7 +77,7 @@ def test_size_and_edits_are_kept_but_a_new_preset_starts_afresh(qtbot: QtBot) ->
     settings = TrainSettings()
     qtbot.addWidget(settings)
     settings.form.edited.emit("training.batch_size", 8)
-    settings.size.setCurrentIndex(settings.size.findData(64))
+    settings.size_box.setCurrentIndex(settings.size_box.findData(64))
     assert settings.config().data.image_size == 64
     assert settings.config().training.batch_size == 8
     settings.preset.setCurrentIndex(settings.preset.findData("small-32"))

@@ -25,10 +25,11 @@ from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.requests import BlendRequest, recipe
 
 NOISES = (
-    ("Each its own (as in the paper)", "independent", "Each picture gets its own noise. In the middle the mixture holds less noise than the network expects, which makes it smoother."),  # noqa: E501
+    ("Each its own (as in the paper)", "independent", "Each picture gets its own noise. Halfway the mixture holds less noise than the network expects, which makes it smoother."),
     ("Shared", "shared", "Both pictures get the same noise: the noise stays as strong as expected at every lambda."),
     ("Variance-true (slerp)", "slerp", "Each its own noise, mixed along the sphere: it keeps its strength, and the blend its detail."),
 )
+NOISE_LEVEL = "Up to which step both pictures are noised. Little noise keeps their pixels, much noise only the idea of them."
 QUICK_STEPS, FULL_STEPS, SHEET_COUNT = 6, 25, 9
 
 
@@ -53,7 +54,7 @@ class BlendPage(QWidget):
         self._model_changed()
 
     def _make_controls(self) -> QWidget:
-        self.timestep = ValueSlider("Noise level t", "timestepSlider", 0, 999, 500, tip="Up to which step both pictures are noised. Little noise keeps their pixels, much noise keeps only the idea of them.")
+        self.timestep = ValueSlider("Noise level t", "timestepSlider", 0, 999, 500, tip=NOISE_LEVEL)
         self.noise = combo("noiseCombo", [(text, mode) for text, mode, _ in NOISES])
         self.noise_note = label("", "caption", wrap=True)
         self.seed = spin("blendSeedSpin", 0, 2**31 - 1, 0)

@@ -19,7 +19,10 @@ from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, butt
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.gui.words import plural
 
-RECIPE_NAMES = {"kind": "Kind", "model": "Model", "seed": "Seed", "sampler": "Sampler", "steps": "Steps", "eta": "Eta", "timestep": "Noise level t", "noise": "Noise", "lam": "Lambda", "made_by": "Made by"}
+RECIPE_NAMES = {
+    "kind": "Kind", "model": "Model", "seed": "Seed", "sampler": "Sampler", "steps": "Steps", "eta": "Eta",
+    "timestep": "Noise level t", "noise": "Noise", "lam": "Lambda", "made_by": "Made by",
+}
 
 
 class GalleryPage(QWidget):
@@ -63,7 +66,7 @@ class GalleryPage(QWidget):
     def _make_side(self) -> QWidget:
         self.picture = PictureView("galleryPicture", "The chosen picture", 160)
         self.picture.hint = "Choose a picture"
-        self.picture.setFixedHeight(256)
+        self.picture.setFixedHeight(258)
         self.name = label("", "heading", "galleryName", wrap=True)
         self.facts = QFormLayout()
         self.facts.setHorizontalSpacing(16)

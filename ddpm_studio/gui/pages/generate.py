@@ -89,7 +89,8 @@ class GeneratePage(QWidget):
         self.grid = PictureGrid("sampleGrid", "Pictures that were made", selectable=True)
         self.frame = FrameView()
         self.made = label("", "caption", "madeCaption")
-        film = Card(row(label("From noise to picture", "heading"), -1, label("above: noisy x\u209c   ·   below: the network's guess x̂\u2080", "caption")), self.filmstrip, spacing=8, margin=12)
+        legend = label("above: noisy x\u209c   ·   below: the network's guess x̂\u2080", "caption")
+        film = Card(row(label("From noise to picture", "heading"), -1, legend), self.filmstrip, spacing=8, margin=12)
         pictures = Card(row(label("Pictures", "heading"), 4, self.made, -1), self.grid, spacing=8, margin=12)
         for card in (pictures,):
             inside = card.layout()
@@ -233,8 +234,8 @@ class GeneratePage(QWidget):
         menu.addAction("Save as…", lambda: self._save(index))
         menu.addAction("Copy", lambda: QGuiApplication.clipboard().setImage(self.grid.picture(index)))
         menu.addSeparator()
-        for letter in ("A", "B"):
-            menu.addAction(f"Use as {letter} in Blend", lambda letter=letter: self._use_in_blend(letter, index))
+        menu.addAction("Use as A in Blend", lambda: self._use_in_blend("A", index))
+        menu.addAction("Use as B in Blend", lambda: self._use_in_blend("B", index))
         if index < len(self.files):
             menu.addSeparator()
             menu.addAction("Show in the gallery", lambda: self._open_picture(index))

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from ddpm_studio.events import ArchitectureReady, Event, Progress
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.architecture import ArchitectureView
-from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, EmptyState, button, column, label, row, tool_button
 from ddpm_studio.gui.words import short_count
 from ddpm_studio.gui.workers import LatestRun
 
@@ -22,13 +22,13 @@ class InsidePage(QWidget):
         self._shown = ""
         self.view = ArchitectureView()
         self.name = label("", "heading")
-        self.facts = label("", "caption", "networkFacts")
+        self.facts = ElidedLabel("", "caption", "networkFacts")
         self.smaller, self.larger = tool_button("zoom-out", "zoomOutButton", "Smaller"), tool_button("zoom-in", "zoomInButton", "Larger")
         self.whole = tool_button("maximize", "zoomFitButton", "Show all of it")
         self.smaller.clicked.connect(self.view.zoom_out)
         self.larger.clicked.connect(self.view.zoom_in)
         self.whole.clicked.connect(self.view.fit)
-        card = Card(row(self.name, 4, self.facts, -1, self.smaller, self.larger, self.whole, spacing=4), self.view, spacing=8, margin=12)
+        card = Card(row(self.name, 4, self.facts, self.smaller, self.larger, self.whole, spacing=4), self.view, spacing=8, margin=12)
         inside = card.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(1, 1)
@@ -67,5 +67,6 @@ class InsidePage(QWidget):
                     self.facts.setText(f"{text}…")
                 case ArchitectureReady(name=name, network=network):
                     self.name.setText(name)
-                    self.facts.setText(f"{short_count(network.parameters)} parameters · {network.gmacs:.2f} G multiply-adds for one picture · the bar in a block is its share of the work")
+                    cost = f"{short_count(network.parameters)} parameters · {network.gmacs:.2f} G multiply-adds for one picture"
+                    self.facts.setText(f"{cost} · the bar in a block is its share of the work")
                     self.view.show_blocks(network.blocks)

@@ -13,6 +13,8 @@ from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
 from ddpm_studio.runs import RunInfo
 
+RUNS_ARE = "Every training run is kept here: its settings, its curve and its model. Runs can be continued at any time."
+
 
 class RunsPage(QWidget):
     def __init__(self, studio: Studio) -> None:
@@ -50,7 +52,7 @@ class RunsPage(QWidget):
         go = button("Train a model", "runsDoor", "activity", "primary")
         go.clicked.connect(lambda: studio.page_wanted.emit("Train"))
         self.stack = QStackedWidget()
-        self.stack.addWidget(Card(EmptyState("history", "No runs yet", "Every training run is kept here: its settings, its curve and its model. Runs can be continued at any time.", go)))
+        self.stack.addWidget(Card(EmptyState("history", "No runs yet", RUNS_ARE, go)))
         self.stack.addWidget(card)
         self.setLayout(column(self.stack))
         self._connect()
@@ -94,7 +96,7 @@ class RunsPage(QWidget):
     def refresh(self) -> None:
         chosen = self.current.run.name if self.current else ""
         training = self._studio.training
-        self.model.set_runs(runs.list_runs(), training.run.name if training.active and training.run else "")
+        self.model.set_runs(runs.list_runs(), training.run.name if training.active and training.run else "", training.step)
         self.stack.setCurrentIndex(1 if self.model.runs else 0)
         if self.model.runs:
             names = [info.run.name for info in self.model.runs]

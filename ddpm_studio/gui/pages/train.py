@@ -15,8 +15,9 @@ from ddpm_studio.gui.pages.dataset_section import DatasetSection
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, button, column, label, row
+from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, EmptyState, Segments, button, column, label, row
 from ddpm_studio.gui.widgets.live_panel import LivePanel
+from ddpm_studio.gui.widgets.noise_strip import NoiseStrip
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.words import count
 from ddpm_studio.requests import TrainRequest
@@ -54,19 +55,19 @@ class TrainPage(QWidget):
 
     def _make_stage(self) -> QWidget:
         self.view = Segments(("Pictures", "Live"), "trainView", "What is shown")
-        self.stage_title = label("", "caption", "stageCaption")
+        self.stage_title = ElidedLabel("", "caption", "stageCaption")
         self.contact_sheet = PictureGrid("contactSheet", "Pictures of the data set", gap=2)
         sheet_title = label("A look at the pictures", "heading")
-        self.sheet_facts = label("as the network will see them", "caption")
-        sheet = Card(row(sheet_title, 4, self.sheet_facts, -1), self.contact_sheet, spacing=8, margin=12)
+        self.sheet_facts = ElidedLabel("as the network will see them")
+        sheet = Card(row(sheet_title, 4, self.sheet_facts), self.contact_sheet, spacing=8, margin=12)
         inside = sheet.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(1, 1)
         self.generate_door = button("Generate pictures", "doorGenerate", "sparkles", tip="With a model that is there already")
         self.blend_door = button("Blend two pictures", "doorBlend", "blend")
         self.empty = EmptyState(
-            "images", "Watch noise become pictures",
-            "Drop a folder of pictures on the left and press Start training. After a minute you see shapes, after ten minutes pictures.",
+            NoiseStrip(), "Watch noise become pictures",
+            "Drop a folder of pictures on the left and press Start training.\nAfter a minute you see shapes, after ten minutes pictures.",
             self.generate_door, self.blend_door,
         )
         empty_card = Card(self.empty)
@@ -75,7 +76,7 @@ class TrainPage(QWidget):
             self.stack.addWidget(part)
         self.offer = self._make_offer()
         self.head = QWidget()
-        self.head.setLayout(row(self.view, 4, self.stage_title, -1))
+        self.head.setLayout(row(self.view, 4, self.stage_title))
         stage = QWidget()
         stage.setLayout(column(self.offer, self.head, self.stack, spacing=12))
         return stage
@@ -148,7 +149,8 @@ class TrainPage(QWidget):
         elif self.dataset.source:
             data = self.dataset.source
         else:
-            self._studio.failed.emit(Failed(f"The pictures of {run.name} are not where they were: {source or 'unknown'}.", "Open them again on the Train page, then continue the run."))
+            where = source or "unknown"
+            self._studio.failed.emit(Failed(f"The pictures of {run.name} are not where they were: {where}.", "Open them again on the Train page, then continue the run."))
             return
         if self.dataset.source != data and not self.dataset.busy:
             self.dataset.open([data])

@@ -24,12 +24,13 @@ class TrainSettings(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._device, self._report = "cpu", None
+        self._device = "cpu"
+        self._report: DatasetReport | None = None
         self._changes: dict[str, Any] = {}
         self.preset = combo("presetCombo", [("Automatic", "auto"), *((name, name) for name in PRESETS)])
         for i, name in enumerate(PRESETS):
             self.preset.setItemData(i + 1, DESCRIPTIONS.get(name, ""), Qt.ItemDataRole.ToolTipRole)
-        self.size = combo("imageSizeCombo", [("Automatic", None), *((f"{n} \u00d7 {n}", n) for n in SIZES)])
+        self.size_box = combo("imageSizeCombo", [("Automatic", None), *((f"{n} \u00d7 {n}", n) for n in SIZES)])
         self.duration = combo("durationCombo", list(DURATIONS))
         self.reason = label("", "caption", "presetReason", wrap=True)
         self.problem = label("", "caption", "settingsProblem", wrap=True)
@@ -39,14 +40,14 @@ class TrainSettings(QWidget):
         self.more = Collapsible("All settings", self.form, "settingsToggle")
         card = Card(
             column(field("Preset", self.preset), self.reason, spacing=6),
-            row(field("Picture size", self.size), field("Train for", self.duration), spacing=12),
+            row(field("Picture size", self.size_box), field("Train for", self.duration), spacing=12),
             self.more,
             self.problem,
             margin=12,
         )
         self.setLayout(column(card))
         self.preset.currentIndexChanged.connect(self._preset_chosen)
-        self.size.currentIndexChanged.connect(self._rebase)
+        self.size_box.currentIndexChanged.connect(self._rebase)
         self.form.edited.connect(self._edited)
         self._rebase()
 
@@ -76,7 +77,7 @@ class TrainSettings(QWidget):
             self._rebase()
 
     def _base(self) -> RunConfig:
-        name, size = self.preset.currentData(), self.size.currentData()
+        name, size = self.preset.currentData(), self.size_box.currentData()
         if name == "auto":
             name, _ = choose_preset(self._device, size, min(self._report.median) if self._report else None)
         base = PRESETS[name]
@@ -89,7 +90,7 @@ class TrainSettings(QWidget):
 
     @Slot()
     def _rebase(self) -> None:
-        name, size = self.preset.currentData(), self.size.currentData()
+        name, size = self.preset.currentData(), self.size_box.currentData()
         if name == "auto":
             _, why = choose_preset(self._device, size, min(self._report.median) if self._report else None)
             self.reason.setText(f"Chosen: {why}")

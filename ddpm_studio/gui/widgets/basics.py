@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QButtonGroup,
@@ -38,6 +39,28 @@ def label(text: str = "", role: str = "", name: str = "", wrap: bool = False) ->
     widget.setWordWrap(wrap)
     widget.setTextFormat(Qt.TextFormat.PlainText)
     return widget
+
+
+class ElidedLabel(QLabel):
+    """Gives way when room is short: its text ends in an ellipsis and stands whole in the tooltip."""
+
+    def __init__(self, text: str = "", role: str = "caption", name: str = "") -> None:
+        super().__init__(text)
+        self.setProperty("role", role)
+        if name:
+            self.setObjectName(name)
+            self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setMinimumWidth(24)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
+        painter.end()
+        if self.toolTip() != (wanted := self.text() if text != self.text() else ""):
+            self.setToolTip(wanted)
 
 
 def button(text: str, name: str, icon: str = "", kind: str = "", tip: str = "", accessible: str = "") -> QPushButton:
@@ -87,7 +110,9 @@ def _fill(layout: QVBoxLayout | QHBoxLayout, parts: tuple[QWidget | QLayout | in
     layout.setSpacing(spacing)
     layout.setContentsMargins(*margins)
     for part in parts:
-        if isinstance(part, int):
+        if isinstance(part, ElidedLabel) and isinstance(layout, QHBoxLayout):
+            layout.addWidget(part, 1)
+        elif isinstance(part, int):
             layout.addStretch(1) if part < 0 else layout.addSpacing(part)
         elif isinstance(part, QLayout):
             layout.addLayout(part)
@@ -132,14 +157,14 @@ class ControlColumn(QWidget):
         inner = QWidget()
         inner.setProperty("plain", "true")
         inner.setLayout(column(*parts, *(() if fill else (-1,)), spacing=12))
-        self.scroll = QScrollArea()
-        self.scroll.setWidget(inner)
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.scroll.viewport().setAutoFillBackground(False)
-        layout = column(self.scroll, spacing=12)
+        self.area = QScrollArea()
+        self.area.setWidget(inner)
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.viewport().setAutoFillBackground(False)
+        layout = column(self.area, spacing=12)
         if footer:
             layout.addWidget(footer)
         self.setLayout(layout)
@@ -221,17 +246,24 @@ class Segments(QFrame):
 class EmptyState(QWidget):
     """What to do when there is nothing to show yet."""
 
-    def __init__(self, icon: str, heading: str, text: str, *actions: QPushButton) -> None:
+    def __init__(self, icon: str | QWidget, heading: str, text: str, *actions: QPushButton) -> None:
         super().__init__()
-        picture = QLabel()
-        picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        theme.set_icon(picture, icon, "faint", 40)
+        if isinstance(icon, QWidget):
+            picture: QWidget | QLayout = row(-1, icon, -1)
+        else:
+            picture = mark = QLabel()
+            mark.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            theme.set_icon(mark, icon, "faint", 40)
         self.heading, self.text = label(heading, "empty", wrap=True), label(text, "caption", wrap=True)
         for part in (self.heading, self.text):
             part.setAlignment(Qt.AlignmentFlag.AlignCenter)
         middle = QWidget()
-        middle.setFixedWidth(400)
-        middle.setLayout(column(picture, 8, self.heading, self.text, *([12, row(-1, *actions, -1)] if actions else []), spacing=4))
+        middle.setFixedWidth(440)
+        lines = column(picture, 8, self.heading, self.text, spacing=4)
+        if actions:
+            lines.addSpacing(12)
+            lines.addLayout(row(-1, *actions, -1))
+        middle.setLayout(lines)
         self.setLayout(column(-1, row(-1, middle, -1), -1))
 
     def say(self, heading: str, text: str) -> None:

@@ -60,8 +60,8 @@ class Strip(QWidget):
             for line in (0, 1):
                 room = self.cell(i, line)
                 if known:
-                    target = fitted(QSizeF(known[1 + line].size()), room, self.devicePixelRatioF())
-                    draw_picture(painter, target, known[1 + line])
+                    image = known[2] if line else known[1]
+                    draw_picture(painter, fitted(QSizeF(image.size()), room, self.devicePixelRatioF()), image)
                 else:
                     side = min(room.width(), room.height(), 64)
                     painter.fillRect(QRectF(room.center().x() - side / 2, room.center().y() - side / 2, side, side), theme.color("well"))

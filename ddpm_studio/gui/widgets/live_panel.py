@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QSlider, QSplitter, QVBoxLayout, QWidget
 
 from ddpm_studio.events import Event, PreviewReady, StepDone
-from ddpm_studio.gui.widgets.basics import Card, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, label, row, tool_button
 from ddpm_studio.gui.widgets.loss_plot import LossPlot
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.words import count
@@ -26,7 +26,7 @@ class LivePanel(QWidget):
         self.plot = LossPlot()
         self.grid = PictureGrid("previewGrid", "Samples of the model in training")
         self.caption = label("Samples", "heading")
-        self.detail = label("", "caption", "previewCaption")
+        self.detail = ElidedLabel("", "caption", "previewCaption")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setObjectName("previewSlider")
         self.slider.setAccessibleName("Earlier previews")
@@ -34,7 +34,7 @@ class LivePanel(QWidget):
         self.slider.setFixedWidth(200)
         self.newest = tool_button("skip-forward", "newestPreviewButton", "Newest preview", 16)
         self.previews: list[PreviewReady] = []
-        previews = Card(row(self.caption, 4, self.detail, -1, self.slider, self.newest), self.grid, spacing=8, margin=12)
+        previews = Card(row(self.caption, 4, self.detail, self.slider, self.newest), self.grid, spacing=8, margin=12)
         inside = previews.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(1, 1)

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from ddpm_studio.events import StepDone
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import ValueSlider, label, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, ValueSlider, label, row
 from ddpm_studio.gui.words import count, loss
 
 
@@ -59,12 +59,13 @@ class Series:
 
 
 def _loss_axis(pg: Any) -> Any:
-    """An axis that names 1, 2 and 5 of each decade when it is logarithmic; all of them would overlap."""
+    """A logarithmic axis that names 1, 2 and 5 of each decade where all of them would overlap."""
 
     class LossAxis(pg.AxisItem):  # type: ignore[misc]
         def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
             powers = [10.0**value * scale for value in values]
-            named = [f"{p:.1e}"[0] in "125" and f"{p:.1e}"[2] == "0" for p in powers]
+            few = len(powers) <= 6
+            named = [few or (f"{p:.1e}"[0] in "125" and f"{p:.1e}"[2] == "0") for p in powers]
             return [f"{p:.3g}" if keep else "" for p, keep in zip(powers, named, strict=True)]
 
     return LossAxis("left")
@@ -82,7 +83,7 @@ class LossPlot(QWidget):
         self._pg: Any = None
         self._plot: Any = None
         self._theme = ""
-        self.value = label("", "caption", "lossValue")
+        self.value = ElidedLabel("", "caption", "lossValue")
         self.log_box = QCheckBox("Logarithmic")
         self.log_box.setObjectName("lossLogCheck")
         self.log_box.setAccessibleName("Logarithmic scale")
@@ -92,7 +93,7 @@ class LossPlot(QWidget):
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(4)
-        self._layout.addLayout(row(label("Loss", "heading"), 4, self.value, -1, self.smoothing, 8, self.log_box))
+        self._layout.addLayout(row(label("Loss", "heading"), 4, self.value, self.smoothing, 8, self.log_box))
         self._place = QWidget()
         self._layout.addWidget(self._place, 1)
         self._redraw_timer = QTimer(self, singleShot=True, interval=60)
