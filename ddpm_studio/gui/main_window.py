@@ -47,6 +47,9 @@ SUBTITLES = {
 WITH_MODEL = ("Generate", "Blend", "Inside")
 TONES = {State.RUNNING: "ok", State.PREPARING: "accent", State.WAITING: "accent", State.PAUSED: "warn", State.PAUSING: "warn", State.STOPPING: "warn", State.FAILED: "bad"}
 
+TITLE_BAR = 36
+"""About what a window manager puts on top; without it a small screen would hide the status line."""
+
 
 class MainWindow(QMainWindow):
     trainingStarted = Signal()
@@ -348,7 +351,7 @@ class MainWindow(QMainWindow):
         self.status.say(failed.message, "bad")
 
     def _show_device(self) -> None:
-        self.status.device.setText("  ·  ".join(part for part in (self._device, self._speed) if part))
+        self.status.device.say("  ·  ".join(part for part in (self._device, self._speed) if part))
 
     # Actions.
 
@@ -401,7 +404,8 @@ class MainWindow(QMainWindow):
         settings = QSettings(str(paths.data_dir() / "window.ini"), QSettings.Format.IniFormat)
         geometry = settings.value("geometry")
         if not isinstance(geometry, QByteArray) or not self.restoreGeometry(geometry):
-            self.resize(1280, 800)
+            room = self.screen().availableGeometry()
+            self.resize(min(1280, room.width()), min(800, room.height() - TITLE_BAR))
         page = str(settings.value("page", "Train"))
         self.show_page(page if page in self.pages else "Train")
         self._show_theme()

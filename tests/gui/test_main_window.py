@@ -22,7 +22,12 @@ from ddpm_studio.runs import Run
 
 from .fakes import FakeJobs, blocks, make_runs, tiles
 
-CONTRACT = ["datasetDropZone", "datasetReport", "presetCombo", "imageSizeCombo", "settingsForm", "trainButton", "pauseButton", "stopButton", "trainingProgress", "etaLabel", "statusMessage", "lossPlot", "previewGrid", "filmstrip", "filmstripSlider", "modelCombo", "generateButton", "cancelButton", "countSpin", "samplerCombo", "stepsSpin", "seedSpin", "sampleGrid", "blendImageA", "blendImageB", "lambdaSlider", "timestepSlider", "noiseCombo", "blendPreview", "blendSheet", "galleryView", "runsView", "architectureView", "errorBanner"]
+CONTRACT = [
+    "datasetDropZone", "datasetReport", "presetCombo", "imageSizeCombo", "settingsForm", "trainButton", "pauseButton", "stopButton", "trainingProgress",
+    "etaLabel", "statusMessage", "lossPlot", "previewGrid", "filmstrip", "filmstripSlider", "modelCombo", "generateButton", "cancelButton", "countSpin",
+    "samplerCombo", "stepsSpin", "seedSpin", "sampleGrid", "blendImageA", "blendImageB", "lambdaSlider", "timestepSlider", "noiseCombo", "blendPreview",
+    "blendSheet", "galleryView", "runsView", "architectureView", "errorBanner",
+]
 
 Open = Callable[..., MainWindow]
 

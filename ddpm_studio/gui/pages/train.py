@@ -172,6 +172,7 @@ class TrainPage(QWidget):
         self.live.clear()
         self.offer.hide()
         self.stage_title.setText(request.run.name)
+        self.live.setFocus()  # the button that had it is off now
         self._studio.training.start(request)
         self._set_view(LIVE)
 

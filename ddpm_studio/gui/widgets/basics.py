@@ -35,7 +35,6 @@ def label(text: str = "", role: str = "", name: str = "", wrap: bool = False) ->
         widget.setProperty("role", role)
     if name:
         widget.setObjectName(name)
-        widget.setAccessibleName(name)
     widget.setWordWrap(wrap)
     widget.setTextFormat(Qt.TextFormat.PlainText)
     return widget
@@ -49,7 +48,6 @@ class ElidedLabel(QLabel):
         self.setProperty("role", role)
         if name:
             self.setObjectName(name)
-            self.setAccessibleName(name)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setMinimumWidth(24)
 

@@ -70,7 +70,7 @@ def _lines(report: DatasetReport) -> list[tuple[str, str, str]]:
         lines.append(("Grey", plural(report.grey, "picture", "pictures"), ""))
     if report.transparent:
         lines.append(("Transparent", plural(report.transparent, "picture", "pictures"), ""))
-    lines.append(("Read", "opened from the cache" if report.from_cache else f"in {duration(report.seconds)}", ""))
+    lines.append(("Read", "opened from the cache" if report.from_cache else (f"in {duration(report.seconds)}" if report.seconds >= 1 else "in less than a second"), ""))
     if report.pictures < 100:
         lines.append(("Note", "With so few pictures the model will learn them by heart.", "warn"))
     return lines

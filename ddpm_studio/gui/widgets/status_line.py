@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QWidget
 
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import label, row, tool_button
+from ddpm_studio.gui.widgets.basics import row, tool_button
 
 
 class Dot(QWidget):
@@ -31,14 +31,30 @@ class Dot(QWidget):
         painter.end()
 
 
+class Readout(QLabel):
+    """Its accessible name is what it says, so that screen readers and scripts hear that; `quiet` is its name when it is empty."""
+
+    def __init__(self, name: str, quiet: str, role: str = "") -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        if role:
+            self.setProperty("role", role)
+        self._quiet = quiet
+        self.say("")
+
+    def say(self, text: str) -> None:
+        self.setText(text)
+        self.setAccessibleName(text or self._quiet)
+
+
 class StatusLine(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("statusLine")
         self.setAccessibleName("Status")
         self.dot = Dot()
-        self.message = label("Ready", name="statusMessage")
-        self.message.setAccessibleName("Status message")
+        self.message = Readout("statusMessage", "Status")
         self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.message.setMinimumWidth(120)
         self.progress = QProgressBar()
@@ -47,10 +63,8 @@ class StatusLine(QWidget):
         self.progress.setTextVisible(False)
         self.progress.setRange(0, 1000)
         self.progress.setFixedWidth(160)
-        self.eta = label(name="etaLabel")
-        self.eta.setAccessibleName("Time left")
-        self.device = label("", "caption", "deviceLabel")
-        self.device.setAccessibleName("Device and speed")
+        self.eta = Readout("etaLabel", "Time left")
+        self.device = Readout("deviceLabel", "Device and speed", "caption")
         self.theme_button = tool_button("sun-moon", "themeButton", "Light or dark")
         self.setLayout(row(self.dot, self.message, self.progress, self.eta, 8, self.device, 4, self.theme_button, spacing=8, margins=(16, 2, 8, 2)))
         layout = self.layout()
@@ -61,14 +75,14 @@ class StatusLine(QWidget):
         self.set_progress(None)
 
     def say(self, text: str, token: str = "faint") -> None:
-        self.message.setText(text)
+        self.message.say(text)
         self.message.setToolTip(text)
         self.dot.set_token(token)
 
     def set_progress(self, fraction: float | None, text: str = "") -> None:
         """`fraction` below 0 means: it is not known how much is left."""
         self.progress.setVisible(fraction is not None)
-        self.eta.setText(text)
+        self.eta.say(text)
         self.eta.setVisible(bool(text))
         if fraction is not None:
             self.progress.setRange(0, 0 if fraction < 0 else 1000)
