@@ -65,6 +65,7 @@ class ModelConfig(Settings):
     downsample: Literal["conv", "average"] = Field("conv", description="How a level is halved: strided convolution or averaging.")
     downsample_padding: Literal["symmetric", "asymmetric"] = Field("symmetric", description="Padding of the strided convolution; the paper pads right and bottom only.")
     upsample: Literal["nearest", "transposed"] = Field("nearest", description="How a level is doubled: nearest neighbour and convolution, or transposed convolution.")
+    input_skip: bool = Field(True, description="A linear path from the noisy picture straight to the answer; the network learns several times faster.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of activations dropped in each residual block; 0.1 helps small sets against copying.")
     norm_groups: int = Field(8, ge=1, le=64, description="Groups of the group normalisation.")
     norm_eps: float = Field(1e-5, gt=0, le=1e-2, description="Small number that keeps the normalisation from dividing by zero.")

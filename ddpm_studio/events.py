@@ -170,7 +170,7 @@ class BlockInfo:
 
     name: str
     kind: str
-    """stem, res, attention, down, up or head."""
+    """stem, res, attention, down, up, head, or skip (the linear path from input to output)."""
     side: str
     """stem, down, middle, up or head."""
     level: int

@@ -41,7 +41,7 @@ PRESETS: dict[str, RunConfig] = {
         diffusion=PAPER_DIFFUSION,
         model=ModelConfig(
             base_channels=64, channel_mults=(1, 2, 4, 8), num_res_blocks=2, attention=(False, False, True, True), stem_patch=1,
-            downsample="conv", upsample="transposed", dropout=0.1, norm_groups=32,
+            downsample="conv", upsample="transposed", dropout=0.1, norm_groups=32, input_skip=False,
         ),
         training=TrainConfig(batch_size=64, learning_rate=2e-4, warmup_steps=1000, ema_decay=0.999),
     ),
@@ -50,7 +50,7 @@ PRESETS: dict[str, RunConfig] = {
         diffusion=PAPER_DIFFUSION,
         model=ModelConfig(
             base_channels=128, channel_mults=(1, 2, 2, 2), num_res_blocks=2, attention=(False, True, False, False), stem_patch=1,
-            downsample="conv", downsample_padding="asymmetric", upsample="nearest", dropout=0.1, norm_groups=32, norm_eps=1e-6,
+            downsample="conv", downsample_padding="asymmetric", upsample="nearest", dropout=0.1, norm_groups=32, norm_eps=1e-6, input_skip=False,
         ),
         training=TrainConfig(batch_size=128, learning_rate=2e-4, warmup_steps=5000, total_steps=800_000, decay_share=0.0, ema_decay=0.9999),
     ),

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ddpm_studio.events import BlockInfo, NetworkInfo
-from ddpm_studio.nn.unet import AttentionBlock, Downsample, ResBlock, UNet, Upsample
+from ddpm_studio.nn.unet import AttentionBlock, Downsample, InputSkip, ResBlock, UNet, Upsample
 
 if TYPE_CHECKING:
     from ddpm_studio.config import RunConfig
 
-_KINDS: dict[type[nn.Module], str] = {ResBlock: "res", AttentionBlock: "attention", Downsample: "down", Upsample: "up"}
+_KINDS: dict[type[nn.Module], str] = {ResBlock: "res", AttentionBlock: "attention", Downsample: "down", Upsample: "up", InputSkip: "skip"}
 
 
 def describe_network(config: RunConfig) -> NetworkInfo:
@@ -69,4 +69,6 @@ def _place(name: str, levels: int) -> tuple[str, int]:
     if first in ("down", "up"):
         index = int(rest.split(".")[0])
         return first, index if first == "down" else levels - 1 - index
-    return ("middle", levels - 1) if first.startswith("middle") else (first, 0)
+    if first.startswith("middle"):
+        return "middle", levels - 1
+    return ("head" if first == "input_skip" else first), 0

@@ -113,6 +113,24 @@ class Upsample(nn.Module):
         return cast("Tensor", self.conv(x if self.transposed else F.interpolate(x, scale_factor=2.0, mode="nearest")))
 
 
+class InputSkip(nn.Module):
+    """A linear path from the input to the output, whose matrix depends on t.
+
+    Much of the answer is a multiple of the input: where there is only noise, the noise in x_t is x_t. Here it need not
+    squeeze through all normalisations, and the blocks are free for the picture.
+    """
+
+    def __init__(self, channels: int, time_channels: int, rank: int = 4) -> None:
+        super().__init__()
+        self.spread = initialise(nn.Conv2d(channels, rank * channels, 1, bias=False))
+        self.gain = initialise(nn.Linear(time_channels, rank * channels))
+        self.gather = initialise(nn.Conv2d(rank * channels, channels, 1, bias=False), scale=0)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """x [B, C, H, W], time (already through SiLU) [B, time_channels] -> [B, C, H, W]."""
+        return cast("Tensor", self.gather(self.spread(x) * self.gain(time)[:, :, None, None]))
+
+
 class Level(nn.Module):
     """One row of the U on one side: residual blocks, each with attention or without, and the change of size after them."""
 
@@ -143,6 +161,7 @@ class UNet(nn.Module):
         self.time1 = initialise(nn.Linear(channels, time_channels))
         self.time2 = initialise(nn.Linear(time_channels, time_channels))
         self.stem = conv3x3(patch_channels, channels)
+        self.input_skip = InputSkip(patch_channels, time_channels) if config.input_skip else None
 
         def level(in_channels: list[int], out_channels: int, attention: bool, resample: nn.Module | None) -> Level:
             blocks = [ResBlock(width, out_channels, time_channels, config) for width in in_channels]
@@ -177,7 +196,8 @@ class UNet(nn.Module):
         time = timestep_embedding(t, self.config.base_channels).to(x_t.dtype)
         time = F.silu(self.time2(F.silu(self.time1(time))))  # every ResBlock would begin with this SiLU
 
-        x = self.stem(F.pixel_unshuffle(x_t, self.stem_patch))
+        patches = F.pixel_unshuffle(x_t, self.stem_patch)
+        x = self.stem(patches)
         skips = [x]
         for level in cast("Iterable[Level]", self.down):
             for i in range(level.count):
@@ -199,4 +219,6 @@ class UNet(nn.Module):
                 x = level.resample(x)
 
         x = self.head(F.silu(self.head_norm(x)))
+        if self.input_skip is not None:
+            x = x + self.input_skip(patches, time)
         return F.pixel_shuffle(x, self.stem_patch)
