@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRectF, QSizeF, Qt
-from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
+from PySide6.QtGui import QColor, QGuiApplication, QIcon, QImage, QPainter, QPixmap
 
 from ddpm_studio.gui.qimage import draw_picture, fitted
 from ddpm_studio.gui.words import count
@@ -71,12 +71,14 @@ class GalleryModel(QAbstractListModel):
         if file in self._thumbnails:
             self._thumbnails.move_to_end(file)
             return self._thumbnails[file]
-        pixmap = QPixmap(THUMBNAIL, THUMBNAIL)
+        ratio = QGuiApplication.primaryScreen().devicePixelRatio()
+        pixmap = QPixmap(round(THUMBNAIL * ratio), round(THUMBNAIL * ratio))
+        pixmap.setDevicePixelRatio(ratio)
         pixmap.fill(Qt.GlobalColor.transparent)
         image = QImage(str(file))
         if not image.isNull():
             painter = QPainter(pixmap)
-            room = fitted(QSizeF(image.size()), QRectF(0, 0, THUMBNAIL, THUMBNAIL))
+            room = fitted(QSizeF(image.size()), QRectF(0, 0, THUMBNAIL, THUMBNAIL), ratio)
             draw_picture(painter, room, image)
             painter.setPen(QColor(128, 128, 128, 70))  # pictures with a white ground have an edge, too
             painter.drawRect(room.adjusted(0, 0, -1, -1))

@@ -301,7 +301,7 @@ class MainWindow(QMainWindow):
                 case CheckpointSaved(step=step) if self._closing:
                     self.overlay.say(f"Saved at step {count(step)}")
                 case Notice(text=text):
-                    self.status.say(text, "warn")
+                    self.banner.show_notice(text)
         if last and training.state is State.RUNNING:
             self._speed = f"{last.images_per_second:,.0f} images/s"
             self._show_device()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
 from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed, Finished, Paused, Resumed
 
 Job = Callable[[RunControl], Iterator[Event]]
@@ -61,7 +62,10 @@ class RunThread(QThread):
                 for event in events:
                     self._inbox.append(event)
         except Exception as error:
-            log.exception("a job failed")
+            if isinstance(error, UserError):
+                log.info("a job ended: %s", error)
+            else:
+                log.exception("a job failed")
             self._inbox.append(Failed.of(error))
 
     @Slot()

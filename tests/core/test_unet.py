@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -35,7 +37,7 @@ def test_presets_describe_themselves(name: str) -> None:
     assert sum(block.kind == "res" for block in network.blocks) == levels * (2 * per_side + 1) + 2
     # What goes in comes out of the block before it, but for what the skip connections add on the way up.
     chain = [block for block in network.blocks if block.kind != "skip"]
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in itertools.pairwise(chain):
         assert after.in_shape[1:] == before.out_shape[1:]
         assert after.in_shape[0] >= before.out_shape[0]
 

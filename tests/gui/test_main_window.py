@@ -277,6 +277,9 @@ def test_errors_are_shown_and_copied(open_window: Open) -> None:
     assert "Traceback: line 1" in QApplication.clipboard().text()
     window.banner.close_button.click()
     assert not window.banner.isVisible()
+    window.banner.show_notice("The pictures are others than last time.")
+    assert window.banner.property("tone") == "warn"
+    assert not window.banner.hint.isVisible()
 
 
 def test_page_and_geometry_are_remembered(open_window: Open) -> None:

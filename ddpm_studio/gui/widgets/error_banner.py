@@ -41,11 +41,23 @@ class ErrorBanner(QFrame):
     def show_failure(self, failed: Failed) -> None:
         self.message.setText(failed.message)
         self.hint.setText(failed.hint)
+        self.hint.setVisible(bool(failed.hint))
+        self._set_tone("bad")
         self._details = failed.details
         self.copy_button.setVisible(bool(failed.details))
         self.copy_button.setText("Copy details")
         self.setAccessibleDescription(f"{failed.message} {failed.hint}")
         self.show()
+
+    def show_notice(self, text: str) -> None:
+        """Something to know; nothing is wrong."""
+        self.show_failure(Failed(text, ""))
+        self._set_tone("warn")
+
+    def _set_tone(self, tone: str) -> None:
+        self.setProperty("tone", tone)
+        theme.set_icon(self._icon, "info" if tone == "warn" else "triangle-alert", tone, 20)
+        theme.restyle(self)
 
     @Slot()
     def _copy(self) -> None:
