@@ -43,6 +43,9 @@ def resolve(choice: str) -> str:
 
 def prepare(app: QApplication) -> None:
     """What does not change with the theme: style, font, where the style sheet finds its little pictures."""
+    if app.property("prepared"):
+        return
+    app.setProperty("prepared", True)
     styles = paths.resources_dir() / "styles"
     for file in sorted((styles / "fonts").glob("*.otf")):
         QFontDatabase.addApplicationFont(str(file))
@@ -58,6 +61,9 @@ def prepare(app: QApplication) -> None:
 def apply(app: QApplication, choice: str) -> None:
     """Recolour the whole program, also while it runs. Widgets that paint themselves read `color` when they paint."""
     _state["name"] = resolve(choice)
+    if app.property("theme") == name():
+        return
+    app.setProperty("theme", name())
     tokens = _palettes()[name()]
     app.setPalette(_palette(tokens))
     sheet = (paths.resources_dir() / "styles" / "base.qss").read_text(encoding="utf-8")
