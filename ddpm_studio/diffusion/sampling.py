@@ -43,15 +43,19 @@ def spaced_timesteps(start: int, steps: int | None = None) -> list[int]:
     return [round(start * (1 - i / (count - 1))) for i in range(count)]
 
 
+LAMBDA_MIN = -5.1
+"""Where the paper's linear schedule ends; the cosine schedule goes on to -10 within its last few timesteps."""
+
+
 def lambda_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None = None) -> list[int]:
     """`steps` timesteps from `start` down to 0, evenly spread in lambda = log(alpha / sigma), half the log of the
     signal-to-noise ratio, as DPM-Solver++ wants them: on Gaussian data its error is then a fraction of what it is with
-    timesteps evenly spread in t."""
+    timesteps evenly spread in t. Below LAMBDA_MIN there is nothing but noise, so no stop but the first is spent there."""
     count = start + 1 if steps is None else min(max(steps, 1), start + 1)
     a = diffusion.alphas_cumprod[: start + 1].cpu().double()
     lam = torch.log(a / (1 - a)) / 2
-    wanted = torch.linspace(float(lam[start]), float(lam[0]), count, dtype=torch.float64)
-    nearest = (lam[None, :] - wanted[:, None]).abs().argmin(dim=1).tolist()
+    wanted = torch.linspace(max(float(lam[start]), LAMBDA_MIN), float(lam[0]), count, dtype=torch.float64)
+    nearest = [start, *(lam[None, :] - wanted[1:, None]).abs().argmin(dim=1).tolist()]
     timesteps: list[int] = []
     for i, t in enumerate(nearest):
         # Where lambda changes fast, several stops share a t: keep them distinct, with room for those that follow.
