@@ -114,7 +114,7 @@ class Upsample(nn.Module):
 
 
 class InputSkip(nn.Module):
-    """A linear path from the input to the output, whose matrix depends on t.
+    """A linear filter from the input to the output that depends on t, as Wiener's best linear denoiser does.
 
     Much of the answer is a multiple of the input: where there is only noise, the noise in x_t is x_t. Here it need not
     squeeze through all normalisations, and the blocks are free for the picture.
@@ -122,9 +122,9 @@ class InputSkip(nn.Module):
 
     def __init__(self, channels: int, time_channels: int, rank: int = 4) -> None:
         super().__init__()
-        self.spread = initialise(nn.Conv2d(channels, rank * channels, 1, bias=False))
+        self.spread = initialise(nn.Conv2d(channels, rank * channels, 3, padding=1, bias=False))
         self.gain = initialise(nn.Linear(time_channels, rank * channels))
-        self.gather = initialise(nn.Conv2d(rank * channels, channels, 1, bias=False), scale=0)
+        self.gather = initialise(nn.Conv2d(rank * channels, channels, 3, padding=1, bias=False), scale=0)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """x [B, C, H, W], time (already through SiLU) [B, time_channels] -> [B, C, H, W]."""
