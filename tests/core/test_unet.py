@@ -20,8 +20,8 @@ def test_paper_cifar10_has_the_papers_size() -> None:
     assert network.gmacs == pytest.approx(6.2, abs=0.05)
 
 
-def test_tiny_32_costs_half_a_gigaflop() -> None:
-    assert 6 * describe_network(PRESETS["tiny-32"]).gmacs == pytest.approx(0.58, abs=0.02)
+def test_tiny_32_costs_little_more_than_half_a_gigaflop() -> None:
+    assert 6 * describe_network(PRESETS["tiny-32"]).gmacs == pytest.approx(0.6, abs=0.02)
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
