@@ -74,7 +74,7 @@ class ModelConfig(Settings):
     def _check(self) -> Self:
         if len(self.attention) != len(self.channel_mults):
             raise ValueError(f"model.attention needs one switch per level: {len(self.channel_mults)}, not {len(self.attention)}")
-        for mult in self.channel_mults:
+        for mult in (1, *self.channel_mults):  # the stem is as wide as the base
             channels = self.base_channels * mult
             if channels % self.norm_groups:
                 raise ValueError(f"model.norm_groups must divide the channels of each level; {self.norm_groups} does not divide {channels}")
@@ -93,7 +93,7 @@ class TrainConfig(Settings):
 
     seed: int = Field(0, ge=0, lt=2**31, description="Start of all randomness: the same seed gives the same run.")
     batch_size: int = Field(32, ge=1, le=4096, description="Pictures per step.")
-    learning_rate: float = Field(1.5e-3, gt=0, le=1, description="Step size of Adam.")
+    learning_rate: float = Field(3e-3, gt=0, le=1, description="Step size of Adam.")
     warmup_steps: int = Field(100, ge=0, le=100_000, description="Steps over which the learning rate rises from 0.")
     total_steps: int | None = Field(None, ge=1, description="Where training ends by itself; empty: it goes on until it is stopped.")
     decay_share: float = Field(0.4, ge=0, le=1, description="Last part of a run with a planned end over which the learning rate falls to 0.")

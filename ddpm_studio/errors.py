@@ -26,5 +26,19 @@ def describe_os_error(error: OSError, doing: str) -> UserError:
     return UserError(f"Could not {doing}: {reason}.", "Check that the file or folder still exists and that the disk is connected.")
 
 
+def as_user_error(error: BaseException) -> UserError | None:
+    """What went wrong in words, if it is something that the user can put right: a disk, a permission, too little memory."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, OSError):
+        return describe_os_error(error, "finish this")
+    text = str(error).lower()
+    # torch.OutOfMemoryError by its name, since this module knows no torch; its CPU allocator raises a plain RuntimeError.
+    refused = isinstance(error, RuntimeError) and ("out of memory" in text or "not enough memory" in text)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or refused:
+        return UserError("There is not enough memory for this.", "Choose a smaller batch, fewer or smaller pictures, or a smaller preset, or close other programs.")
+    return None
+
+
 class Cancelled(Exception):
     """Somebody asked for the work to end before it had a result; nothing half-made is left behind."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ddpm_studio.errors import UserError, describe_os_error
+from ddpm_studio.errors import as_user_error
 
 Images = npt.NDArray[np.uint8]
 
@@ -237,10 +237,8 @@ class Failed(Event):
 
     @classmethod
     def of(cls, error: BaseException) -> Failed:
-        if isinstance(error, OSError) and not isinstance(error, UserError):
-            error = describe_os_error(error, "finish this")
-        if isinstance(error, UserError):
-            return cls(error.message, error.hint)
+        if known := as_user_error(error):
+            return cls(known.message, known.hint)
         details = "".join(traceback.format_exception(error))
         return cls(f"Something went wrong inside DDPM Studio ({type(error).__name__}).", "Copy the details and send them to us; saved work is safe.", details)
 

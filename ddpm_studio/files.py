@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -28,4 +29,5 @@ def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
     except OSError as error:
         raise describe_os_error(error, f"save {path.name}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

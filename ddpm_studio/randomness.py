@@ -12,7 +12,8 @@ from torch import Tensor
 
 def seed_at(*place: int) -> int:
     """A seed for one place, such as (seed, step), below 2^63; different places are independent."""
-    return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    # With its length in front: numpy pads short places with zeros, which would make (5,) the same as (5, 0).
+    return int(np.random.SeedSequence((len(place), *place)).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def generator_at(*place: int) -> torch.Generator:

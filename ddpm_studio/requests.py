@@ -84,11 +84,21 @@ class DenoiseRequest:
     eta: float = 0.0
     seed: int = 0
     device: str = "auto"
+    frames: int = 12
 
 
 def recipe(request: SampleRequest | BlendRequest | DenoiseRequest, **more: Any) -> dict[str, Any]:
     """What to store in a picture so that it can be made again; pictures and paths are left out."""
     from ddpm_studio import __version__
 
-    fields = {name: getattr(request, name) for name in request.__dataclass_fields__ if name not in {"model", "image", "image_a", "image_b", "device", "frames", "quick", "lams"}}
-    return {"made_by": f"DDPM Studio {__version__}", "kind": type(request).__name__.removesuffix("Request").lower(), "model": Path(request.model).stem, **fields, **more}
+    left_out = {"model", "image", "image_a", "image_b", "device", "frames", "quick", "lams"} | (set() if request.sampler == "ddim" else {"eta"})
+    fields = {name: getattr(request, name) for name in request.__dataclass_fields__ if name not in left_out}
+    return {"made_by": f"DDPM Studio {__version__}", "kind": type(request).__name__.removesuffix("Request").lower(), "model": model_name(request.model), **fields, **more}
+
+
+def model_name(model: str | Path) -> str:
+    """The name by which a model can be asked for again: that of its folder, or of its file where that says more."""
+    path = Path(model)
+    if path.name == "model.safetensors":
+        return path.absolute().parent.name
+    return path.stem if path.suffix == ".safetensors" else path.name

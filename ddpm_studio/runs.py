@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from ddpm_studio import paths
 from ddpm_studio.config import RunConfig, parse_config
 from ddpm_studio.errors import UserError, describe_os_error
@@ -102,25 +104,53 @@ def list_runs(folder: Path | None = None) -> list[RunInfo]:
 
 
 def new_run(data_name: str, preset: str) -> Run:
-    """A run folder that does not exist yet, named after its data and preset."""
+    """A new, empty run folder, named after its data and preset; it is made here, so that nobody else gets the same."""
     stem = re.sub(r"[^\w-]+", "-", f"{data_name}-{preset}", flags=re.UNICODE).strip("-")[:60] or "run"
     base = paths.runs_dir()
     number = 1
-    while (base / f"{stem}-{number}").exists():
-        number += 1
-    return Run(base / f"{stem}-{number}")
+    while True:
+        try:
+            (base / f"{stem}-{number}").mkdir(parents=True)
+            return Run(base / f"{stem}-{number}")
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise describe_os_error(error, "make a folder for the run") from error
 
 
 def find_run(name_or_dir: str | Path) -> Run:
     """A run by its folder, or by its name in the data directory; it need not exist yet."""
     path = Path(name_or_dir).expanduser()
-    if path.is_absolute() or len(path.parts) > 1 or path.is_dir():
+    # A folder of that name beside us counts only if it is a run: it may be the one that holds the pictures.
+    if path.is_absolute() or len(path.parts) > 1 or Run(path).exists:
         return Run(path.absolute())
     return Run(paths.runs_dir() / path)
 
 
 def delete_run(run: Run) -> None:
-    shutil.rmtree(run.path)
+    """Raises UserError while it is being trained."""
+    with lock_run(run):
+        shutil.rmtree(run.path)
+
+
+@contextlib.contextmanager
+def lock_run(run: Run) -> Iterator[None]:
+    """Hold the run for this process; the operating system lets go of it when the process ends, however it ends.
+
+    Raises UserError when somebody else is training it.
+    """
+    lock = FileLock(run.path / ".lock", timeout=0)
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"The run {run.name} is being trained by another window or command.", "Stop it there first, or start a run of another name.") from None
+    except OSError as error:
+        raise describe_os_error(error, f"write into the run folder {run.name}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _folders(folder: Path) -> Iterator[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import signal
 import sys
 import time
@@ -45,9 +46,6 @@ def train(arguments: argparse.Namespace) -> int:
     from ddpm_studio.training.engine import train as engine_train
 
     data = Path(arguments.data_path).expanduser()
-    for name in ("max_steps", "max_images", "max_seconds"):
-        if (limit := getattr(arguments, name)) is not None and limit <= 0:
-            raise UserError(f"--{name.replace('_', '-')} must be greater than 0.", "Leave it out to train until you stop.")
     changes = setting_changes(arguments)
     chosen: Run | None = find_run(arguments.run) if arguments.run else None
     why = ""
@@ -57,7 +55,7 @@ def train(arguments: argparse.Namespace) -> int:
         if arguments.preset:
             raise UserError("A run goes on with the settings that it has: --preset and --resume exclude each other.", "Leave one of them out.")
     else:
-        config, why = _new_settings(arguments.preset or "auto", choose_device(arguments.device).kind, changes)
+        config, why = _new_settings(arguments.preset or "auto", choose_device(arguments.device).kind, changes, data)
         chosen = chosen or new_run(data.stem, config.preset)
 
     control = RunControl()
@@ -67,33 +65,59 @@ def train(arguments: argparse.Namespace) -> int:
         max_images=arguments.max_images, max_seconds=arguments.max_seconds, report_seconds=0.0 if arguments.json else 0.1,
     )  # fmt: skip
     last: StepDone | None = None
-    if arguments.json and why:
-        print(as_json(Notice(why)), flush=True)
+    say = _json_lines(control) if arguments.json else None
+    if say and why:
+        say(Notice(why))
     for event in with_progress(engine_train(request, control)):
-        if arguments.json:
-            print(as_json(event), flush=True)
+        if say:
+            say(event)
         elif isinstance(event, TrainingStarted):
             sys.stderr.write(f"{why + chr(10) if why else ''}Run {chosen.name}: {event.parameters:,} parameters on {event.device}. Ctrl-C saves and stops.\n")
         if isinstance(event, StepDone):
             last = event
     if not arguments.json:
         if last is None:
-            print(f"Run {chosen.name} has nothing left to do: raise --total-steps, or give --max-steps or --max-seconds.")
+            print(f"Run {chosen.name} took no step." + ("" if interrupted() else " It has reached its planned end: raise --total-steps to go on."))
         else:
             print(f"Run {chosen.name}: step {last.step:,}, {last.images:,} pictures seen, loss {last.loss:.4f}, {duration(last.seconds)}.\nModel: {chosen.model_file}")
     return 130 if interrupted() else 0
 
 
-def _new_settings(preset: str, device: str, changes: dict[str, Any]) -> tuple[RunConfig, str]:
+def _json_lines(control: RunControl) -> Callable[[Event], None]:
+    """Prints events as JSON lines; when nobody reads them any more, the run is asked to save and stop."""
+
+    def say(event: Event) -> None:
+        if not control.stopping or not sys.stdout.closed:
+            try:
+                print(as_json(event), flush=True)
+            except BrokenPipeError:
+                control.stop()
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return say
+
+
+def _new_settings(preset: str, device: str, changes: dict[str, Any], data: Path) -> tuple[RunConfig, str]:
     why = ""
     if preset == "auto":
         size = changes.get("data.image_size")
-        preset, why = choose_preset(device, int(size) if size and str(size).isdigit() else None)
+        wanted = int(size) if size and str(size).isdigit() else None
+        preset, why = choose_preset(device, wanted, None if wanted or device == "cpu" else _shorter_side(data))
     return get_preset(preset).with_changes(changes), why
 
 
+def _shorter_side(data: Path) -> int | None:
+    """The median shorter side of the pictures; on a GPU it decides between the sizes 32 and 64."""
+    from ddpm_studio.data.cache import inspect_dataset
+
+    for event in with_progress(inspect_dataset(data, DataConfig(image_size=64), RunControl())):
+        if isinstance(event, DatasetReady):
+            return min(event.report.median)
+    return None
+
+
 def _last_run_on(data: Path) -> Run:
-    source = str(data.absolute())
+    source = os.path.abspath(data)
     for info in list_runs():
         if info.run.read_notes().get("source") == source:
             return info.run
@@ -129,10 +153,11 @@ def generate(arguments: argparse.Namespace) -> int:
     made = _drain(engine_generate(request, RunControl()))
     recipes = [recipe(request, seed=seed, count=1) for seed in made.seeds]
     saved = _save(made.images, [f"{seed:06d}" for seed in made.seeds], recipes, arguments.out)
+    whole = recipe(request)
     if arguments.grid:
-        imaging.save_png(Path(arguments.grid), imaging.grid(made.images), None)
+        _save_one(Path(arguments.grid), imaging.grid(made.images), whole)
     if arguments.filmstrip:
-        imaging.save_png(Path(arguments.filmstrip), made.filmstrip(), None)
+        _save_one(Path(arguments.filmstrip), made.filmstrip(), whole)
     return _tell(arguments, saved, made.seconds)
 
 
@@ -153,7 +178,8 @@ def interpolate(arguments: argparse.Namespace) -> int:
     images = np.stack([event.image for event in made.blends])
     saved = _save(images, [f"lambda_{event.lam:.3f}" for event in made.blends], recipes, arguments.out)
     if len(lams) > 1:
-        imaging.save_png(Path(arguments.out) / "sheet.png", imaging.grid(np.concatenate([a[None], images, b[None]]), columns=len(images) + 2), None)
+        sheet = imaging.grid(np.concatenate([a[None], images, b[None]]), columns=len(images) + 2)
+        _save_one(Path(arguments.out) / "sheet.png", sheet, recipe(request, lams=lams))
     stds = [round(event.latent_std, 4) for event in made.blends]
     return _tell(arguments, saved, made.seconds, {"lambdas": lams, "latent_std": stds, "timestep": timestep})
 
@@ -162,8 +188,6 @@ def denoise(arguments: argparse.Namespace) -> int:
     from ddpm_studio.sampling.engine import denoise as engine_denoise
 
     config, _ = read_header(find_model(arguments.model))
-    if arguments.count < 1:
-        raise UserError("--count must be at least 1.", "Ask for one picture or more.")
     request = DenoiseRequest(
         arguments.model, _picture(arguments.image, config), arguments.timestep, arguments.count, arguments.already_noisy, arguments.sampler,
         _steps(arguments, arguments.timestep + 1), arguments.eta, arguments.seed, arguments.device,
@@ -176,9 +200,7 @@ def denoise(arguments: argparse.Namespace) -> int:
 def diffuse(arguments: argparse.Namespace) -> int:
     from ddpm_studio.sampling.forward import diffuse as forward
 
-    data = DataConfig(image_size=arguments.image_size) if 8 <= arguments.image_size <= 512 else None
-    if data is None:
-        raise UserError("--image-size must be between 8 and 512.", "64 is a good size to look at.")
+    data = DataConfig(image_size=arguments.image_size)
     image = imaging.load_picture(Path(arguments.image).expanduser(), data.image_size, data.channels, data.background)
     timesteps = [round(t) for t in number_list(arguments.timesteps, "timesteps")]
     strip = forward(image, timesteps, DiffusionConfig(beta_schedule=arguments.beta_schedule), arguments.seed)
@@ -218,8 +240,6 @@ def _drain(events: Iterable[Event]) -> _Made:
 
 
 def _steps(arguments: argparse.Namespace, all_steps: int) -> int:
-    if arguments.steps is not None and arguments.steps < 1:
-        raise UserError("--steps must be at least 1.", "25 is a good number for all samplers but ddpm.")
     wanted = arguments.steps or (all_steps if arguments.sampler == "ddpm" else DEFAULT_STEPS)
     return int(max(1, min(wanted, all_steps)))
 
@@ -232,9 +252,13 @@ def _save(images: Images, names: list[str], recipes: list[dict[str, Any]], out: 
     saved = []
     for image, name, facts in zip(images, names, recipes, strict=True):
         path = Path(out).expanduser() / f"{name}.png"
-        imaging.save_png(path, image, {gallery.RECIPE_KEY: json.dumps(facts, ensure_ascii=False)})
+        _save_one(path, image, facts)
         saved.append(path)
     return saved
+
+
+def _save_one(path: Path, image: Images, facts: dict[str, Any]) -> None:
+    imaging.save_png(path.expanduser(), image, {gallery.RECIPE_KEY: json.dumps(facts, ensure_ascii=False)})
 
 
 def _tell(arguments: argparse.Namespace, saved: list[Path], seconds: float, more: dict[str, Any] | None = None) -> int:
@@ -279,8 +303,6 @@ def _inspect_text(config: RunConfig, notes: dict[str, Any], network: NetworkInfo
 def dataset(arguments: argparse.Namespace) -> int:
     from ddpm_studio.data.cache import inspect_dataset
 
-    if not 8 <= arguments.image_size <= 512:
-        raise UserError("--image-size must be between 8 and 512.", "32 and 64 are good sizes to train at.")
     for event in with_progress(inspect_dataset(Path(arguments.folder).expanduser(), DataConfig(image_size=arguments.image_size), RunControl())):
         if isinstance(event, DatasetReady):
             print_result(dataclasses.asdict(event.report), arguments.json, report_text(event.report))

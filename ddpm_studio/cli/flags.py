@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import types
 import typing
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from ddpm_studio.config import SECTIONS
@@ -61,6 +63,19 @@ def _help(description: str | None, annotation: Any) -> str:
     choices = typing.get_args(annotation) if typing.get_origin(annotation) not in (tuple, types.UnionType) else ()
     listed = f" ({', '.join(str(choice) for choice in choices)})" if choices else ""
     return f"{description or ''}{listed}".replace("%", "%%")
+
+
+def within(kind: type[int] | type[float], lowest: float, highest: float | None = None) -> Callable[[str], float]:
+    """A number of this kind in this range, as argparse wants it."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not value >= lowest or not value <= (math.inf if highest is None else highest) or value == math.inf:
+            raise argparse.ArgumentTypeError(f"it must be {lowest} or more" if highest is None else f"it must be between {lowest} and {highest}")
+        return value
+
+    number.__name__ = "whole number" if kind is int else "number"
+    return number
 
 
 def number_list(text: str, what: str) -> list[float]:

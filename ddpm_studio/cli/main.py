@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import sys
 import traceback
 
 from ddpm_studio import __version__, paths
-from ddpm_studio.cli.flags import Parser, add_setting_flags
-from ddpm_studio.errors import Cancelled, UserError, describe_os_error
+from ddpm_studio.cli.flags import Parser, add_setting_flags, within
+from ddpm_studio.errors import Cancelled, UserError, as_user_error
 from ddpm_studio.presets import PRESETS
 from ddpm_studio.requests import NOISE_MODES, SAMPLERS
 
@@ -40,15 +41,15 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     train.add_argument("--preset", default=None, metavar="NAME", help=f"auto (default), {', '.join(PRESETS)}.")
     train.add_argument("--resume", action="store_true", help="Go on where the run stopped.")
     train.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps.")
-    train.add_argument("--max-steps", type=int, metavar="N", help="Stop after N more steps.")
-    train.add_argument("--max-images", type=int, metavar="N", help="Stop after N more pictures were seen.")
-    train.add_argument("--max-seconds", type=float, metavar="S", help="Plan the training to end after S seconds.")
+    train.add_argument("--max-steps", type=within(int, 1), metavar="N", help="Stop after N more steps.")
+    train.add_argument("--max-images", type=within(int, 1), metavar="N", help="Stop after N more pictures were seen.")
+    train.add_argument("--max-seconds", type=within(float, 0.001), metavar="S", help="Plan the training to end after S seconds.")
     train.add_argument("--json", action="store_true", help="Print one JSON object a line.")
     add_setting_flags(train)
 
     generate = command("generate", "Make pictures from noise.")
     generate.add_argument("model", metavar="MODEL")
-    generate.add_argument("--count", type=int, default=16, metavar="N", help="How many pictures (16).")
+    generate.add_argument("--count", type=within(int, 1), default=16, metavar="N", help="How many pictures (16).")
     generate.add_argument("--out", required=True, metavar="DIR", help="Folder for the pictures.")
     generate.add_argument("--grid", metavar="FILE", help="Also write all pictures as one.")
     generate.add_argument("--filmstrip", metavar="FILE", help="Also write the way from noise to picture.")
@@ -60,15 +61,15 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     interpolate.add_argument("b", metavar="B", help="Picture at lambda 1.")
     interpolate.add_argument("--out", required=True, metavar="DIR", help="Folder for the blends.")
     interpolate.add_argument("--lambda", dest="lam", default="0.5", metavar="L", help="One number, or first:last:count such as 0:1:9.")
-    interpolate.add_argument("--timestep", type=int, default=None, metavar="T", help="How far both are noised first (half of all timesteps).")
+    interpolate.add_argument("--timestep", type=within(int, 0), default=None, metavar="T", help="How far both are noised first (half of all timesteps).")
     interpolate.add_argument("--noise", choices=NOISE_MODES, default="independent", help="How the two noises are mixed (independent, as in the paper).")
     _sampling_flags(interpolate, "ddpm")
 
     denoise = command("denoise", "Noise a picture to a timestep and denoise it again.")
     denoise.add_argument("model", metavar="MODEL")
     denoise.add_argument("image", metavar="IMAGE")
-    denoise.add_argument("--timestep", type=int, required=True, metavar="T", help="How far it is noised.")
-    denoise.add_argument("--count", type=int, default=1, metavar="N", help="How many times, each with other noise (1).")
+    denoise.add_argument("--timestep", type=within(int, 0), required=True, metavar="T", help="How far it is noised.")
+    denoise.add_argument("--count", type=within(int, 1), default=1, metavar="N", help="How many times, each with other noise (1).")
     denoise.add_argument("--already-noisy", action="store_true", help="The picture is noisy already: only denoise it.")
     denoise.add_argument("--out", required=True, metavar="DIR", help="Folder for the pictures.")
     _sampling_flags(denoise, "ddpm")
@@ -78,8 +79,8 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     diffuse.add_argument("--out", required=True, metavar="FILE", help="PNG to write.")
     diffuse.add_argument("--timesteps", default="0:999:10", metavar="LIST", help="first:last:count (0:999:10).")
     diffuse.add_argument("--beta-schedule", choices=("linear", "cosine"), default="linear", help="Noise schedule (linear, as in the paper).")
-    diffuse.add_argument("--image-size", type=int, default=64, metavar="N", help="Side of the pictures (64).")
-    diffuse.add_argument("--seed", type=int, default=0, metavar="N", help="Seed of the noise (0).")
+    diffuse.add_argument("--image-size", type=within(int, 8, 512), default=64, metavar="N", help="Side of the pictures (64).")
+    diffuse.add_argument("--seed", type=within(int, 0), default=0, metavar="N", help="Seed of the noise (0).")
     diffuse.add_argument("--json", action="store_true", help="Print a JSON object.")
 
     inspect = command("inspect", "Settings, parameters, cost and every block of a model; the recipe of a PNG.")
@@ -88,7 +89,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
     dataset = command("dataset", "What is in a folder or zip of pictures.")
     dataset.add_argument("folder", metavar="FOLDER")
-    dataset.add_argument("--image-size", type=int, default=32, metavar="N", help="Side of the pictures (32).")
+    dataset.add_argument("--image-size", type=within(int, 8, 512), default=32, metavar="N", help="Side of the pictures (32).")
     dataset.add_argument("--json", action="store_true", help="Print a JSON object.")
 
     runs = command("runs", "List the runs in the data directory.")
@@ -100,9 +101,9 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
 def _sampling_flags(parser: argparse.ArgumentParser, sampler: str) -> None:
     parser.add_argument("--sampler", choices=SAMPLERS, default=sampler, help=f"How to walk from noise to picture ({sampler}).")
-    parser.add_argument("--steps", type=int, default=None, metavar="N", help="Network calls per picture (ddpm: all timesteps, others: 25).")
-    parser.add_argument("--eta", type=float, default=0.0, metavar="E", help="Noise of ddim: 0 none, 1 as much as ddpm (0).")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="Picture i uses seed N + i (0).")
+    parser.add_argument("--steps", type=within(int, 1), default=None, metavar="N", help="Network calls per picture (ddpm: all timesteps, others: 25).")
+    parser.add_argument("--eta", type=within(float, 0, 1), default=0.0, metavar="E", help="Noise of ddim: 0 none, 1 as much as ddpm (0).")
+    parser.add_argument("--seed", type=within(int, 0), default=0, metavar="N", help="Picture i uses seed N + i (0).")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps.")
     parser.add_argument("--json", action="store_true", help="Print a JSON object.")
 
@@ -119,24 +120,27 @@ def main(argv: list[str]) -> int:
         from ddpm_studio.cli import commands as actions
 
         return actions.run(arguments)
-    except UserError as error:
-        return _complain(error)
     except (KeyboardInterrupt, Cancelled):
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    except OSError as error:
-        return _complain(describe_os_error(error, "finish this"))
-    except Exception:
-        log = paths.log_file()
+        # Whoever read our output has gone; Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 130
+    except Exception as error:
+        known = as_user_error(error)
+        if known is None:
+            known = UserError("Something went wrong inside DDPM Studio.", _log_fault(argv))
+        sys.stderr.write(f"error: {known.message}\nhint: {known.hint}\n")
+        return 2 if as_user_error(error) else 1
+
+
+def _log_fault(argv: list[str]) -> str:
+    """Writes the traceback at hand into the log, and says where that is."""
+    log = paths.log_file()
+    try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:
             file.write(f"{datetime.datetime.now().isoformat(timespec='seconds')} ddpm-studio {argv[:1]}\n{traceback.format_exc()}\n")
-        sys.stderr.write(f"error: Something went wrong inside DDPM Studio.\nhint: The details are in {log}\n")
-        return 1
-
-
-def _complain(error: UserError) -> int:
-    sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
-    return 2
+    except OSError:
+        return f"{traceback.format_exc().strip().splitlines()[-1]} (the log {log} cannot be written)"
+    return f"The details are in {log}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from ddpm_studio.diffusion import codec
 from ddpm_studio.diffusion.interpolation import expected_std, latent_std
 from ddpm_studio.diffusion.sampling import SampleStep
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Progress
+from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Progress, frozen_images
 from ddpm_studio.model import Model, load_cached
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import BlendRequest, DenoiseRequest, SampleRequest
@@ -25,30 +25,11 @@ def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
 
     More pictures than fit a batch are made in several; the filmstrip shows the first batch.
     """
-    if request.count < 1 or request.steps < 1:
-        raise UserError("The number of pictures and of steps must be at least 1.", "Ask for one picture or more, and one step or more.")
+    check_numbers(request)
     model = load_cached(request.model, choose_device(request.device).kind)
     seeds = [request.seed + i for i in range(request.count)]
     timesteps = model.timesteps(request.sampler, request.steps)
-    size = batch_size_for(model)
-    batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
-    done: list[Images] = []
-    for index, batch in enumerate(batches):
-        x_T, source = model.noise(batch)
-        x_start = None
-        for step in model.sample_steps(x_T, source, request.sampler, timesteps, request.eta):
-            x_start = step.x_next
-            if index == 0:
-                yield from _frame(step, request.frames)
-            yield Progress("Generating", index * len(timesteps) + step.index + 1, len(batches) * len(timesteps))
-            yield from control.gate()
-            if control.stopping:
-                yield Finished(stopped=True)
-                return
-        if x_start is not None:
-            done.append(codec.decode(x_start))
-    yield ImagesReady(_read_only(np.concatenate(done)), tuple(seeds))
-    yield Finished(step=len(timesteps))
+    yield from _make(model, seeds, model.noise, request, timesteps, "Generating", control)
 
 
 def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
@@ -77,25 +58,53 @@ def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
 
 def denoise(request: DenoiseRequest, control: RunControl) -> Iterator[Event]:
     """A picture noised to a timestep and denoised, `count` times with other noise: ImagesReady, then Finished."""
+    check_numbers(request)
     model = load_cached(request.model, choose_device(request.device).kind)
     check_timestep(model, request.timestep)
     seeds = [request.seed + i for i in range(request.count)]
-    source = ImageNoise(seeds)
-    x_t = codec.from_images(request.image[None]).to(model.device).expand(request.count, -1, -1, -1)
-    if not request.already_noisy:
-        t = torch.full((request.count,), request.timestep, device=model.device, dtype=torch.int64)
-        x_t = model.diffusion.q_sample(x_t, t, source.draw(x_t))
-    timesteps = model.timesteps(request.sampler, request.steps, request.timestep)
-    for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta):
-        x_t = step.x_next
-        yield from _frame(step, 12)
-        yield Progress("Denoising", step.index + 1, len(timesteps))
-        yield from control.gate()
-        if control.stopping:
-            yield Finished(stopped=True)
-            return
-    yield ImagesReady(codec.decode(x_t), tuple(seeds))
+    x_start = codec.from_images(request.image[None]).to(model.device)
+
+    def noised(seeds: Sequence[int]) -> tuple[Tensor, ImageNoise]:
+        source = ImageNoise(seeds)
+        x = x_start.expand(len(seeds), -1, -1, -1)
+        t = torch.full((len(seeds),), request.timestep, device=model.device, dtype=torch.int64)
+        return (x if request.already_noisy else model.diffusion.q_sample(x, t, source.draw(x))), source
+
+    yield from _make(model, seeds, noised, request, model.timesteps(request.sampler, request.steps, request.timestep), "Denoising", control)
+
+
+def _make(
+    model: Model,
+    seeds: Sequence[int],
+    begin: Callable[[Sequence[int]], tuple[Tensor, ImageNoise]],
+    request: SampleRequest | DenoiseRequest,
+    timesteps: Sequence[int],
+    doing: str,
+    control: RunControl,
+) -> Iterator[Event]:
+    """From the x_t that `begin` gives for some seeds down the timesteps, in as many batches as it takes."""
+    size = batch_size_for(model)
+    batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
+    done: list[Images] = []
+    for index, batch in enumerate(batches):
+        x_t, source = begin(batch)
+        for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta):
+            x_t = step.x_next
+            if index == 0:
+                yield from _frame(step, request.frames)
+            yield Progress(doing, index * len(timesteps) + step.index + 1, len(batches) * len(timesteps))
+            yield from control.gate()
+            if control.stopping:
+                yield Finished(stopped=True)
+                return
+        done.append(codec.decode(x_t))
+    yield ImagesReady(frozen_images(np.concatenate(done)), tuple(seeds))
     yield Finished(step=len(timesteps))
+
+
+def check_numbers(request: SampleRequest | DenoiseRequest) -> None:
+    if request.count < 1 or request.seed < 0 or (request.steps is not None and request.steps < 1):
+        raise UserError("The number of pictures and of steps must be at least 1, and the seed at least 0.", "Ask for one picture or more, and one step or more.")
 
 
 def check_timestep(model: Model, t: int) -> None:
@@ -134,9 +143,3 @@ def _visible(x_t: Tensor) -> Images:
     """x_t as a picture: noise reaches beyond [-1, 1], so it is shown at half contrast where it is mostly noise."""
     spread = max(1.0, float(x_t.abs().flatten().quantile(0.98))) if x_t.numel() < 1_000_000 else 2.0
     return codec.decode(x_t / spread)
-
-
-def _read_only(images: Sequence[Images] | Images) -> Images:
-    array = np.asarray(images)
-    array.setflags(write=False)
-    return array

@@ -88,7 +88,9 @@ def test_generate_writes_pictures_with_their_recipe(run: Run, tmp_path: Path, ca
     assert (tmp_path / "grid.png").exists()
     assert main(["inspect", str(images[1]), "--json"]) == 0
     recipe = told(capsys)
-    assert (recipe["seed"], recipe["sampler"], recipe["steps"], recipe["count"]) == (8, "dpmpp-2m", 4, 1)
+    assert (recipe["model"], recipe["seed"], recipe["sampler"], recipe["steps"], recipe["count"]) == ("run", 8, "dpmpp-2m", 4, 1)
+    assert main(["inspect", str(tmp_path / "grid.png"), "--json"]) == 0
+    assert told(capsys)["count"] == 3
     # The recipe alone makes the same picture again.
     assert main(["generate", str(run.path), "--count", "1", "--out", str(tmp_path / "again"), "--steps", "4", "--seed", "8"]) == 0
     assert np.abs(pixels(tmp_path / "again" / "000008.png") - pixels(images[1])).max() <= 1
@@ -98,6 +100,7 @@ def test_generate_writes_pictures_with_their_recipe(run: Run, tmp_path: Path, ca
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpmpp-2m"])
 def test_every_sampler(run: Run, tmp_path: Path, sampler: str) -> None:
     assert main(["generate", str(run.path), "--count", "1", "--out", str(tmp_path / "o"), "--sampler", sampler, "--steps", "5"]) == 0
+    assert pixels(tmp_path / "o" / "000000.png").std() > 1
 
 
 def test_interpolate_denoise_diffuse(run: Run, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,6 +146,10 @@ def test_inspect_dataset_runs(run: Run, data: Path, capsys: pytest.CaptureFixtur
         ["train", "{data}", "--image-size", "many"],
         ["train", "{data}", "--device", "tpu"],
         ["train", "{data}", "--max-steps", "0"],
+        ["train", "{data}", "--max-seconds", "nan"],
+        ["train", "{data}", "--base-channels", "12", "--channel-mults", "2,4", "--attention", "no,no"],
+        ["generate", "{run}", "--out", "{tmp}/o", "--seed", "-1"],
+        ["generate", "{run}", "--out", "{tmp}/o", "--sampler", "ddim", "--eta", "5"],
         ["train", "{data}", "--max-steps", "some"],
         ["train", "{data}", "--resume"],
         ["train", "{data}", "--resume", "--run", "nothing"],
@@ -205,3 +212,30 @@ def test_a_signal_saves_and_stops(number: int, data: Path, tmp_path: Path) -> No
     assert process.returncode == 130
     assert json.loads(rest[-1])["stopped"] is True
     assert run.read_notes()["step"] >= 1
+
+
+def test_a_reader_that_goes_away_does_not_cost_the_run(data: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    command = [sys.executable, "-m", "ddpm_studio", "train", str(data), "--run", str(run.path), "--device", "cpu", "--max-steps", "100000", "--json", *FLAGS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "step":
+                break
+        process.stdout.close()
+        errors = process.stderr.read()
+        process.wait(60)
+    assert errors == ""
+    assert process.returncode != 0
+    assert run.read_notes()["step"] >= 1
+
+
+def test_a_bare_run_name_is_not_the_folder_of_pictures(data: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.chdir(data.parent)
+    assert main(["train", "discs", "--run", "discs", "--device", "cpu", "--max-steps", "1", *FLAGS]) == 0
+    assert (home / "runs" / "discs" / "config.json").exists()
+    assert not (data / "config.json").exists()
+    # And --resume finds it from elsewhere, by the pictures alone.
+    monkeypatch.chdir(home)
+    assert main(["train", str(data / ".." / "discs"), "--resume", "--device", "cpu", "--max-steps", "1"]) == 0

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,8 @@ from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, Paused,
 from ddpm_studio.journal import read_journal
 from ddpm_studio.model import Model
 from ddpm_studio.requests import TrainRequest
-from ddpm_studio.runs import Run, list_runs
+from ddpm_studio.runs import Run, delete_run, list_runs, lock_run, new_run
+from ddpm_studio.training import engine
 from ddpm_studio.training.engine import train
 from tests.core.made_up import picture_folder, tiny_config, train_tiny
 
@@ -42,7 +44,7 @@ def losses(events: list[Event]) -> list[float]:
 def test_it_tells_its_story_in_order(run: Run, data: Path) -> None:
     events = train_tiny(run, data, max_steps=6)
     kinds = [type(event) for event in events]
-    assert kinds.index(TrainingStarted) < kinds.index(StepDone) < kinds.index(PreviewReady) < kinds.index(CheckpointSaved)
+    assert kinds.index(TrainingStarted) < kinds.index(StepDone) < kinds.index(CheckpointSaved) < kinds.index(PreviewReady)
     assert kinds[-1] is Finished
     steps = [event for event in events if isinstance(event, StepDone)]
     assert [event.step for event in steps] == [1, 2, 3, 4, 5, 6]
@@ -145,7 +147,8 @@ def test_abandoning_the_generator_lets_go_of_the_run(run: Run, data: Path) -> No
     with pytest.raises(UserError, match="trained by another"):
         list(train(TrainRequest(run=run, data=data, resume=True), RunControl()))
     events.close()  # type: ignore[attr-defined]
-    train_tiny(Run(run.path.with_name("b")), data, max_steps=1)
+    with lock_run(run):
+        pass
 
 
 def test_a_number_that_is_not_finite_ends_the_run_and_leaves_the_save(run: Run, data: Path) -> None:
@@ -158,6 +161,69 @@ def test_a_number_that_is_not_finite_ends_the_run_and_leaves_the_save(run: Run, 
     with pytest.raises(UserError, match="no longer a finite number"):
         train_tiny(run, data, resume=True, max_steps=4)
     assert (run.resume_file.read_bytes(), run.model_file.read_bytes()) == before
+
+
+def test_what_is_not_finite_is_not_saved_between_reports(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The noise goes bad after the first report; a save is asked for before the next one is due."""
+    good = engine.draw_batch
+
+    def bad(dataset: Any, config: Any, step: int, device: Any) -> Any:
+        x_start, t, noise = good(dataset, config, step, device)
+        return x_start, t, noise * float("nan") if step >= 2 else noise
+
+    monkeypatch.setattr(engine, "draw_batch", bad)
+    control = RunControl()
+    request = TrainRequest(run=run, data=data, config=tiny_config(), device="cpu", max_steps=50, report_seconds=1000.0)
+
+    def watch() -> None:
+        for event in train(request, control):
+            if isinstance(event, StepDone):
+                control.request_checkpoint()
+
+    with pytest.raises(UserError, match="no longer a finite number"):
+        watch()
+    assert not run.resume_file.exists() or all(value.isfinite().all() for value in load_file(run.resume_file).values())
+
+
+def test_stop_while_decoding_leaves_nothing(run: Run, data: Path) -> None:
+    control = RunControl()
+    control.stop()
+    assert list(train(TrainRequest(run=run, data=data, config=tiny_config(), device="cpu"), control))[-1] == Finished(0, True)
+    assert not run.path.exists()
+
+
+def test_a_preview_that_cannot_be_kept_ends_nothing(run: Run, data: Path) -> None:
+    run.path.mkdir(parents=True)
+    run.previews.write_text("in the way")
+    events = train_tiny(run, data, max_steps=2)
+    assert any(isinstance(event, PreviewReady) for event in events)
+    assert any(isinstance(event, Notice) for event in events)
+    assert events[-1] == Finished(2, False)
+
+
+def test_settings_changed_at_resume_are_kept(run: Run, data: Path) -> None:
+    train_tiny(run, data, config=tiny_config(training__total_steps=2))
+    train_tiny(run, data, resume=True, config=run.read_config().with_changes({"training.total_steps": 4}))
+    assert run.read_config().training.total_steps == 4
+    assert train_tiny(run, data, resume=True)[-1] == Finished(4, False)
+
+
+def test_a_run_in_training_cannot_be_deleted_nor_made_twice(run: Run, data: Path) -> None:
+    events = train(TrainRequest(run=run, data=data, config=tiny_config(), device="cpu", max_steps=3), RunControl())
+    next(event for event in events if isinstance(event, StepDone))
+    with pytest.raises(UserError, match="being trained"):
+        delete_run(run)
+    events.close()  # type: ignore[attr-defined]
+    delete_run(run)
+    assert not run.path.exists()
+    assert new_run("cats", "tiny-32") != new_run("cats", "tiny-32")
+
+
+def test_left_overs_of_a_crash_are_removed(run: Run, data: Path) -> None:
+    train_tiny(run, data, max_steps=1)
+    (run.path / ".resume.safetensors.123.part").write_bytes(b"half")
+    train_tiny(run, data, resume=True, max_steps=1)
+    assert not list(run.path.glob(".*.part"))
 
 
 def test_another_folder_is_told(run: Run, data: Path, tmp_path: Path) -> None:
