@@ -1,0 +1,66 @@
+"""How good do pictures get for a given number of pictures seen? Train with some settings, write samples, and say what it cost.
+
+    python benchmarks/try_settings.py DATA OUT --images 24000 --learning-rate 3e-3 --batch-size 16
+
+The samples in OUT can then be scored with any tool against pictures that were kept out of DATA;
+docs/MEASUREMENTS.md says what was found.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ddpm_studio import imaging
+from ddpm_studio.cli.flags import Parser, add_setting_flags, setting_changes
+from ddpm_studio.control import RunControl
+from ddpm_studio.events import StepDone
+from ddpm_studio.model import Model
+from ddpm_studio.presets import get_preset
+from ddpm_studio.requests import TrainRequest
+from ddpm_studio.runs import Run
+from ddpm_studio.training.engine import train
+
+
+def main() -> int:
+    parser = Parser(description=__doc__)
+    parser.add_argument("data_path", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--preset", default="tiny-32")
+    parser.add_argument("--images", type=int, default=24_000)
+    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--sampler", default="ddim")
+    parser.add_argument("--steps", type=int, default=25)
+    add_setting_flags(parser)
+    arguments = parser.parse_args()
+
+    config = get_preset(arguments.preset).with_changes(setting_changes(arguments))
+    config = config.with_changes({"training.total_steps": arguments.images // config.training.batch_size, "training.preview_count": 0})
+    run = Run(arguments.out / "run")
+    before = _cpu_seconds()
+    for event in train(TrainRequest(run, arguments.data_path, config, report_seconds=20.0), RunControl()):
+        if isinstance(event, StepDone):
+            print(f"step {event.step:,}  loss {event.loss:.4f}  {event.images_per_second:.0f} images/s", file=sys.stderr)
+    spent = _cpu_seconds() - before
+
+    model = Model.load(run.path)
+    batches = [model.sample(range(i, min(i + 50, arguments.samples)), arguments.sampler, arguments.steps) for i in range(0, arguments.samples, 50)]
+    images = np.concatenate(batches)
+    for i, image in enumerate(images):
+        imaging.save_png(arguments.out / "samples" / f"{i:05d}.png", image, None)
+    imaging.save_png(arguments.out / "sheet.png", imaging.grid(images[:32], columns=8), None)
+    print(json.dumps({"images": arguments.images, "cpu_seconds": round(spent), "samples": str(arguments.out / "samples")}))
+    return 0
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    sys.exit(main())
