@@ -85,13 +85,14 @@ def _make(
     """From the x_t that `begin` gives for some seeds down the timesteps, in as many batches as it takes."""
     size = batch_size_for(model)
     batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
+    columns = frame_indices(timesteps, request.frames)
     done: list[Images] = []
     for index, batch in enumerate(batches):
         x_t, source = begin(batch)
         for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta):
             x_t = step.x_next
             if index == 0:
-                yield from _frame(step, request.frames)
+                yield from _frame(step, columns)
             yield Progress(doing, index * len(timesteps) + step.index + 1, len(batches) * len(timesteps))
             yield from control.gate()
             if control.stopping:
@@ -119,22 +120,17 @@ def batch_size_for(model: Model) -> int:
     return int(max(1, min(256, at_once // pixels)))
 
 
-def frame_indices(steps: int, frames: int) -> list[int]:
-    """Which of `steps` network calls become filmstrip columns: the first, the last, and denser towards the end,
-    where the picture takes shape."""
-    frames = min(frames, steps)
-    if frames <= 1:
-        return [steps - 1]
-    chosen: list[int] = []
-    for i in range(frames):
-        wanted = round((steps - 1) * (1 - (1 - i / (frames - 1)) ** 1.4))
-        lowest, highest = (chosen[-1] + 1 if chosen else 0), steps - (frames - i)
-        chosen.append(min(max(wanted, lowest), highest))
-    return chosen
+def frame_indices(timesteps: Sequence[int], frames: int) -> list[int]:
+    """Which of the network calls become filmstrip columns: the first, the last, and those between whose timesteps are
+    nearest to an even spread, however unevenly the sampler walks."""
+    if frames <= 1 or len(timesteps) <= 1:
+        return [len(timesteps) - 1]
+    first, last = timesteps[0], timesteps[-1]
+    wanted = [first + (last - first) * i / (frames - 1) for i in range(frames)]
+    return sorted({min(range(len(timesteps)), key=lambda index: abs(timesteps[index] - t)) for t in wanted})
 
 
-def _frame(step: SampleStep, frames: int) -> Iterator[Event]:
-    chosen = frame_indices(step.count, frames)
+def _frame(step: SampleStep, chosen: Sequence[int]) -> Iterator[Event]:
     if step.index in chosen:
         yield FrameReady(chosen.index(step.index), len(chosen), step.t, _visible(step.x_t), codec.decode(step.pred_x_start))
 
