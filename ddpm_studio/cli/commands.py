@@ -59,7 +59,7 @@ def train(arguments: argparse.Namespace) -> int:
         chosen = chosen or new_run(data.stem, config.preset)
 
     control = RunControl()
-    interrupted = _stop_on_signals(control)
+    _stop_on_signals(control)
     request = TrainRequest(
         run=chosen, data=data, config=config, resume=arguments.resume, device=arguments.device, max_steps=arguments.max_steps,
         max_images=arguments.max_images, max_seconds=arguments.max_seconds, report_seconds=0.0 if arguments.json else 0.1,
@@ -77,22 +77,21 @@ def train(arguments: argparse.Namespace) -> int:
             last = event
     if not arguments.json:
         if last is None:
-            print(f"Run {chosen.name} took no step." + ("" if interrupted() else " It has reached its planned end: raise --total-steps to go on."))
+            print(f"Run {chosen.name} took no step." + ("" if control.stopping else " It has reached its planned end: raise --total-steps to go on."))
         else:
             print(f"Run {chosen.name}: step {last.step:,}, {last.images:,} pictures seen, loss {last.loss:.4f}, {duration(last.seconds)}.\nModel: {chosen.model_file}")
-    return 130 if interrupted() else 0
+    return 130 if control.stopping else 0
 
 
 def _json_lines(control: RunControl) -> Callable[[Event], None]:
     """Prints events as JSON lines; when nobody reads them any more, the run is asked to save and stop."""
 
     def say(event: Event) -> None:
-        if not control.stopping or not sys.stdout.closed:
-            try:
-                print(as_json(event), flush=True)
-            except BrokenPipeError:
-                control.stop()
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        try:
+            print(as_json(event), flush=True)
+        except BrokenPipeError:
+            control.stop()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     return say
 
@@ -124,7 +123,7 @@ def _last_run_on(data: Path) -> Run:
     raise UserError(f"No run on {data.name!r} was found to go on with.", "Name it with --run, or leave --resume out to start one.")
 
 
-def _stop_on_signals(control: RunControl) -> Callable[[], bool]:
+def _stop_on_signals(control: RunControl) -> None:
     """The first Ctrl-C (or SIGTERM) asks the run to save and stop, the second one ends it at once."""
     caught: list[int] = []
 
@@ -138,7 +137,6 @@ def _stop_on_signals(control: RunControl) -> Callable[[], bool]:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    return lambda: bool(caught)
 
 
 # Pictures.
