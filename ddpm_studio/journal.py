@@ -50,15 +50,32 @@ class Journal:
 
 
 def read_journal(run: Run) -> Iterator[StepDone]:
-    """The steps of a past run; lines that were cut off by a crash are passed over."""
+    """The steps of a past run. Lines that were cut off by a crash are passed over, and steps that were made again after
+    a resume replace those of the first time."""
     names = {field.name for field in dataclasses.fields(StepDone)}
     try:
         file = run.journal_file.open(encoding="utf-8")
     except OSError:
         return
+    steps: list[StepDone] = []
     with file:
         for line in file:
             with contextlib.suppress(ValueError, TypeError):
                 values = json.loads(line)
                 if isinstance(values, dict) and values.get("event") == "step":
-                    yield StepDone(**{name: values[name] for name in names if name in values})
+                    step = StepDone(**{name: values[name] for name in names if name in values})
+                    while steps and steps[-1].step >= step.step:
+                        steps.pop()
+                    steps.append(step)
+    yield from steps
+
+
+def ended_by_itself(run: Run) -> bool:
+    """Whether the last thing that the run did was to reach what was asked for, rather than to be stopped or to crash."""
+    try:
+        with run.journal_file.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 4096))
+            last = json.loads(file.read().splitlines()[-1])
+    except (OSError, ValueError, IndexError):
+        return False
+    return isinstance(last, dict) and last.get("event") == "finished" and last.get("stopped") is False

@@ -29,6 +29,7 @@ class ModelInfo:
     image_size: int
     channels: int
     num_timesteps: int
+    background: str
 
 
 def list_models() -> list[ModelInfo]:
@@ -51,6 +52,7 @@ def list_models() -> list[ModelInfo]:
                 config.data.image_size,
                 config.data.channels,
                 config.diffusion.num_timesteps,
+                config.data.background,
             )
         )
     return models

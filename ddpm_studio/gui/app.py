@@ -69,8 +69,11 @@ def _begin(window: MainWindow, options: argparse.Namespace) -> None:
         window.open_data(options.data.expanduser().absolute())
     if options.run:
         run = find_run(options.run)
-        studio.refresh_models(run.model_file)
-        studio.replay_wanted.emit(run)
+        if run.exists:
+            studio.refresh_models(run.model_file)
+            studio.replay_wanted.emit(run)
+        else:
+            studio.failed.emit(Failed(f"There is no run called {options.run}.", "The page Runs lists what there is."))
     studio.ask(studio.jobs.warm_up(), _ignore)
 
 

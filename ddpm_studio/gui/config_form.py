@@ -12,6 +12,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
 from ddpm_studio.config import SECTIONS, RunConfig
+from ddpm_studio.errors import UserError
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import label, tidy
 
@@ -61,6 +62,15 @@ class ConfigForm(QWidget):
             entry.write(getattr(getattr(config, section), field_name))
             _mark(entry.widget, True)
         self._writing = False
+
+    def check(self) -> None:
+        """Raises UserError when a field holds something that cannot be read."""
+        for name, entry in self.fields.items():
+            try:
+                entry.read()
+            except ValueError:
+                words = name.partition(".")[2].replace("_", " ").capitalize()
+                raise UserError(f"{words} cannot be what it says.", "Mend the field that is marked red under All settings, or choose the preset again.") from None
 
     def _add(self, form: QFormLayout, name: str, kind: Any, limits: list[Any], description: str) -> None:
         entry = make_field(kind, limits)

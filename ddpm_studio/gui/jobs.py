@@ -11,13 +11,16 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddpm_studio import paths
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
 from ddpm_studio.events import ArchitectureReady, Event, Finished, Images, ImageSaved, ImagesReady, PreviewReady, Progress, frozen_images
+from ddpm_studio.files import replace_atomically
 from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
@@ -39,6 +42,7 @@ class ModelChoice:
     image_size: int
     channels: int
     num_timesteps: int = 1000
+    background: str = "white"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +180,7 @@ class Jobs:
 
         return job
 
-    def load_picture(self, key: str, source: Path | Images, image_size: int, channels: int) -> Job:
+    def load_picture(self, key: str, source: Path | Images, image_size: int, channels: int, background: str = "white") -> Job:
         """A file or a picture of the window, in the shape that a model wants."""
 
         def job(control: RunControl) -> Iterator[Event]:
@@ -185,9 +189,9 @@ class Jobs:
             from ddpm_studio import imaging
 
             if isinstance(source, Path):
-                picture = imaging.load_picture(source, image_size, channels)
+                picture = imaging.load_picture(source, image_size, channels, background)
             else:
-                picture = imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), image_size, channels)
+                picture = imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), image_size, channels, background)
             yield PictureLoaded(key, frozen_images(picture))
             yield Finished()
 
@@ -217,18 +221,23 @@ class Jobs:
 
 
 def one_source(sources: list[Path]) -> Path:
-    """A folder or zip as it is; loose pictures are gathered in a folder of the data directory."""
+    """A folder or zip as it is; loose pictures are gathered in a folder of the data directory.
+
+    Raises UserError for several folders or a mixture.
+    """
     first = sources[0]
     if len(sources) == 1 and (not first.is_file() or first.suffix.lower() not in PICTURE_SUFFIXES):
         return first
-    files = [path for path in sources if path.is_file()]
-    mark = hashlib.sha256("\n".join(sorted(str(path) for path in files)).encode()).hexdigest()[:8]
-    folder = paths.data_dir() / "collections" / f"{first.parent.name or 'pictures'}-{mark}"
+    if any(not path.is_file() or path.suffix.lower() == ".zip" for path in sources):
+        raise UserError("Only one folder or zip can be opened at a time.", "Put the folders into one folder and drop that; sub-folders are searched too.")
+    files = sorted(sources)
+    marks = [f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files]
+    folder = paths.data_dir() / "collections" / f"{first.parent.name or 'pictures'}-{hashlib.sha256(chr(10).join(marks).encode()).hexdigest()[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     for number, path in enumerate(files):
         target = folder / f"{number:05d}{path.suffix}"
         if not target.exists():
-            shutil.copyfile(path, target)
+            replace_atomically(target, partial(shutil.copyfile, path))
     return folder
 
 
@@ -246,4 +255,4 @@ def split_grid(file: Path, side: int, gap: int = 2) -> Images:
 
 
 def _as_choice(info: ModelInfo) -> ModelChoice:
-    return ModelChoice(info.name, info.label, info.path, info.image_size, info.channels, info.num_timesteps)
+    return ModelChoice(info.name, info.label, info.path, info.image_size, info.channels, info.num_timesteps, info.background)

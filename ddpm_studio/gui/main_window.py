@@ -64,7 +64,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(theme.app_icon())
         self.setMinimumSize(960, 640)
         self.studio = Studio(jobs, self)
-        self._saved_files: list[str] = []
+        self._made = False
         self._was_training = False
         self._closing = False
         self._speed = ""
@@ -279,7 +279,10 @@ class MainWindow(QMainWindow):
         elif not active and self._was_training:
             self._was_training = False
             self.trainingStopped.emit()
-            if self._closing:
+            if self._closing and state is State.FAILED:  # it could not save: stay, and say why
+                self._closing = False
+                self.overlay.hide()
+            elif self._closing:
                 QTimer.singleShot(0, self, self.close)
 
     @Slot(list)
@@ -319,21 +322,22 @@ class MainWindow(QMainWindow):
         active = state in ACTIVE
         self.rail.buttons[1].set_busy(active)
         if state is State.RUNNING:
-            self._saved_files = []
+            self._made = False
             if not self.studio.lane.training_active:
                 self.status.say("Generating", "accent")
-        elif state is State.DONE and not self.studio.lane.training_active:
-            self.status.say("The pictures are done and in the gallery" if self._saved_files else "Cancelled")
+        elif state is State.DONE:
+            if not self.studio.lane.training_active:
+                self.status.say("The pictures are done and in the gallery" if self._made else "Cancelled")
+            if self._made:
+                generate = self.pages["Generate"]
+                assert isinstance(generate, GeneratePage)
+                self.generationFinished.emit([str(path) for path in generate.files])
 
     @Slot(list)
     def _sampling_events(self, batch: list[Event]) -> None:
         for event in batch:
             if isinstance(event, ImagesReady):
-                self._saved_files.append("")
-            elif isinstance(event, Finished) and self._saved_files:
-                generate = self.pages["Generate"]
-                assert isinstance(generate, GeneratePage)
-                self.generationFinished.emit([str(path) for path in generate.files])
+                self._made = True
 
     @Slot(list)
     def _blend_events(self, batch: list[Event]) -> None:

@@ -29,27 +29,62 @@ class State(enum.Enum):
 ACTIVE = frozenset({State.WAITING, State.PREPARING, State.RUNNING, State.PAUSING, State.PAUSED, State.STOPPING})
 
 
-class TrainingPresenter(QObject):
-    """One training run at a time."""
+class RunPresenter(QObject):
+    """One run of a kind at a time. How it ended is known from its last event, but it has ended only when its thread
+    has: until then the state stays active, so nobody starts a second one beside it."""
 
     state_changed = Signal(State)
     events = Signal(list)
-    """Of the run in training, or of a past one that is replayed."""
 
     def __init__(self, jobs: Jobs, lane: DeviceLane, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.state = State.IDLE
-        self.run: Run | None = None
-        self.step = 0
-        self.replayed: Run | None = None
         self._jobs, self._lane = jobs, lane
         self._thread: RunThread | None = None
-        self._replay = LatestRun(self, interval=33)
-        self._replay.events.connect(self.events)
+        self._outcome = State.DONE
 
     @property
     def active(self) -> bool:
         return self.state in ACTIVE
+
+    def _adopt(self, thread: RunThread) -> RunThread:
+        self._thread, self._outcome = thread, State.DONE
+        thread.events.connect(self._receive)
+        thread.ended.connect(self._ended)
+        return thread
+
+    @Slot(list)
+    def _receive(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, Failed):
+                self._outcome = State.FAILED
+            self._follow(event)
+        self.events.emit(batch)
+
+    def _follow(self, event: Event) -> None:
+        """For states between start and end."""
+
+    @Slot()
+    def _ended(self) -> None:
+        self._thread = None
+        self._set_state(self._outcome)
+
+    def _set_state(self, state: State) -> None:
+        if state is not self.state:
+            self.state = state
+            self.state_changed.emit(state)
+
+
+class TrainingPresenter(RunPresenter):
+    """One training run at a time; its events may also be those of a past run that is replayed."""
+
+    def __init__(self, jobs: Jobs, lane: DeviceLane, parent: QObject | None = None) -> None:
+        super().__init__(jobs, lane, parent)
+        self.run: Run | None = None
+        self.step = 0
+        self.replayed: Run | None = None
+        self._replay = LatestRun(self, interval=33)
+        self._replay.events.connect(self.events)
 
     def start(self, request: TrainRequest) -> None:
         if self.active:
@@ -91,10 +126,6 @@ class TrainingPresenter(QObject):
         self._set_state(State.STOPPING)
         self._thread.control.stop()
 
-    def request_checkpoint(self) -> None:
-        if self._thread:
-            self._thread.control.request_checkpoint()
-
     def replay(self, run: Run) -> bool:
         """Show a past run; not while one is in training."""
         if self.active:
@@ -104,17 +135,9 @@ class TrainingPresenter(QObject):
         return True
 
     def _make_thread(self, request: TrainRequest) -> RunThread:
-        self._thread = RunThread(self._jobs.train(request))
-        self._thread.events.connect(self._receive)
-        self._thread.ended.connect(self._ended)
+        thread = self._adopt(RunThread(self._jobs.train(request)))
         self._set_state(State.PREPARING)
-        return self._thread
-
-    @Slot(list)
-    def _receive(self, batch: list[Event]) -> None:
-        for event in batch:
-            self._follow(event)
-        self.events.emit(batch)
+        return thread
 
     def _follow(self, event: Event) -> None:
         stopping = self.state is State.STOPPING
@@ -131,38 +154,12 @@ class TrainingPresenter(QObject):
                 self._set_state(State.RUNNING)
             case Finished(step=step):
                 self.step = max(step, self.step)
-                self._set_state(State.DONE)
-            case Failed():
-                self._set_state(State.FAILED)
-
-    @Slot()
-    def _ended(self) -> None:
-        self._thread = None
-        if self.active:
-            self._set_state(State.DONE)
-
-    def _set_state(self, state: State) -> None:
-        if state is not self.state:
-            self.state = state
-            self.state_changed.emit(state)
 
 
-class SamplingPresenter(QObject):
+class SamplingPresenter(RunPresenter):
     """Pictures from noise."""
 
-    state_changed = Signal(State)
-    events = Signal(list)
     OWNER = "generate"
-
-    def __init__(self, jobs: Jobs, lane: DeviceLane, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.state = State.IDLE
-        self._jobs, self._lane = jobs, lane
-        self._thread: RunThread | None = None
-
-    @property
-    def active(self) -> bool:
-        return self.state in ACTIVE
 
     def start(self, request: SampleRequest) -> None:
         if self.active:
@@ -180,38 +177,22 @@ class SamplingPresenter(QObject):
             self._set_state(State.IDLE)
 
     def _launch(self, request: SampleRequest) -> None:
-        self._thread = RunThread(self._jobs.generate(request))
-        self._thread.events.connect(self._receive)
-        self._thread.ended.connect(self._ended)
+        thread = self._adopt(RunThread(self._jobs.generate(request)))
         self._set_state(State.RUNNING)
-        self._thread.launch()
-
-    @Slot(list)
-    def _receive(self, batch: list[Event]) -> None:
-        for event in batch:
-            if isinstance(event, Failed):
-                self._set_state(State.FAILED)
-            elif isinstance(event, Finished):
-                self._set_state(State.DONE)
-        self.events.emit(batch)
+        thread.launch()
 
     @Slot()
     def _ended(self) -> None:
-        self._thread = None
         self._lane.give_back(self.OWNER)
-        if self.active:
-            self._set_state(State.DONE)
-
-    def _set_state(self, state: State) -> None:
-        if state is not self.state:
-            self.state = state
-            self.state_changed.emit(state)
+        super()._ended()
 
 
 class BlendPresenter(QObject):
     """The newest blend wins; a sheet over lambda is a blend with several lambdas."""
 
     events = Signal(list)
+    sheet_events = Signal(list)
+    """Of the sheet, which is answered beside the single blends."""
     busy_changed = Signal(bool)
     OWNER = "blend"
     SHEET_OWNER = "sheet"
@@ -225,7 +206,7 @@ class BlendPresenter(QObject):
         self._latest.events.connect(self.events)
         self._latest.idle.connect(self._idle)
         self._sheet = LatestRun(self, interval=33)
-        self._sheet.events.connect(self.events)
+        self._sheet.events.connect(self.sheet_events)
         self._sheet.idle.connect(self._sheet_idle)
 
     def blend(self, request: BlendRequest, quick: bool) -> None:

@@ -53,8 +53,8 @@ class Studio(QObject):
         self.lane.status.connect(self.said)
         self.training.events.connect(self._follow_training)
         self.training.state_changed.connect(self._training_state)
-        for presenter in (self.training, self.sampling, self.blending):
-            presenter.events.connect(self.report_failures)
+        for events in (self.training.events, self.sampling.events, self.blending.events, self.blending.sheet_events):
+            events.connect(self.report_failures)
 
     def ask(self, job: Job, receive: Callable[[list[Event]], None]) -> RunThread:
         """Run a short job beside everything else; failures go to the banner."""
@@ -78,12 +78,12 @@ class Studio(QObject):
 
     def choose_model(self, model: ModelChoice | None, by_hand: bool = False) -> None:
         self._chosen_by_hand = self._chosen_by_hand or by_hand
-        if model != self.model:
-            self.model = model
+        before, self.model = self.model, model
+        if _shape(before) != _shape(model):  # not when only the label says a later step
             self.model_changed.emit()
 
     def find_model(self, name: str) -> ModelChoice | None:
-        return next((model for model in self.models if name in (model.name, str(model.path), model.path.stem)), None)
+        return next((model for model in self.models if name in (model.name, str(model.path))), None)
 
     @Slot(list)
     def _models_listed(self, batch: list[Event]) -> None:
@@ -124,10 +124,13 @@ class Studio(QObject):
             config = run.read_config()
         except UserError:
             return
-        self._in_training = ModelChoice(run.name, f"{run.name} · in training", run.model_file, config.data.image_size, config.data.channels, config.diffusion.num_timesteps)
+        data = config.data
+        self._in_training = ModelChoice(
+            run.name, f"{run.name} · in training", run.model_file, data.image_size, data.channels, config.diffusion.num_timesteps, data.background
+        )
         self._show_models(self.models)
         if not self._chosen_by_hand:
-            self.choose_model(next(model for model in self.models if model.path == run.model_file))
+            self.choose_model(next((model for model in self.models if model.path == run.model_file), self.model))
 
     def _show_models(self, models: tuple[ModelChoice, ...]) -> None:
         extra = self._in_training
@@ -145,3 +148,7 @@ class Studio(QObject):
         self.blending.cancel()
         self.sampling.cancel()
         self.training.stop()
+
+
+def _shape(model: ModelChoice | None) -> tuple[object, ...] | None:
+    return None if model is None else (model.path, model.image_size, model.channels, model.num_timesteps)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
 from ddpm_studio.control import RunControl
-from ddpm_studio.errors import UserError
+from ddpm_studio.errors import Cancelled, UserError
 from ddpm_studio.events import Event, Failed, Finished, Paused, Resumed
 
 Job = Callable[[RunControl], Iterator[Event]]
@@ -61,6 +61,8 @@ class RunThread(QThread):
             with contextlib.closing(self._job(self.control)) as events:  # type: ignore[type-var]
                 for event in events:
                     self._inbox.append(event)
+        except Cancelled:
+            self._inbox.append(Finished(stopped=True))
         except Exception as error:
             if isinstance(error, UserError):
                 log.info("a job ended: %s", error)
@@ -191,12 +193,13 @@ class DeviceLane(QObject):
 
         def begin() -> None:
             self._holder = None
-            self._training, self._is_paused, self._user_paused = start(), False, False
-            self._training.events.connect(self._watch_training)
-            self._training.ended.connect(self._training_ended)
-            self._training.launch()
+            thread = start()
+            self._training, self._is_paused, self._user_paused = thread, False, False
+            thread.events.connect(self._watch_training)
+            thread.ended.connect(lambda: self._training_ended(thread))
+            thread.launch()
             if self._waiting:
-                self._training.control.pause()
+                thread.control.pause()
 
         if self._holder is None:
             begin()
@@ -227,8 +230,9 @@ class DeviceLane(QObject):
                 self._is_paused = False
         self._next()
 
-    @Slot()
-    def _training_ended(self) -> None:
+    def _training_ended(self, thread: RunThread) -> None:
+        if thread is not self._training:
+            return  # whoever heard of its end before us has started the next one already
         self._training = None
         self._is_paused = self._user_paused = False
         self._set_lent(False)
@@ -244,6 +248,16 @@ class DeviceLane(QObject):
     def training_active(self) -> bool:
         return self._training is not None
 
+    @property
+    def gives_way(self) -> bool:
+        """Training is paused for a borrower, not because somebody wanted it paused."""
+        return not self._user_paused and (self._holder is not None or bool(self._waiting) or self._resume_timer.isActive())
+
+    @property
+    def _waits(self) -> bool:
+        """Training has said Paused, and nobody has asked it to go on since (its Paused may have come late)."""
+        return self._is_paused and self._training is not None and self._training.control.pausing
+
     def borrow(self, who: str, start: Callable[[], None], doing: str = "making pictures") -> None:
         """Call `start` as soon as nothing else computes. Asking again before that replaces the earlier request."""
         self._resume_timer.stop()
@@ -251,7 +265,7 @@ class DeviceLane(QObject):
             start()
             return
         self._waiting[who] = (start, doing)
-        if self._training and not self._is_paused and not self._training.control.stopping:
+        if self._training and not self._waits and not self._training.control.stopping:
             self._training.control.pause()
             if self._holder is None:
                 self.status.emit("Pausing training to make room…")
@@ -275,7 +289,7 @@ class DeviceLane(QObject):
     def _next(self) -> None:
         if self._holder is not None or not self._waiting:
             return
-        if self._training is not None and not self._is_paused:
+        if self._training is not None and not self._waits:
             return
         who = next(iter(self._waiting))
         start, doing = self._waiting.pop(who)

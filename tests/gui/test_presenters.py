@@ -10,8 +10,8 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio.control import RunControl
-from ddpm_studio.errors import UserError
-from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, FrameReady, ImagesReady, StepDone
+from ddpm_studio.errors import Cancelled, UserError
+from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, FrameReady, ImagesReady, Progress, StepDone
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
 from ddpm_studio.gui.workers import DeviceLane, Job
@@ -145,11 +145,14 @@ def test_blend_follows_a_slider_and_ends_at_its_last_place(qtbot: QtBot, desk: D
 
 def test_sheet_and_slider_do_not_disturb_each_other(qtbot: QtBot, desk: Desk) -> None:
     desk.jobs.pause = 0.01
+    sheet: list[Event] = []
+    desk.blending.sheet_events.connect(sheet.extend)
     lams = tuple(i / 8 for i in range(9))
     desk.blending.sheet(BlendRequest("model", tiles(2)[0], tiles(2)[1], lams))
     desk.blending.blend(blend(0.33), quick=True)
     qtbot.waitUntil(lambda: any(isinstance(event, BlendReady) and event.lam == 0.33 for event in desk.events))
-    assert tuple(event.lam for event in desk.events if isinstance(event, BlendReady))[:9] == lams
+    assert tuple(event.lam for event in sheet if isinstance(event, BlendReady)) == lams
+    assert {event.lam for event in desk.events if isinstance(event, BlendReady)} == {0.33}
 
 
 def test_replay_feeds_the_same_signal(qtbot: QtBot, desk: Desk) -> None:
@@ -158,3 +161,36 @@ def test_replay_feeds_the_same_signal(qtbot: QtBot, desk: Desk) -> None:
     assert desk.training.state is State.IDLE
     desk.training.start(desk.request)
     assert not desk.training.replay(desk.request.run), "not while a run is in training"
+
+
+def test_a_run_started_when_another_has_ended_is_the_only_one(qtbot: QtBot, desk: Desk) -> None:
+    """Whoever starts the next run from the signal that one has ended must not get two of them."""
+    desk.jobs.steps = 5
+    again = TrainRequest(Run(desk.request.run.path.with_name("test-2")), desk.request.data, desk.request.config)
+    threads: list[int] = []
+
+    def start_next(state: State) -> None:
+        if state is State.DONE and not threads:
+            threads.append(len(workers.running_threads()))
+            desk.jobs.steps = 5000
+            desk.training.start(again)
+
+    desk.training.state_changed.connect(start_next)
+    desk.training.start(desk.request)
+    qtbot.waitUntil(lambda: bool(threads) and desk.training.state is State.RUNNING)
+    assert threads == [0]
+    assert len(workers.running_threads()) == 1
+    assert desk.lane.training_active
+    desk.training.stop()
+    qtbot.waitUntil(lambda: desk.training.state is State.DONE)
+
+
+def test_cancelled_work_is_no_fault(qtbot: QtBot, desk: Desk) -> None:
+    def job(control: RunControl) -> Iterator[Event]:
+        yield Progress("Reading pictures")
+        raise Cancelled
+
+    desk.jobs.train = lambda request: job  # type: ignore[method-assign]
+    desk.training.start(desk.request)
+    qtbot.waitUntil(lambda: desk.training.state is State.DONE)
+    assert not any(isinstance(event, Failed) for event in desk.events)

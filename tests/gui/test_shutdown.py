@@ -6,11 +6,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import Event, Progress, TrainingStarted
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.app import create
 from ddpm_studio.gui.presenters import State
@@ -41,6 +45,33 @@ def test_closing_during_training_saves_and_closes(qtbot: QtBot, home: Path, paus
     window.deleteLater()
 
 
+def test_a_save_that_fails_keeps_the_window_and_says_why(qtbot: QtBot, home: Path) -> None:
+    jobs = FakeJobs()
+
+    def job(control: RunControl) -> Iterator[Event]:
+        yield TrainingStarted("run", 0, None, 1, "CPU")
+        while not control.stopping:
+            time.sleep(0.005)
+            yield Progress("Training")
+        raise UserError("Could not save: the disk is full.", "Free some space.")
+
+    jobs.train = lambda request: job  # type: ignore[method-assign]
+    _, window = create(jobs=jobs)
+    window.show()
+    window.studio.training.start(TrainRequest(Run(home / "runs" / "a"), home, get_preset("tiny-32")))
+    qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING)
+    window.close()
+    qtbot.waitUntil(lambda: window.studio.training.state is State.FAILED)
+    qtbot.wait(50)
+    assert window.isVisible()
+    assert not window.overlay.isVisible()
+    assert "disk is full" in window.banner.message.text()
+    window.close()
+    assert not window.isVisible()
+    qtbot.waitUntil(lambda: not workers.running_threads())
+    window.deleteLater()
+
+
 def test_saving_that_takes_long_offers_to_quit_anyway(qtbot: QtBot) -> None:
     _, window = create(jobs=FakeJobs())
     window.show()
@@ -63,6 +94,7 @@ application, window = program.create(jobs=fakes.FakeJobs(pause=0.002, steps=100_
 from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
+from collections.abc import Iterator
 from pathlib import Path
 window.show()
 window.studio.training.start(TrainRequest(Run(Path({home!r}) / "runs" / "a"), Path({home!r}), get_preset("tiny-32")))

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QSlider, QStackedWidget, QVBoxLayout, QWidget
 
@@ -34,7 +34,6 @@ QUICK_STEPS, FULL_STEPS, SHEET_COUNT = 6, 25, 9
 
 
 class BlendPage(QWidget):
-    blended = Signal(float)
 
     def __init__(self, studio: Studio) -> None:
         super().__init__()
@@ -136,6 +135,7 @@ class BlendPage(QWidget):
         self.sheet.current_changed.connect(self._sheet_chosen)
         self.train_door.clicked.connect(lambda: studio.page_wanted.emit("Train"))
         studio.blending.events.connect(self._receive)
+        studio.blending.sheet_events.connect(self._receive_sheet)
         studio.model_changed.connect(self._model_changed)
         studio.blend_wanted.connect(self._wanted)
 
@@ -156,7 +156,7 @@ class BlendPage(QWidget):
     def _load(self, letter: str) -> None:
         model = self._studio.model
         if model is not None and letter in self._sources:
-            self._loads[letter].request(self._studio.jobs.load_picture(letter, self._sources[letter], model.image_size, model.channels))
+            self._loads[letter].request(self._studio.jobs.load_picture(letter, self._sources[letter], model.image_size, model.channels, model.background))
 
     @Slot(list)
     def _picture_loaded(self, batch: list[Event]) -> None:
@@ -211,6 +211,8 @@ class BlendPage(QWidget):
         self._ask(quick=False)
 
     def _ask(self, quick: bool) -> None:
+        if not self.isVisible():
+            return  # a page that nobody sees takes the device from nobody; showEvent blends
         request = self._request((self.lam.value() / 100,), quick)
         if request:
             self._studio.blending.blend(request, quick)
@@ -239,7 +241,8 @@ class BlendPage(QWidget):
         if request is None:
             self._studio.said.emit("Choose two pictures first")
             return
-        self._sheet, self._sheet_request = [], request
+        self._forget_sheet()
+        self._sheet_request = request
         self._studio.blending.sheet(request)
 
     @Slot(list)
@@ -247,17 +250,15 @@ class BlendPage(QWidget):
         for event in batch:
             if not isinstance(event, BlendReady):
                 continue
-            if self._sheet_request and not event.quick and len(self._sheet) < SHEET_COUNT and event.lam == self._sheet_request.lams[len(self._sheet)] and self._sheet_running:
-                self._sheet.append(event)
-                self._show_sheet()
-                continue
             self.preview.set_picture(event.image)
             self.noise_facts.setText(f"Noise in the mixture: {event.latent_std:.2f}  (this kind of mixing gives {event.expected_std:.2f}, the network was trained with 1)")
-            self.blended.emit(event.lam)
 
-    @property
-    def _sheet_running(self) -> bool:
-        return self._studio.lane.holder == self._studio.blending.SHEET_OWNER
+    @Slot(list)
+    def _receive_sheet(self, batch: list[Event]) -> None:
+        made = [event for event in batch if isinstance(event, BlendReady)]
+        if made:
+            self._sheet += made
+            self._show_sheet()
 
     def _show_sheet(self) -> None:
         captions = tuple(f"{event.lam:.3g}" for event in self._sheet)
@@ -266,7 +267,7 @@ class BlendPage(QWidget):
 
     def _forget_sheet(self) -> None:
         """It no longer shows what the settings say."""
-        if self._sheet and not self._sheet_running:
+        if self._sheet:
             self._sheet = []
             self.sheet.clear()
         self._show_buttons()
@@ -308,3 +309,4 @@ class BlendPage(QWidget):
     def showEvent(self, event: object) -> None:
         self.source.refresh()
         self.fill_defaults()
+        self.blend()

@@ -136,10 +136,13 @@ class GalleryPage(QWidget):
 
     @Slot()
     def _again(self) -> None:
-        model = self._studio.find_model(str(self._recipe.get("model", "")))
-        if model:
-            self._studio.choose_model(model, by_hand=True)
-            self._studio.models_changed.emit()
+        name = str(self._recipe.get("model", ""))
+        model = self._studio.find_model(name)
+        if model is None:
+            self._studio.failed.emit(Failed(f"The model {name} is not here any more.", "Choose another one on the Generate page: the same seed then gives another picture."))
+            return
+        self._studio.choose_model(model, by_hand=True)
+        self._studio.models_changed.emit()
         self._studio.recipe_wanted.emit(self._recipe)
         self._studio.page_wanted.emit("Generate")
 

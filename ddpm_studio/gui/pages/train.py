@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
 
 from ddpm_studio import runs
@@ -20,6 +20,7 @@ from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.noise_strip import NoiseStrip
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.words import count
+from ddpm_studio.journal import ended_by_itself
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run
 
@@ -28,7 +29,6 @@ BUTTON_TEXTS = {State.WAITING: "Waiting…", State.PREPARING: "Preparing…", St
 
 
 class TrainPage(QWidget):
-    resumable_changed = Signal()
 
     def __init__(self, studio: Studio) -> None:
         super().__init__()
@@ -123,10 +123,14 @@ class TrainPage(QWidget):
         if training.active:
             return
         source, report = self.dataset.source, self.dataset.report
+        if self.dataset.busy:
+            self._studio.failed.emit(Failed("The pictures are still being read.", "Press Start again when the report has appeared."))
+            return
         if source is None or report is None:
             self._studio.failed.emit(Failed("There are no pictures to train on yet.", "Drop a folder of pictures on the Train page, or try the sample pictures."))
             return
         try:
+            self.settings.form.check()
             config = self.settings.config()
         except UserError as error:
             self._studio.failed.emit(Failed.of(error))
@@ -154,7 +158,7 @@ class TrainPage(QWidget):
             return
         if self.dataset.source != data and not self.dataset.busy:
             self.dataset.open([data])
-        self._begin(TrainRequest(run=run, data=data, resume=True, max_seconds=self.settings.max_seconds))
+        self._begin(TrainRequest(run=run, data=data, resume=True))  # until it is stopped, or its own end
         self._studio.ask(self._studio.jobs.replay(run), self.live.receive)
 
     @Slot(object)
@@ -185,8 +189,11 @@ class TrainPage(QWidget):
         self.train_button.setText(BUTTON_TEXTS.get(state, "Start training"))
         self.pause_button.setEnabled(state in (State.PREPARING, State.RUNNING, State.PAUSED, State.PAUSING))
         paused = state in (State.PAUSED, State.PAUSING)
-        self.pause_button.setText("Resume" if paused else "Pause")
-        self.pause_button.setAccessibleName("Resume" if paused else "Pause")
+        lent = paused and self._studio.lane.gives_way
+        words = "Giving way" if lent else "Resume" if paused else "Pause"
+        self.pause_button.setEnabled(self.pause_button.isEnabled() and not lent)
+        self.pause_button.setText(words)
+        self.pause_button.setAccessibleName(words)
         theme.set_icon(self.pause_button, "play" if paused else "pause")
         self.stop_button.setEnabled(active and state is not State.STOPPING)
         self.dataset.zone.setEnabled(not active)
@@ -238,9 +245,9 @@ class TrainPage(QWidget):
     # The last run.
 
     def _offer_last_run(self) -> None:
-        """A calm card: the newest run, when it stopped before its end and was not turned down before."""
+        """A calm card: the newest run, when it was stopped before its end and was not turned down before."""
         newest = next(iter(runs.list_runs()), None)
-        if newest is None or not newest.run.resume_file.is_file() or newest.run.name == self._studio.preferences.dismissed_run:
+        if newest is None or not newest.run.resume_file.is_file() or newest.run.name == self._studio.preferences.dismissed_run or ended_by_itself(newest.run):
             return
         self._offered = newest.run
         self.offer_text.setText(f"{newest.run.name} stopped at step {count(newest.step)}. Continue?")
@@ -256,7 +263,3 @@ class TrainPage(QWidget):
         if self._offered:
             self._studio.remember(dismissed_run=self._offered.name)
         self.offer.hide()
-
-    def keyboard_start(self) -> None:
-        self.start()
-        self.train_button.setFocus(Qt.FocusReason.ShortcutFocusReason)

@@ -47,7 +47,7 @@ class DropZone(QWidget):
         for part in (heading, text):
             part.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.choose_button = button("Choose folder…", "chooseFolderButton", "folder-open")
-        self.samples_button = button("Try the sample pictures", "samplesButton", kind="link", tip="1,200 small pixel-art tiles in the public domain")
+        self.samples_button = button("Try the sample pictures", "samplesButton", kind="link", tip="1,550 small pixel-art tiles in the public domain")
         for part_button in (self.choose_button, self.samples_button):
             part_button.setAutoDefault(False)
         self.choose_button.clicked.connect(self.browse_wanted)

@@ -145,7 +145,10 @@ class Filmstrip(QWidget):
         return dict(self._frames)
 
     def _put(self, frame: FrameReady) -> None:
-        picture = min(self._picture, len(frame.x_t) - 1)
+        picture = self._picture
+        if picture >= len(frame.x_t):  # the way is kept for the first batch only
+            self.strip.columns.pop(frame.index, None)
+            return
         self.strip.columns[frame.index] = (frame.timestep, to_qimage(frame.x_t[picture]), to_qimage(frame.pred_x_start[picture]))
 
     @Slot(int)

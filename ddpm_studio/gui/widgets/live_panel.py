@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QSlider, QSplitter, QVBoxLayout, QWidget
 
 from ddpm_studio.events import Event, PreviewReady, StepDone
@@ -17,7 +17,6 @@ KEPT_PREVIEWS = 400
 class LivePanel(QWidget):
     """Fed with events; it does not know whether they come from a thread or from a journal."""
 
-    previews_changed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +78,6 @@ class LivePanel(QWidget):
         self.newest.setEnabled(len(self.previews) > 1)
         if at_end:
             self._show_newest()
-        self.previews_changed.emit()
 
     @Slot()
     def _show_newest(self) -> None:
