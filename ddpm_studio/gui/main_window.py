@@ -101,7 +101,7 @@ class MainWindow(QMainWindow):
         self.model_combo = QComboBox()
         self.model_combo.setObjectName("modelCombo")
         self.model_combo.setAccessibleName("Model")
-        self.model_combo.setMinimumWidth(320)
+        self.model_combo.setMinimumWidth(400)
         self.model_combo.setPlaceholderText("No model yet")
         self.model_label.setBuddy(self.model_combo)
         header = QWidget()

@@ -16,6 +16,8 @@ COLUMNS = 12
 HEAD = 20
 """Height of the line with the timesteps."""
 GAP = 2
+EDGE = 2
+"""Room for the frame around the chosen column."""
 
 
 class Strip(QWidget):
@@ -42,12 +44,12 @@ class Strip(QWidget):
         self.setFixedHeight(min(self.heightForWidth(self.width()), HEAD + 2 * 128 + GAP + 2))
 
     def _step(self, width: int) -> float:
-        return (width + GAP) / self.count
+        return (width - 2 * EDGE + GAP) / self.count
 
     def cell(self, column_index: int, line: int) -> QRectF:
         step = self._step(self.width())
         side = (self.height() - HEAD - GAP - 2) / 2
-        return QRectF(column_index * step, HEAD + line * (side + GAP), step - GAP, side)
+        return QRectF(EDGE + column_index * step, HEAD + line * (side + GAP), step - GAP, side)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -76,7 +78,7 @@ class Strip(QWidget):
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        index = int(event.position().x() // self._step(self.width()))
+        index = int((event.position().x() - EDGE) // self._step(self.width()))
         if index in self.columns:
             self.chosen.emit(index)
 
