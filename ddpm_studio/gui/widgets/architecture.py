@@ -19,7 +19,7 @@ LEVEL_GAP = 10.0
 INDENT = BOX_W * 0.34
 TITLES = {
     "stem": "Input convolution", "res": "Residual block", "attention": "Self-attention", "down": "Downsample", "up": "Upsample",
-    "middle": "Middle block", "head": "Output convolution", "time": "Time embedding",
+    "middle": "Middle block", "head": "Output convolution", "time": "Time embedding", "skip": "Linear filter",
 }
 MEANINGS = {
     "stem": "Lifts the picture to the first level's channels.",
@@ -29,6 +29,7 @@ MEANINGS = {
     "up": "Doubles height and width.",
     "middle": "At the lowest resolution.",
     "head": "Brings the channels back to those of a picture.",
+    "skip": "A filter from the noisy picture straight to the answer, set by t: the noise need not pass through all blocks.",
     "time": "Tells every residual block how noisy its input is: sine and cosine of t, then two linear layers.",
 }
 
@@ -187,9 +188,14 @@ class ArchitectureView(QGraphicsView):
                 y += STEP
             y += LEVEL_GAP
         put(middle, (right + BOX_W) / 2 - (len(middle) * (BOX_W + GAP_X) - GAP_X) / 2, y)
-        put([block for block in self._blocks if block.side == "head"], right, -STEP)
-        for before, after in itertools.pairwise(self._blocks):
+        put([block for block in self._blocks if block.kind == "head"], right, -STEP)
+        for before, after in itertools.pairwise(block for block in self._blocks if block.kind != "skip"):
             self._connect(self._items[before.name], self._items[after.name])
+        for block in self._blocks:
+            if block.kind == "skip":
+                put([block], BOX_W + GAP_X, -STEP)
+                self._connect(self._items["stem"], self._items[block.name])
+                self._draw_skip(self._items[block.name], self._items["head"])
         if paired:
             for source, target in zip(sources, reversed(targets), strict=True):
                 self._draw_skip(self._items[source[-1].name], self._items[target[0].name])
