@@ -168,6 +168,7 @@ class MainWindow(QMainWindow):
         self.status.theme_button.clicked.connect(self.toggle_theme)
         studio.said.connect(self._say)
         studio.failed.connect(self._failed)
+        self.train_page.dataset.ready.connect(self._forget_failure)
         studio.models_changed.connect(self._show_models)
         studio.model_changed.connect(self._show_models)
         studio.page_wanted.connect(self.show_page)
@@ -353,6 +354,13 @@ class MainWindow(QMainWindow):
     def _failed(self, failed: Failed) -> None:
         self.banner.show_failure(failed)
         self.status.say(failed.message, "bad")
+
+    @Slot()
+    def _forget_failure(self) -> None:
+        """The pictures are there now: what went wrong before them is no longer of interest."""
+        self.banner.hide()
+        if not self.studio.training.active:
+            self.status.say("Ready")
 
     def _show_device(self) -> None:
         self.status.device.say("  ·  ".join(part for part in (self._device, self._speed) if part))

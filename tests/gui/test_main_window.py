@@ -290,3 +290,11 @@ def test_page_and_geometry_are_remembered(open_window: Open) -> None:
     again = open_window()
     assert again.page == "Gallery"
     assert again.height() == 700  # the width is bounded by the offscreen screen
+
+
+def test_good_pictures_take_an_old_complaint_away(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    window.studio.failed.emit(Failed("There are no pictures in empty.", "Choose another folder."))
+    assert window.banner.isVisible()
+    open_data(qtbot, window, tmp_path)
+    assert not window.banner.isVisible()
