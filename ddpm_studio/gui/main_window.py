@@ -45,7 +45,7 @@ SUBTITLES = {
     "Inside": "The network, block by block",
 }
 WITH_MODEL = ("Generate", "Blend", "Inside")
-TONES = {State.RUNNING: "ok", State.PREPARING: "accent", State.WAITING: "accent", State.PAUSED: "warn", State.PAUSING: "warn", State.STOPPING: "warn", State.FAILED: "bad"}
+TONES = {State.RUNNING: "ok", State.PREPARING: "accent", State.WAITING: "accent", State.PAUSED: "warn", State.MAKING_ROOM: "warn", State.PAUSING: "warn", State.STOPPING: "warn", State.FAILED: "bad"}
 
 TITLE_BAR = 36
 """About what a window manager puts on top; without it a small screen would hide the status line."""
@@ -261,7 +261,8 @@ class MainWindow(QMainWindow):
         texts = {
             State.WAITING: "Waiting for the pictures to be done", State.PREPARING: f"Preparing {name}",
             State.RUNNING: f"Training {name}", State.PAUSING: f"Saving and pausing {name}",
-            State.PAUSED: f"{name} is paused at step {count(self.studio.training.step)}", State.STOPPING: f"Saving {name}",
+            State.PAUSED: f"{name} is paused at step {count(self.studio.training.step)}",
+            State.MAKING_ROOM: f"{name} makes room and goes on afterwards", State.STOPPING: f"Saving {name}",
             State.DONE: f"{name} ended at step {count(self.studio.training.step)}; its model is ready", State.FAILED: f"{name} stopped with an error", State.IDLE: "Ready",
         }
         self.status.say(texts[state], TONES.get(state, "faint"))
@@ -315,7 +316,7 @@ class MainWindow(QMainWindow):
 
     @Slot(bool)
     def _lent(self, lent: bool) -> None:
-        if not lent and self.studio.training.active:
+        if not lent and self.studio.training.state is State.MAKING_ROOM:
             self.status.say("Training goes on", "ok")
 
     @Slot(State)

@@ -21,12 +21,14 @@ class State(enum.Enum):
     RUNNING = enum.auto()
     PAUSING = enum.auto()
     PAUSED = enum.auto()
+    MAKING_ROOM = enum.auto()
+    """Paused for whoever has borrowed the device; goes on by itself."""
     STOPPING = enum.auto()
     DONE = enum.auto()
     FAILED = enum.auto()
 
 
-ACTIVE = frozenset({State.WAITING, State.PREPARING, State.RUNNING, State.PAUSING, State.PAUSED, State.STOPPING})
+ACTIVE = frozenset(State) - {State.IDLE, State.DONE, State.FAILED}
 
 
 class RunPresenter(QObject):
@@ -82,7 +84,6 @@ class TrainingPresenter(RunPresenter):
         super().__init__(jobs, lane, parent)
         self.run: Run | None = None
         self.step = 0
-        self.replayed: Run | None = None
         self._replay = LatestRun(self, interval=33)
         self._replay.events.connect(self.events)
 
@@ -90,14 +91,15 @@ class TrainingPresenter(RunPresenter):
         if self.active:
             return
         self._replay.cancel()
-        self.run, self.step, self.replayed = request.run, 0, None
+        self.run, self.step = request.run, 0
         self._set_state(State.WAITING)
         self._lane.train(lambda: self._make_thread(request))
 
     @Slot()
     def pause(self) -> None:
-        if self.state in (State.PREPARING, State.RUNNING):
-            self._set_state(State.PAUSING)
+        """While training makes room for somebody: stay paused when they are done."""
+        if self.state in (State.PREPARING, State.RUNNING, State.MAKING_ROOM):
+            self._set_state(State.PAUSED if self.state is State.MAKING_ROOM else State.PAUSING)
             self._lane.pause_training()
 
     @Slot()
@@ -106,6 +108,8 @@ class TrainingPresenter(RunPresenter):
             self._lane.resume_training()
             if self.state is State.PAUSING:
                 self._set_state(State.RUNNING)
+            elif self._lane.gives_way:
+                self._set_state(State.MAKING_ROOM)
 
     @Slot()
     def toggle_pause(self) -> None:
@@ -130,7 +134,6 @@ class TrainingPresenter(RunPresenter):
         """Show a past run; not while one is in training."""
         if self.active:
             return False
-        self.replayed = run
         self._replay.request(self._jobs.replay(run))
         return True
 
@@ -148,8 +151,8 @@ class TrainingPresenter(RunPresenter):
                     self._set_state(State.RUNNING)
             case StepDone(step=step):
                 self.step = step
-            case Paused() if not stopping:
-                self._set_state(State.PAUSED)
+            case Paused() if self._thread and self._thread.control.pausing:  # not when it was told to go on since
+                self._set_state(State.MAKING_ROOM if self._lane.gives_way else State.PAUSED)
             case Resumed() if not stopping:
                 self._set_state(State.RUNNING)
             case Finished(step=step):
@@ -193,7 +196,6 @@ class BlendPresenter(QObject):
     events = Signal(list)
     sheet_events = Signal(list)
     """Of the sheet, which is answered beside the single blends."""
-    busy_changed = Signal(bool)
     OWNER = "blend"
     SHEET_OWNER = "sheet"
     LINGER_MS = 1500
@@ -228,18 +230,12 @@ class BlendPresenter(QObject):
         return self._latest.busy or self._sheet.busy
 
     def _begin(self, owner: str, runner: LatestRun, job: Job, patient: bool) -> None:
-        def start() -> None:
-            self.busy_changed.emit(True)
-            runner.request(job, patient)
-
-        self._lane.borrow(owner, start, "pictures are blended")
+        self._lane.borrow(owner, lambda: runner.request(job, patient), "pictures are blended")
 
     @Slot()
     def _idle(self) -> None:
         self._lane.give_back(self.OWNER, self.LINGER_MS)
-        self.busy_changed.emit(self.busy)
 
     @Slot()
     def _sheet_idle(self) -> None:
         self._lane.give_back(self.SHEET_OWNER, self.LINGER_MS)
-        self.busy_changed.emit(self.busy)

@@ -266,6 +266,7 @@ class DeviceLane(QObject):
             return
         self._waiting[who] = (start, doing)
         if self._training and not self._waits and not self._training.control.stopping:
+            self._is_paused = False  # what it said before it went on no longer counts
             self._training.control.pause()
             if self._holder is None:
                 self.status.emit("Pausing training to make room…")

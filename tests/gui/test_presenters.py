@@ -108,6 +108,27 @@ def test_generating_during_training_takes_turns(qtbot: QtBot, desk: Desk) -> Non
     assert sum(isinstance(event, FrameReady) for event in desk.events) == 12
     assert any(isinstance(event, ImagesReady) for event in desk.events)
     qtbot.waitUntil(lambda: desk.training.state is State.RUNNING)
+    assert desk.states == [State.WAITING, State.PREPARING, State.RUNNING, State.MAKING_ROOM, State.RUNNING]
+
+
+def test_making_room_can_be_made_a_pause_of_its_own_and_back(qtbot: QtBot, desk: Desk) -> None:
+    desk.training.start(desk.request)
+    qtbot.waitUntil(lambda: desk.training.step > 20)
+    desk.jobs.pause = 0.03
+    desk.sampling.start(SampleRequest("model", count=4))
+    qtbot.waitUntil(lambda: desk.training.state is State.MAKING_ROOM)
+    desk.training.toggle_pause()
+    assert desk.training.state is State.PAUSED
+    desk.training.toggle_pause()
+    assert desk.training.state is State.MAKING_ROOM, "it goes on when the pictures are done, not before"
+    desk.training.toggle_pause()
+    qtbot.waitUntil(lambda: desk.sampling.state is State.DONE, timeout=10_000)
+    step = desk.training.step
+    qtbot.wait(100)
+    assert desk.training.state is State.PAUSED
+    assert desk.training.step == step
+    desk.training.toggle_pause()
+    qtbot.waitUntil(lambda: desk.training.state is State.RUNNING)
 
 
 def test_cancelling_before_training_has_given_way(qtbot: QtBot, desk: Desk) -> None:

@@ -260,3 +260,16 @@ def test_lent_device_lingers_for_the_next_movement_of_a_slider(qtbot: QtBot) -> 
     assert began == [1, 2], "at once: training has not gone on in between"
     lane.give_back("blend", linger_ms=20)
     qtbot.waitUntil(lambda: not thread.control.pausing)
+
+
+def test_a_pause_that_was_told_too_late_lets_nobody_in(qtbot: QtBot) -> None:
+    """After `withdraw` training goes on while its Paused is still on its way to the window."""
+    lane = DeviceLane()
+    thread, seen = begin_training(lane, stepping())
+    qtbot.waitUntil(lambda: len(seen.events) > 3)
+    lane._watch_training([Paused()])
+    began: list[bool] = []
+    lane.borrow("generate", lambda: began.append(Paused() in seen.events))
+    assert thread.control.pausing
+    qtbot.waitUntil(lambda: bool(began))
+    assert began == [True], "not before training really waits"

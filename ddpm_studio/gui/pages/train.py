@@ -25,7 +25,7 @@ from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run
 
 PICTURES, LIVE = 0, 1
-BUTTON_TEXTS = {State.WAITING: "Waiting…", State.PREPARING: "Preparing…", State.RUNNING: "Training…", State.PAUSING: "Pausing…", State.PAUSED: "Paused", State.STOPPING: "Saving…"}
+BUTTON_TEXTS = {State.WAITING: "Waiting…", State.PREPARING: "Preparing…", State.RUNNING: "Training…", State.PAUSING: "Pausing…", State.PAUSED: "Paused", State.MAKING_ROOM: "Making room…", State.STOPPING: "Saving…"}
 
 
 class TrainPage(QWidget):
@@ -187,11 +187,10 @@ class TrainPage(QWidget):
         active = state in ACTIVE
         self.train_button.setEnabled(not active)
         self.train_button.setText(BUTTON_TEXTS.get(state, "Start training"))
-        self.pause_button.setEnabled(state in (State.PREPARING, State.RUNNING, State.PAUSED, State.PAUSING))
         paused = state in (State.PAUSED, State.PAUSING)
-        lent = paused and self._studio.lane.gives_way
-        words = "Giving way" if lent else "Resume" if paused else "Pause"
-        self.pause_button.setEnabled(self.pause_button.isEnabled() and not lent)
+        self.pause_button.setEnabled(active and state not in (State.WAITING, State.STOPPING))
+        words = "Resume" if paused else "Pause"
+        self.pause_button.setToolTip("Stay paused when the pictures are done (Ctrl+P)" if state is State.MAKING_ROOM else "Save and pause (Ctrl+P)")
         self.pause_button.setText(words)
         self.pause_button.setAccessibleName(words)
         theme.set_icon(self.pause_button, "play" if paused else "pause")
