@@ -18,6 +18,7 @@ from ddpm_studio.gui import theme, workers
 from ddpm_studio.gui.app import create
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.presenters import State
+from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run
 
 from .fakes import FakeJobs, blocks, make_runs, tiles
@@ -165,6 +166,70 @@ def test_training_from_button_to_button(qtbot: QtBot, open_window: Open, tmp_pat
     assert live.plot.series.size > 10
 
 
+def test_nobody_trains_on_the_pictures_before(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    """While another folder is being read, Start would take the old one."""
+    window = open_window()
+    page = window.train_page
+    open_data(qtbot, window, tmp_path)
+    assert page.train_button.isEnabled()
+    page.dataset.open([tmp_path / "other"])
+    assert not page.train_button.isEnabled()
+    assert "still being read" in page.train_button.toolTip()
+    window.start_action.trigger()
+    assert not window.studio.training.active
+    qtbot.waitUntil(page.train_button.isEnabled)
+    assert "Ctrl+T" in page.train_button.toolTip()
+    page.dataset.open([tmp_path / "empty"])
+    assert not page.train_button.isEnabled()
+    qtbot.waitUntil(page.train_button.isEnabled)
+
+
+def test_what_was_typed_counts_or_is_refused(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    """By Ctrl+T, which leaves the cursor in the field."""
+    window = open_window()
+    page = window.train_page
+    open_data(qtbot, window, tmp_path)
+    page.settings.more.toggle.setChecked(True)
+    edit = page.settings.form.fields["training.learning_rate"].widget
+    edit.setFocus()
+    edit.clear()  # type: ignore[attr-defined]
+    qtbot.keyClicks(edit, "much")
+    window.start_action.trigger()
+    assert not window.studio.training.active
+    assert "Learning rate" in window.banner.message.text()
+    edit.setFocus()
+    edit.clear()  # type: ignore[attr-defined]
+    qtbot.keyClicks(edit, "3e-4")
+    window.start_action.trigger()
+    qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING)
+    run = window.studio.training.run
+    assert run
+    assert run.read_config().training.learning_rate == 3e-4
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_continue_has_a_limit_only_when_one_was_chosen(qtbot: QtBot, open_window: Open, tmp_path: Path, by_hand: bool) -> None:
+    window = open_window()
+    training, settings = window.studio.training, window.train_page.settings
+    open_data(qtbot, window, tmp_path)
+    asked: list[TrainRequest] = []
+    begin = training.start
+    training.start = lambda request: (asked.append(request), begin(request))  # type: ignore[method-assign,assignment,return-value,func-returns-value]
+    settings.duration.activated.emit(0)
+    window.train_page.start()
+    qtbot.waitUntil(lambda: training.state is State.RUNNING)
+    training.stop()
+    qtbot.waitUntil(lambda: not training.active)
+    if by_hand:
+        settings.duration.setCurrentIndex(1)
+        settings.duration.activated.emit(1)
+    run = training.run
+    assert run
+    run.resume_notes.write_text(f'{{"step": 5, "source": "{tmp_path}"}}', encoding="utf-8")
+    window.train_page.resume(run)
+    assert [request.max_seconds for request in asked] == [600, 1800 if by_hand else None]
+
+
 def test_generating_fills_strip_grid_and_gallery(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     window.show_page("Generate")
@@ -195,6 +260,19 @@ def test_blend_follows_the_slider(qtbot: QtBot, open_window: Open, tmp_path: Pat
     assert slider
     with qtbot.waitSignal(window.blendUpdated, timeout=5000, check_params_cb=lambda lam: lam == 0.8):
         slider.setValue(80)
+    calls = window.studio.jobs.calls  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: calls[-1] == "blend 0.80 full" and not window.studio.blending.busy)
+    before = len(calls)
+    window.show_page("Gallery")
+    window.show_page("Blend")
+    qtbot.wait(50)
+    assert len(calls) == before, "nothing has changed: nobody is asked to make room"
+    window.show_page("Gallery")
+    slider.setValue(20)
+    qtbot.wait(350)
+    assert len(calls) == before, "nobody sees it"
+    with qtbot.waitSignal(window.blendUpdated, timeout=5000, check_params_cb=lambda lam: lam == 0.2):
+        window.show_page("Blend")
     page.make_sheet()  # type: ignore[attr-defined]
     qtbot.waitUntil(lambda: len(page.sheet.images) == 9, timeout=5000)  # type: ignore[attr-defined]
     page.export_sheet(tmp_path / "sheet.png")  # type: ignore[attr-defined]

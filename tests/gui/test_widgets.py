@@ -105,6 +105,16 @@ def test_a_resumed_run_replaces_what_was_not_saved(qtbot: QtBot) -> None:
     assert plot.series.size == 81
 
 
+def test_a_replayed_crash_leaves_no_zigzag(qtbot: QtBot) -> None:
+    plot = LossPlot()
+    qtbot.addWidget(plot)
+    plot.add([step(i, 0.5) for i in (1, 2, 3, 4, 5, 3, 4, 5, 6)])
+    assert list(plot.series.steps) == [1, 2, 3, 4, 5, 6]
+    plot.add([step(i, 0.25) for i in (7, 8, 5, 6)])
+    assert list(plot.series.steps) == [1, 2, 3, 4, 5, 6]
+    assert list(plot.series.values[-2:]) == [0.25, 0.25]
+
+
 def test_earlier_previews_can_be_seen_again(qtbot: QtBot) -> None:
     panel = LivePanel()
     qtbot.addWidget(panel)
@@ -144,6 +154,26 @@ def test_filmstrip_fills_and_scrubs(qtbot: QtBot) -> None:
     assert frame
     assert frame[0] == 630
     assert frame[1] == to_qimage(noised(tiles(4), 4 / 11)[3])
+
+
+def test_filmstrip_says_where_no_way_was_kept(qtbot: QtBot) -> None:
+    strip = Filmstrip()
+    qtbot.addWidget(strip)
+    strip.start(2)
+    for i in range(2):
+        strip.add_frame(FrameReady(i, 2, 900 - 900 * i, tiles(4), tiles(4)))
+    assert not strip.strip.note
+    strip.set_picture(4)
+    assert strip.strip.note == "The way is kept for the first 4 pictures"
+    assert strip.current_frame is None
+    assert not strip.slider.isEnabled()
+    strip.set_picture(3)
+    assert not strip.strip.note
+    assert strip.current_frame is not None
+    assert strip.slider.isEnabled()
+    strip.set_picture(4)
+    strip.start(2)
+    assert not strip.strip.note
 
 
 def test_report_names_what_is_wrong(qtbot: QtBot) -> None:

@@ -46,6 +46,8 @@ class BlendPage(QWidget):
         self._sheet: list[BlendReady] = []
         self._sheet_request: BlendRequest | None = None
         self._next_well = "A"
+        self._stale = True
+        """The blend that is shown is not the one that the settings ask for."""
         self._settle = QTimer(self, singleShot=True, interval=300)
         self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
         self._connect()
@@ -211,7 +213,8 @@ class BlendPage(QWidget):
         self._ask(quick=False)
 
     def _ask(self, quick: bool) -> None:
-        if not self.isVisible():
+        self._stale = not self.isVisible()
+        if self._stale:
             return  # a page that nobody sees takes the device from nobody; showEvent blends
         request = self._request((self.lam.value() / 100,), quick)
         if request:
@@ -248,6 +251,8 @@ class BlendPage(QWidget):
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
         for event in batch:
+            if isinstance(event, Failed):
+                self._stale = True
             if not isinstance(event, BlendReady):
                 continue
             self.preview.set_picture(event.image)
@@ -309,4 +314,5 @@ class BlendPage(QWidget):
     def showEvent(self, event: object) -> None:
         self.source.refresh()
         self.fill_defaults()
-        self.blend()
+        if self._stale:
+            self.blend()

@@ -23,6 +23,7 @@ from ddpm_studio.gui.workers import LatestRun
 class DatasetSection(QWidget):
     ready = Signal()
     """`report` and `source` are there."""
+    busy_changed = Signal()
 
     def __init__(self, studio: Studio) -> None:
         super().__init__()
@@ -48,9 +49,13 @@ class DatasetSection(QWidget):
 
     @Slot(list)
     def open(self, sources: list[Path]) -> None:
-        self._opening = sources
+        self._set_opening(sources)
         self.zone.show_progress("Looking for pictures…", 0, 0)
         self._run.request(self._studio.jobs.inspect(sources, self._settings))
+
+    def _set_opening(self, sources: list[Path]) -> None:
+        self._opening = sources
+        self.busy_changed.emit()
 
     def set_settings(self, settings: DataConfig) -> None:
         """Look at the pictures again when their shape is to be another one."""
@@ -84,11 +89,11 @@ class DatasetSection(QWidget):
 
     def _settle(self) -> None:
         """Back to what was there before."""
-        self._opening = []
         if self.report:
             self._show(self.report)
         else:
             self.zone.show_empty()
+        self._set_opening([])
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
@@ -102,7 +107,7 @@ class DatasetSection(QWidget):
                 case DatasetReady(report=report, examples=examples):
                     self.source, self.report = self._opening[0] if self._opening else Path(report.source), report
                     self._studio.examples = examples
-                    self._opening = []
+                    self._set_opening([])
                     self._show(report)
                     self._studio.remember(last_data=str(self.source))
                     self._studio.dataset_opened.emit()

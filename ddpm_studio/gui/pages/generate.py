@@ -209,9 +209,6 @@ class GeneratePage(QWidget):
     @Slot(int)
     def _picture_chosen(self, index: int) -> None:
         self.filmstrip.set_picture(index)
-        kept = min((len(frame.x_t) for frame in self.filmstrip.frames.values()), default=0)
-        if kept and index >= kept:
-            self._studio.said.emit(f"The way from noise is kept for the first {kept} pictures")
 
     @Slot(int)
     def _show_frame(self, index: int) -> None:

@@ -29,7 +29,6 @@ BUTTON_TEXTS = {State.WAITING: "Waiting…", State.PREPARING: "Preparing…", St
 
 
 class TrainPage(QWidget):
-
     def __init__(self, studio: Studio) -> None:
         super().__init__()
         self.setObjectName("trainPage")
@@ -99,6 +98,7 @@ class TrainPage(QWidget):
     def _connect(self) -> None:
         studio = self._studio
         self.dataset.ready.connect(self._dataset_ready)
+        self.dataset.busy_changed.connect(self._show_readiness)
         self.settings.data_changed.connect(self._data_changed)
         self.train_button.clicked.connect(self.start)
         self.pause_button.clicked.connect(studio.training.toggle_pause)
@@ -129,6 +129,8 @@ class TrainPage(QWidget):
         if source is None or report is None:
             self._studio.failed.emit(Failed("There are no pictures to train on yet.", "Drop a folder of pictures on the Train page, or try the sample pictures."))
             return
+        if edited := self.settings.focusWidget():
+            edited.clearFocus()  # what is being typed counts
         try:
             self.settings.form.check()
             config = self.settings.config()
@@ -158,7 +160,8 @@ class TrainPage(QWidget):
             return
         if self.dataset.source != data and not self.dataset.busy:
             self.dataset.open([data])
-        self._begin(TrainRequest(run=run, data=data, resume=True))  # until it is stopped, or its own end
+        limit = self.settings.max_seconds if self.settings.duration_chosen else None  # else until it is stopped, or its own end
+        self._begin(TrainRequest(run=run, data=data, resume=True, max_seconds=limit))
         self._studio.ask(self._studio.jobs.replay(run), self.live.receive)
 
     @Slot(object)
@@ -176,6 +179,7 @@ class TrainPage(QWidget):
         self.live.clear()
         self.offer.hide()
         self.stage_title.setText(request.run.name)
+        self.settings.duration_chosen = False
         self.live.setFocus()  # the button that had it is off now
         self._studio.training.start(request)
         self._set_view(LIVE)
@@ -185,7 +189,7 @@ class TrainPage(QWidget):
     @Slot(State)
     def _show_state(self, state: State) -> None:
         active = state in ACTIVE
-        self.train_button.setEnabled(not active)
+        self._show_readiness()
         self.train_button.setText(BUTTON_TEXTS.get(state, "Start training"))
         paused = state in (State.PAUSED, State.PAUSING)
         self.pause_button.setEnabled(active and state not in (State.WAITING, State.STOPPING))
@@ -200,6 +204,12 @@ class TrainPage(QWidget):
         if state is State.FAILED and not self.live.plot.series.size:
             self._set_view(PICTURES)  # it ended before there was anything to watch
         self._show_head()
+
+    @Slot()
+    def _show_readiness(self) -> None:
+        busy = self.dataset.busy
+        self.train_button.setEnabled(not self._studio.training.active and not busy)
+        self.train_button.setToolTip("The pictures are still being read" if busy else "Start training (Ctrl+T)")
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:

@@ -27,6 +27,8 @@ class TrainSettings(QWidget):
         self._device = "cpu"
         self._report: DatasetReport | None = None
         self._changes: dict[str, Any] = {}
+        self.duration_chosen = False
+        """By hand, since the last run began."""
         self.preset = combo("presetCombo", [("Automatic", "auto"), *((name, name) for name in PRESETS)])
         for i, name in enumerate(PRESETS):
             self.preset.setItemData(i + 1, DESCRIPTIONS.get(name, ""), Qt.ItemDataRole.ToolTipRole)
@@ -48,6 +50,7 @@ class TrainSettings(QWidget):
         self.setLayout(column(card))
         self.preset.currentIndexChanged.connect(self._preset_chosen)
         self.size_box.currentIndexChanged.connect(self._rebase)
+        self.duration.activated.connect(self._duration_chosen)
         self.form.edited.connect(self._edited)
         self._rebase()
 
@@ -87,6 +90,10 @@ class TrainSettings(QWidget):
     def _preset_chosen(self) -> None:
         self._changes.clear()
         self._rebase()
+
+    @Slot()
+    def _duration_chosen(self) -> None:
+        self.duration_chosen = True
 
     @Slot()
     def _rebase(self) -> None:

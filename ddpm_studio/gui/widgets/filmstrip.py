@@ -11,6 +11,7 @@ from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, fitted, to_qimage
 from ddpm_studio.gui.widgets.basics import column, label
 from ddpm_studio.gui.widgets.picture_view import PictureView
+from ddpm_studio.gui.words import plural
 
 COLUMNS = 12
 HEAD = 20
@@ -33,6 +34,8 @@ class Strip(QWidget):
         self.columns: dict[int, tuple[int, QImage, QImage]] = {}
         self.count = COLUMNS
         self.current = -1
+        self.note = ""
+        """Said instead of the frames."""
 
     def sizeHint(self) -> QSize:
         return QSize(720, HEAD + 2 * 66 + GAP + 2)
@@ -57,6 +60,11 @@ class Strip(QWidget):
         small.setPixelSize(11)
         painter.setFont(small)
         centred = int(Qt.AlignmentFlag.AlignCenter)
+        if self.note:
+            painter.setPen(theme.color("dim"))
+            painter.drawText(self.rect(), centred, self.note)
+            painter.end()
+            return
         for i in range(self.count):
             known = self.columns.get(i)
             for line in (0, 1):
@@ -113,9 +121,8 @@ class Filmstrip(QWidget):
         self.strip.count = count
         self.strip.current = -1
         self._follow = True
-        self.slider.setEnabled(False)
         self.slider.setRange(0, count - 1)
-        self.strip.update()
+        self._show_note()
 
     def add_frame(self, frame: FrameReady) -> None:
         if frame.count != self.strip.count:
@@ -123,18 +130,17 @@ class Filmstrip(QWidget):
             self.slider.setRange(0, frame.count - 1)
         self._frames[frame.index] = frame
         self._put(frame)
-        self.slider.setEnabled(True)
         if self._follow:
             self.slider.setValue(frame.index)
             self._show(frame.index)
-        self.strip.update()
+        self._show_note()
 
     def set_picture(self, index: int) -> None:
         """Which of the pictures that were made together is shown."""
         self._picture = max(0, index)
         for frame in self._frames.values():
             self._put(frame)
-        self.strip.update()
+        self._show_note()
         if self.strip.current >= 0:
             self.frame_shown.emit(self.strip.current)
 
@@ -152,6 +158,13 @@ class Filmstrip(QWidget):
             self.strip.columns.pop(frame.index, None)
             return
         self.strip.columns[frame.index] = (frame.timestep, to_qimage(frame.x_t[picture]), to_qimage(frame.pred_x_start[picture]))
+
+    def _show_note(self) -> None:
+        kept = min((len(frame.x_t) for frame in self._frames.values()), default=0)
+        self.strip.note = f"The way is kept for the first {plural(kept, 'picture', 'pictures')}" if 0 < kept <= self._picture else ""
+        self.strip.setAccessibleDescription(self.strip.note)
+        self.slider.setEnabled(bool(self._frames) and not self.strip.note)
+        self.strip.update()
 
     @Slot(int)
     def _choose(self, index: int) -> None:

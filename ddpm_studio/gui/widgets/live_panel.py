@@ -17,7 +17,6 @@ KEPT_PREVIEWS = 400
 class LivePanel(QWidget):
     """Fed with events; it does not know whether they come from a thread or from a journal."""
 
-
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("livePanel")

@@ -112,7 +112,12 @@ class LossPlot(QWidget):
 
     def add(self, steps: Sequence[StepDone]) -> None:
         """A batch of reports; drawn once."""
-        finite = [step for step in steps if np.isfinite(step.loss)]
+        finite: list[StepDone] = []
+        for step in steps:
+            if np.isfinite(step.loss):
+                while finite and finite[-1].step >= step.step:  # made again after a resume
+                    finite.pop()
+                finite.append(step)
         if not finite:
             return
         if self.series.size and finite[0].step <= self.series.steps[-1]:
