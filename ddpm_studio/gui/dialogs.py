@@ -7,7 +7,12 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-PICTURES = "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)"
+
+def picture_kinds(title: str = "Pictures", *more: str) -> str:
+    """What a file dialog offers: all that can be read as a picture, and `more` suffixes."""
+    from ddpm_studio.imaging import IMAGE_SUFFIXES  # Pillow takes a fifth of a second
+
+    return f"{title} ({' '.join(f'*{suffix}' for suffix in (*more, *sorted(IMAGE_SUFFIXES)))})"
 
 
 def choose_folder(parent: QWidget, start: str, chosen: Callable[[Path], None]) -> QFileDialog:

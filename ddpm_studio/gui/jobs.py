@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from ddpm_studio.models import ModelInfo
 
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-
-
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
     """A line of the model combo box."""
@@ -225,8 +222,10 @@ def one_source(sources: list[Path]) -> Path:
 
     Raises UserError for several folders or a mixture.
     """
+    from ddpm_studio.imaging import IMAGE_SUFFIXES
+
     first = sources[0]
-    if len(sources) == 1 and (not first.is_file() or first.suffix.lower() not in PICTURE_SUFFIXES):
+    if len(sources) == 1 and (not first.is_file() or first.suffix.lower() not in IMAGE_SUFFIXES):
         return first
     if any(not path.is_file() or path.suffix.lower() == ".zip" for path in sources):
         raise UserError("Only one folder or zip can be opened at a time.", "Put the folders into one folder and drop that; sub-folders are searched too.")

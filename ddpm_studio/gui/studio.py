@@ -142,6 +142,9 @@ class Studio(QObject):
     def _training_state(self, state: State) -> None:
         if state in (State.DONE, State.FAILED, State.RUNNING):
             self.runs_changed.emit()
+        if state in (State.DONE, State.FAILED):
+            self._in_training = None
+            self.refresh_models()  # without it, if it has never saved
 
     def shut_down(self) -> None:
         """Ask everything to end; training saves first."""

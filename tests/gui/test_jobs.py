@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
-from ddpm_studio.gui.jobs import one_source
+from ddpm_studio.gui.dialogs import picture_kinds
+from ddpm_studio.gui.jobs import Jobs, PictureLoaded, one_source
 
 
 def picture(path: Path, colour: str) -> Path:
@@ -41,3 +43,17 @@ def test_more_than_one_folder_is_refused(tmp_path: Path) -> None:
         one_source([tmp_path / "a", tmp_path / "b"])
     with pytest.raises(UserError, match="Only one folder"):
         one_source([tmp_path / "a", picture(tmp_path / "red.png", "red")])
+
+
+@pytest.mark.parametrize(("background", "grey"), [("white", 255), ("black", 0)])
+def test_what_is_transparent_gets_the_ground_that_the_model_knows(tmp_path: Path, background: str, grey: int) -> None:
+    Image.new("RGBA", (20, 20), (9, 9, 9, 0)).save(tmp_path / "glass.png")
+    loaded = next(iter(Jobs().load_picture("A", tmp_path / "glass.png", 8, 3, background)(RunControl())))
+    assert isinstance(loaded, PictureLoaded)
+    assert (loaded.image == grey).all()
+
+
+def test_dialogs_offer_what_can_be_read() -> None:
+    kinds = picture_kinds("Zip files and pictures", ".zip")
+    assert kinds.startswith("Zip files and pictures (*.zip *.bmp ")
+    assert "*.png" in kinds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,12 +14,16 @@ from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QImage, Q
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
-from ddpm_studio.events import Failed
-from ddpm_studio.gui import theme, workers
+from ddpm_studio import gallery
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import Event, Failed, TrainingStarted
+from ddpm_studio.gui import app, theme, workers
 from ddpm_studio.gui.app import create
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.presenters import State
-from ddpm_studio.requests import TrainRequest
+from ddpm_studio.presets import get_preset
+from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 from .fakes import FakeJobs, blocks, make_runs, tiles
@@ -236,6 +241,7 @@ def test_generating_fills_strip_grid_and_gallery(qtbot: QtBot, open_window: Open
     with qtbot.waitSignal(window.generationFinished, timeout=10_000) as done:
         find(window, "generateButton").click()  # type: ignore[attr-defined]
     assert len(done.args[0]) == 16
+    assert "done" in window.status.message.text()
     assert all(Path(path).is_file() for path in done.args[0])
     page = window.pages["Generate"]
     assert len(page.filmstrip.frames) == 12  # type: ignore[attr-defined]
@@ -337,6 +343,51 @@ def test_the_last_run_is_offered_and_goes_on(qtbot: QtBot, open_window: Open, tm
     qtbot.waitUntil(lambda: window.studio.training.step > 2000, timeout=5000)
     assert window.studio.training.run == run
     assert not window.train_page.offer.isVisible()
+
+
+def test_a_run_that_reached_its_end_is_not_offered(open_window: Open, tmp_path: Path) -> None:
+    make_runs(1)
+    run = Run(tmp_path / "home" / "runs" / "pixel_tiles-tiny-32-1")
+    run.journal_file.write_text('{"event": "finished", "step": 24000, "stopped": false}\n', encoding="utf-8")
+    assert not open_window().train_page.offer.isVisible()
+    run.journal_file.write_text('{"event": "finished", "step": 24000, "stopped": true}\n', encoding="utf-8")
+    assert open_window().train_page.offer.isVisible()
+
+
+@pytest.mark.parametrize("option", ["run", "model"])
+def test_what_the_command_line_names_in_vain_is_said(qtbot: QtBot, open_window: Open, option: str) -> None:
+    window = open_window()
+    app._begin(window, argparse.Namespace(**{"run": None, "model": None, "data": None, option: "nosuch"}))
+    assert window.banner.isVisible()
+    assert "nosuch" in window.banner.message.text()
+    assert window.page == "Train"
+
+
+def test_a_run_that_fails_at_once_leaves_no_model_behind(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    """Its start and its end may come in one batch; it has never saved."""
+    window = open_window()
+
+    def job(control: RunControl) -> Iterator[Event]:
+        yield TrainingStarted("run", 0, None, 1, "CPU")
+        raise UserError("The loss is no longer a finite number.", "Lower the learning rate.")
+
+    window.studio.jobs.train = lambda request: job  # type: ignore[method-assign]
+    run = Run(tmp_path / "home" / "runs" / "a")
+    run.write_config(get_preset("tiny-32"))
+    window.studio.training.start(TrainRequest(run, tmp_path, get_preset("tiny-32")))
+    qtbot.waitUntil(lambda: window.studio.training.state is State.FAILED)
+    qtbot.waitUntil(lambda: [model.name for model in window.studio.models] == ["tiles", "faces"])
+    assert window.studio.model in window.studio.models
+
+
+def test_a_picture_whose_model_is_gone_says_so(open_window: Open, tmp_path: Path) -> None:
+    gallery.save_pictures(tiles(1), [recipe(SampleRequest("faces-tiny-32-1/model.safetensors"), seed=0)])
+    window = open_window()
+    window.show_page("Gallery")
+    page = window.pages["Gallery"]
+    page.view.setCurrentIndex(page.model.index(0))  # type: ignore[attr-defined]
+    page.again.click()  # type: ignore[attr-defined]
+    assert "faces-tiny-32-1 is not here any more" in window.banner.message.text()
 
 
 def test_the_network_is_drawn(qtbot: QtBot, open_window: Open) -> None:

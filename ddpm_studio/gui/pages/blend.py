@@ -179,7 +179,7 @@ class BlendPage(QWidget):
 
     def _choose_file(self, letter: str) -> None:
         start = self._studio.preferences.last_folder or str(Path.home())
-        dialogs.choose_files(self.window(), f"Choose picture {letter}", start, dialogs.PICTURES, lambda paths: self.set_source(letter, paths[0]))
+        dialogs.choose_files(self.window(), f"Choose picture {letter}", start, dialogs.picture_kinds(), lambda paths: self.set_source(letter, paths[0]))
 
     def fill_defaults(self) -> None:
         """The two newest pictures of the gallery, else two of the data set, into wells that are empty."""

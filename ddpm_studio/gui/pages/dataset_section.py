@@ -71,7 +71,7 @@ class DatasetSection(QWidget):
         dialogs.choose_folder(self.window(), self._studio.preferences.last_folder or str(Path.home()), self._browsed)
 
     def browse_files(self) -> None:
-        kinds = f"Zip files and pictures (*.zip *.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff);;{dialogs.PICTURES}"
+        kinds = f"{dialogs.picture_kinds('Zip files and pictures', '.zip')};;{dialogs.picture_kinds()}"
         dialogs.choose_files(self.window(), "Choose a zip file or pictures", self._studio.preferences.last_folder or str(Path.home()), kinds, self.open, many=True)
 
     @Slot()
