@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, QKeyEvent, QKeySequence, QShowEvent
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QStackedWidget, QWidget
 
-from ddpm_studio import __version__, paths
+from ddpm_studio import paths
 from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, Finished, ImagesReady, Notice, Progress, StepDone, TrainingStarted
 from ddpm_studio.gui import theme, workers
 from ddpm_studio.gui.jobs import Jobs
+from ddpm_studio.gui.menus import Menus
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.generate import GeneratePage
@@ -45,7 +45,10 @@ SUBTITLES = {
     "Inside": "The network, block by block",
 }
 WITH_MODEL = ("Generate", "Blend", "Inside")
-TONES = {State.RUNNING: "ok", State.PREPARING: "accent", State.WAITING: "accent", State.PAUSED: "warn", State.MAKING_ROOM: "warn", State.PAUSING: "warn", State.STOPPING: "warn", State.FAILED: "bad"}
+TONES = {
+    State.RUNNING: "ok", State.PREPARING: "accent", State.WAITING: "accent", State.PAUSED: "warn", State.MAKING_ROOM: "warn", State.PAUSING: "warn",
+    State.STOPPING: "warn", State.FAILED: "bad",
+}
 
 TITLE_BAR = 36
 """About what a window manager puts on top; without it a small screen would hide the status line."""
@@ -81,7 +84,7 @@ class MainWindow(QMainWindow):
             self.stack.addWidget(page)
         self._build()
         self.overlay = SavingOverlay(self)
-        self._make_actions()
+        self.menus = Menus(self, PAGES)
         self._connect()
         self._restore()
         self.studio.refresh_models()
@@ -119,47 +122,6 @@ class MainWindow(QMainWindow):
         bar = self.statusBar()
         bar.setSizeGripEnabled(False)
         bar.addWidget(self.status, 1)
-
-    def _make_actions(self) -> None:
-        train = self.train_page
-        studio = self.studio
-        menus = self.menuBar()
-        file_menu, train_menu, make_menu, view_menu, help_menu = (menus.addMenu(text) for text in ("&File", "&Train", "&Pictures", "&View", "&Help"))
-        self._action(file_menu, "Open &folder…", "Ctrl+O", self._open_folder, "folder-open")
-        self._action(file_menu, "Open &zip or pictures…", "Ctrl+Shift+O", train.dataset.browse_files, "file-archive")
-        self._action(file_menu, "Open the &sample pictures", "", self._open_samples, "images")
-        file_menu.addSeparator()
-        self._action(file_menu, "&Quit", "Ctrl+Q", self.close)
-        self.start_action = self._action(train_menu, "&Start training", "Ctrl+T", self._start_training, "play")
-        self.pause_action = self._action(train_menu, "&Pause or resume", "Ctrl+P", studio.training.toggle_pause, "pause")
-        self.stop_action = self._action(train_menu, "S&top and save", "Ctrl+.", studio.training.stop, "square")
-        self._action(make_menu, "&Generate", "Ctrl+G", self._generate, "sparkles")
-        self._action(make_menu, "&Cancel", "Ctrl+Shift+G", studio.sampling.cancel, "x")
-        make_menu.addSeparator()
-        self._action(make_menu, "Make blend &sheet", "Ctrl+B", self._make_sheet, "layout-grid")
-        for i, (name, icon, _) in enumerate(PAGES):
-            self._action(view_menu, name, f"Ctrl+{i + 1}", lambda name=name: self.show_page(name), icon)
-        view_menu.addSeparator()
-        themes = QActionGroup(self)
-        self.theme_actions: dict[str, QAction] = {}
-        for choice, text in (("system", "Theme of the s&ystem"), ("light", "&Light theme"), ("dark", "&Dark theme")):
-            action = self._action(view_menu, text, "", lambda choice=choice: self.set_theme(choice))
-            action.setCheckable(True)
-            themes.addAction(action)
-            self.theme_actions[choice] = action
-        self._action(help_menu, "&Open the data folder", "", self._open_data_folder, "folder")
-        self._action(help_menu, "&About DDPM Studio", "", self._about, "info")
-
-    def _action(self, menu: Any, text: str, keys: str, do: Any, icon: str = "") -> QAction:
-        action = QAction(text, self)
-        action.setObjectName("action" + "".join(part.capitalize() for part in text.replace("&", "").replace("…", "").split()))
-        if keys:
-            action.setShortcut(QKeySequence(keys))
-        if icon:
-            theme.set_icon(action, icon)
-        action.triggered.connect(lambda checked=False: do())
-        menu.addAction(action)
-        return action
 
     def _connect(self) -> None:
         studio = self.studio
@@ -214,7 +176,7 @@ class MainWindow(QMainWindow):
         self.set_theme("light" if theme.name() == "dark" else "dark")
 
     def _show_theme(self) -> None:
-        self.theme_actions[self.studio.preferences.theme].setChecked(True)
+        self.menus.themes[self.studio.preferences.theme].setChecked(True)
         theme.set_icon(self.status.theme_button, "sun" if theme.name() == "dark" else "moon", "dim", 18)
         self.status.theme_button.setToolTip("Switch to the light theme" if theme.name() == "dark" else "Switch to the dark theme")
 
@@ -267,9 +229,9 @@ class MainWindow(QMainWindow):
         }
         self.status.say(texts[state], TONES.get(state, "faint"))
         self.rail.buttons[0].set_busy(active)
-        self.start_action.setEnabled(not active)
-        self.pause_action.setEnabled(active)
-        self.stop_action.setEnabled(active)
+        self.menus.start.setEnabled(not active)
+        self.menus.pause.setEnabled(active)
+        self.menus.stop.setEnabled(active)
         if not active:
             self._speed = ""
             self.status.set_progress(None)
@@ -366,44 +328,9 @@ class MainWindow(QMainWindow):
     def _show_device(self) -> None:
         self.status.device.say("  ·  ".join(part for part in (self._device, self._speed) if part))
 
-    # Actions.
-
-    def _open_folder(self) -> None:
-        self.show_page("Train")
-        self.train_page.dataset.browse()
-
-    def _open_samples(self) -> None:
-        self.show_page("Train")
-        self.train_page.dataset.open_samples()
-
     def open_data(self, path: Path) -> None:
         self.show_page("Train")
         self.train_page.dataset.open([path])
-
-    def _start_training(self) -> None:
-        self.show_page("Train")
-        self.train_page.start()
-
-    def _generate(self) -> None:
-        self.show_page("Generate")
-        page = self.pages["Generate"]
-        assert isinstance(page, GeneratePage)
-        page.start()
-
-    def _make_sheet(self) -> None:
-        self.show_page("Blend")
-        page = self.pages["Blend"]
-        assert isinstance(page, BlendPage)
-        page.make_sheet()
-
-    def _open_data_folder(self) -> None:
-        from PySide6.QtCore import QUrl
-        from PySide6.QtGui import QDesktopServices
-
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.data_dir())))
-
-    def _about(self) -> None:
-        self.status.say(f"DDPM Studio {__version__}: train, watch and use denoising diffusion models on your own pictures")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space and self.studio.training.active and not event.isAutoRepeat():

@@ -93,7 +93,7 @@ def softened(images: Images, amount: float) -> Images:
     return frozen_images(np.stack(out))
 
 
-def blocks(levels: tuple[int, ...] = (32, 64, 128), size: int = 16) -> tuple[BlockInfo, ...]:
+def blocks(levels: tuple[int, ...] = (32, 64, 128), size: int = 16, skip: bool = True) -> tuple[BlockInfo, ...]:
     found = [BlockInfo("stem", "stem", "stem", 0, (3, 32, 32), (levels[0], size, size), 3_500, 0.001)]
     channels, side = levels[0], size
     for level, width in enumerate(levels):
@@ -115,6 +115,8 @@ def blocks(levels: tuple[int, ...] = (32, 64, 128), size: int = 16) -> tuple[Blo
             found.append(BlockInfo(f"up.{level}.up", "up", "up", level, (width, side, side), (width, side * 2, side * 2), width * width * 9, 0.01))
             side *= 2
     found.append(BlockInfo("head", "head", "head", 0, (levels[0], size, size), (3, 32, 32), 3_500, 0.002))
+    if skip:
+        found.append(BlockInfo("input_skip", "skip", "head", 0, (12, size, size), (12, size, size), 5_000, 0.003))
     return tuple(found)
 
 

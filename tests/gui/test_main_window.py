@@ -180,7 +180,7 @@ def test_nobody_trains_on_the_pictures_before(qtbot: QtBot, open_window: Open, t
     page.dataset.open([tmp_path / "other"])
     assert not page.train_button.isEnabled()
     assert "still being read" in page.train_button.toolTip()
-    window.start_action.trigger()
+    window.menus.start.trigger()
     assert not window.studio.training.active
     qtbot.waitUntil(page.train_button.isEnabled)
     assert "Ctrl+T" in page.train_button.toolTip()
@@ -199,13 +199,13 @@ def test_what_was_typed_counts_or_is_refused(qtbot: QtBot, open_window: Open, tm
     edit.setFocus()
     edit.clear()  # type: ignore[attr-defined]
     qtbot.keyClicks(edit, "much")
-    window.start_action.trigger()
+    window.menus.start.trigger()
     assert not window.studio.training.active
     assert "Learning rate" in window.banner.message.text()
     edit.setFocus()
     edit.clear()  # type: ignore[attr-defined]
     qtbot.keyClicks(edit, "3e-4")
-    window.start_action.trigger()
+    window.menus.start.trigger()
     qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING)
     run = window.studio.training.run
     assert run
@@ -281,7 +281,7 @@ def test_blend_follows_the_slider(qtbot: QtBot, open_window: Open, tmp_path: Pat
         window.show_page("Blend")
     page.make_sheet()  # type: ignore[attr-defined]
     qtbot.waitUntil(lambda: len(page.sheet.images) == 9, timeout=5000)  # type: ignore[attr-defined]
-    page.export_sheet(tmp_path / "sheet.png")  # type: ignore[attr-defined]
+    page.sheet.export(tmp_path / "sheet.png")  # type: ignore[attr-defined]
     assert QImage(str(tmp_path / "sheet.png")).width() == 9 * 32 + 8 * 2
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QRectF, QSizeF, Qt
 from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QGraphicsPathItem
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio.events import DatasetReport, FrameReady, PreviewReady, Skipped, StepDone
@@ -187,14 +188,21 @@ def test_report_names_what_is_wrong(qtbot: QtBot) -> None:
     assert view._list.count() == 501
 
 
-def test_every_block_is_drawn_once(qtbot: QtBot) -> None:
+@pytest.mark.parametrize("skip", [True, False])
+@pytest.mark.parametrize("levels", [(32,), (32, 64, 128)])
+def test_every_block_is_drawn_once(qtbot: QtBot, levels: tuple[int, ...], skip: bool) -> None:
     view = ArchitectureView()
     qtbot.addWidget(view)
     view.resize(1000, 600)
-    view.show_blocks(blocks())
+    known = blocks(levels, skip=skip)
+    view.show_blocks(known)
     drawn = [item for item in view.scene().items() if isinstance(item, BlockItem)]
-    assert len(drawn) == len(blocks())
-    places = [item.sceneBoundingRect() for item in drawn]
+    assert len(drawn) == len(known)
+    assert ("Linear filter" in view.accessibleDescription()) == skip
+    time = next(item for item in view.scene().items() if "sine and cosine" in item.toolTip())
+    ways = [item for item in view.scene().items() if isinstance(item, QGraphicsPathItem) and item is not time]
+    assert not any(way.sceneBoundingRect().intersects(time.sceneBoundingRect()) for way in ways), "a line runs through the time embedding"
+    places = [*(item.sceneBoundingRect() for item in drawn), time.sceneBoundingRect()]
     assert not any(a.intersects(b.adjusted(2, 2, -2, -2)) for i, a in enumerate(places) for b in places[i + 1 :]), "blocks overlap"
 
 

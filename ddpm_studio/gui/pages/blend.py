@@ -13,16 +13,16 @@ from PySide6.QtWidgets import QSlider, QStackedWidget, QVBoxLayout, QWidget
 from ddpm_studio.events import BlendReady, Event, Failed, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.jobs import PictureLoaded
+from ddpm_studio.gui.pages.blend_sheet import COUNT, BlendSheet
 from ddpm_studio.gui.pages.generate import spin
 from ddpm_studio.gui.pages.picture_source import PictureSource
 from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, ValueSlider, button, column, field, label, row, tool_button
-from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.widgets.picture_view import PictureView, PictureWell
 from ddpm_studio.gui.workers import LatestRun
-from ddpm_studio.requests import BlendRequest, recipe
+from ddpm_studio.requests import BlendRequest
 
 NOISES = (
     ("Each its own (as in the paper)", "independent", "Each picture gets its own noise. Halfway the mixture holds less noise than the network expects, which makes it smoother."),
@@ -30,7 +30,7 @@ NOISES = (
     ("Variance-true (slerp)", "slerp", "Each its own noise, mixed along the sphere: it keeps its strength, and the blend its detail."),
 )
 NOISE_LEVEL = "Up to which step both pictures are noised. Little noise keeps their pixels, much noise only the idea of them."
-QUICK_STEPS, FULL_STEPS, SHEET_COUNT = 6, 25, 9
+QUICK_STEPS, FULL_STEPS = 6, 25
 
 
 class BlendPage(QWidget):
@@ -43,8 +43,6 @@ class BlendPage(QWidget):
         self._sources: dict[str, Path | Images] = {}
         self._pictures: dict[str, Images] = {}
         self._loads = {letter: LatestRun(self, interval=10) for letter in "AB"}
-        self._sheet: list[BlendReady] = []
-        self._sheet_request: BlendRequest | None = None
         self._next_well = "A"
         self._stale = True
         """The blend that is shown is not the one that the settings ask for."""
@@ -95,15 +93,9 @@ class BlendPage(QWidget):
         inside = blend.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(0, 1)
-        self.sheet = PictureGrid("blendSheet", "Sheet over lambda", selectable=True, largest_zoom=4)
-        self.sheet.setMinimumHeight(96)
-        self.sheet_button = button("Make sheet", "sheetButton", "layout-grid", tip="Nine blends from A to B")
-        self.export_button = button("Export sheet…", "exportSheetButton", "download")
-        self.sheet_hint = label("Nine steps from A to B, side by side.", "caption")
-        sheet = Card(row(label("Sheet", "heading"), 4, self.sheet_hint, -1, self.sheet_button, self.export_button), self.sheet, spacing=8, margin=12)
-        sheet.setMaximumHeight(212)
+        self.sheet = BlendSheet(self._studio)
         stage = QWidget()
-        layout = column(blend, sheet, spacing=12)
+        layout = column(blend, self.sheet, spacing=12)
         layout.setStretch(0, 5)
         layout.setStretch(1, 2)
         stage.setLayout(layout)
@@ -131,13 +123,10 @@ class BlendPage(QWidget):
         self.noise.currentIndexChanged.connect(self._noise_chosen)
         self.seed.valueChanged.connect(self._moved)
         self.shuffle.clicked.connect(lambda: self.seed.setValue(random.randrange(2**31 - 1)))
-        self.sheet_button.clicked.connect(self.make_sheet)
-        self.export_button.clicked.connect(self._export)
-        self.sheet.activated.connect(self._sheet_chosen)
-        self.sheet.current_changed.connect(self._sheet_chosen)
+        self.sheet.wanted.connect(self.make_sheet)
+        self.sheet.chosen.connect(lambda lam: self.lam.setValue(round(lam * 100)))
         self.train_door.clicked.connect(lambda: studio.page_wanted.emit("Train"))
         studio.blending.events.connect(self._receive)
-        studio.blending.sheet_events.connect(self._receive_sheet)
         studio.model_changed.connect(self._model_changed)
         studio.blend_wanted.connect(self._wanted)
 
@@ -166,7 +155,8 @@ class BlendPage(QWidget):
             if isinstance(event, PictureLoaded):
                 self._pictures[event.key] = event.image
                 self.wells[event.key].set_picture(event.image)
-                self._forget_sheet()
+                self.sheet.forget()
+                self._show_readiness()
                 self.blend()
             elif isinstance(event, Failed):
                 self._next_well = "A" if "A" not in self._pictures else "B"
@@ -228,25 +218,23 @@ class BlendPage(QWidget):
 
     @Slot()
     def _moved(self) -> None:
-        self._forget_sheet()
+        self.sheet.forget()
         self._ask(quick=True)
         self._settle.start()
 
     @Slot()
     def _noise_chosen(self) -> None:
         self.noise_note.setText(NOISES[self.noise.currentIndex()][2])
-        self._forget_sheet()
+        self.sheet.forget()
         self.blend()
 
     @Slot()
     def make_sheet(self) -> None:
-        request = self._request(tuple(float(lam) for lam in np.linspace(0, 1, SHEET_COUNT)), False)
+        request = self._request(tuple(float(lam) for lam in np.linspace(0, 1, COUNT)), False)
         if request is None:
             self._studio.said.emit("Choose two pictures first")
             return
-        self._forget_sheet()
-        self._sheet_request = request
-        self._studio.blending.sheet(request)
+        self.sheet.make(request)
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
@@ -258,48 +246,8 @@ class BlendPage(QWidget):
             self.preview.set_picture(event.image)
             self.noise_facts.setText(f"Noise in the mixture: {event.latent_std:.2f}  (this kind of mixing gives {event.expected_std:.2f}, the network was trained with 1)")
 
-    @Slot(list)
-    def _receive_sheet(self, batch: list[Event]) -> None:
-        made = [event for event in batch if isinstance(event, BlendReady)]
-        if made:
-            self._sheet += made
-            self._show_sheet()
-
-    def _show_sheet(self) -> None:
-        captions = tuple(f"{event.lam:.3g}" for event in self._sheet)
-        self.sheet.set_images(np.stack([event.image for event in self._sheet]), captions)
-        self._show_buttons()
-
-    def _forget_sheet(self) -> None:
-        """It no longer shows what the settings say."""
-        if self._sheet:
-            self._sheet = []
-            self.sheet.clear()
-        self._show_buttons()
-
-    def _show_buttons(self) -> None:
-        self.sheet_button.setEnabled(len(self._pictures) == 2)
-        self.export_button.setEnabled(len(self._sheet) == SHEET_COUNT)
-
-    @Slot(int)
-    def _sheet_chosen(self, index: int) -> None:
-        if 0 <= index < len(self._sheet):
-            self.lam.setValue(round(self._sheet[index].lam * 100))
-
-    @Slot()
-    def _export(self) -> None:
-        start = str(Path(self._studio.preferences.last_folder or Path.home()) / "blend-sheet.png")
-        dialogs.choose_target(self.window(), "Export the sheet", start, self.export_sheet)
-
-    def export_sheet(self, path: Path) -> None:
-        if not self._sheet or self._sheet_request is None:
-            return
-        try:
-            images = np.stack([event.image for event in self._sheet])
-            self._studio.jobs.save_png(path, self._studio.jobs.grid(images, len(images)), recipe(self._sheet_request, lams=[event.lam for event in self._sheet]))
-            self._studio.said.emit(f"Saved {path.name}")
-        except Exception as error:
-            self._studio.failed.emit(Failed.of(error))
+    def _show_readiness(self) -> None:
+        self.sheet.make_button.setEnabled(len(self._pictures) == 2)
 
     @Slot()
     def _model_changed(self) -> None:
@@ -309,7 +257,7 @@ class BlendPage(QWidget):
             self.timestep.slider.setMaximum(model.num_timesteps - 1)
             for letter in self._sources:
                 self._load(letter)
-        self._show_buttons()
+        self._show_readiness()
 
     def showEvent(self, event: object) -> None:
         self.source.refresh()

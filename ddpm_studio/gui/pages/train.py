@@ -25,7 +25,10 @@ from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run
 
 PICTURES, LIVE = 0, 1
-BUTTON_TEXTS = {State.WAITING: "Waiting…", State.PREPARING: "Preparing…", State.RUNNING: "Training…", State.PAUSING: "Pausing…", State.PAUSED: "Paused", State.MAKING_ROOM: "Making room…", State.STOPPING: "Saving…"}
+BUTTON_TEXTS = {
+    State.WAITING: "Waiting…", State.PREPARING: "Preparing…", State.RUNNING: "Training…", State.PAUSING: "Pausing…", State.PAUSED: "Paused",
+    State.MAKING_ROOM: "Making room…", State.STOPPING: "Saving…",
+}
 
 
 class TrainPage(QWidget):

@@ -33,6 +33,8 @@ MEANINGS = {
     "time": "Tells every residual block how noisy its input is: sine and cosine of t, then two linear layers.",
 }
 
+SKIP = "Skip connection: kept on the way down, joined to the channels on the way up"
+
 
 class BlockItem(QGraphicsItem):
     def __init__(self, block: BlockInfo, cost: float) -> None:
@@ -191,32 +193,38 @@ class ArchitectureView(QGraphicsView):
         put([block for block in self._blocks if block.kind == "head"], right, -STEP)
         for before, after in itertools.pairwise(block for block in self._blocks if block.kind != "skip"):
             self._connect(self._items[before.name], self._items[after.name])
-        for block in self._blocks:
-            if block.kind == "skip":
-                put([block], BOX_W + GAP_X, -STEP)
-                self._connect(self._items["stem"], self._items[block.name])
-                self._draw_skip(self._items[block.name], self._items["head"])
+        filters = [block for block in self._blocks if block.kind == "skip"]
+        noisy = self._text("noisy picture x\u209c", QPointF(2, BOX_H / 2 - STEP - 8 if filters else -22), "dim", 12).sceneBoundingRect()
+        if filters:  # it reads the picture itself, beside the first block
+            put(filters, BOX_W + GAP_X, -STEP)
+            self._arrow(QPointF(noisy.center().x(), noisy.bottom() + 2), QPointF(noisy.center().x(), 0))
+            self._arrow(QPointF(noisy.right() + 6, BOX_H / 2 - STEP), QPointF(BOX_W + GAP_X, BOX_H / 2 - STEP))
+            self._draw_skip(self._items[filters[0].name], self._items["head"], MEANINGS["skip"])
         if paired:
             for source, target in zip(sources, reversed(targets), strict=True):
                 self._draw_skip(self._items[source[-1].name], self._items[target[0].name])
-        self._draw_time((right + BOX_W) / 2 - BOX_W / 2)
-        self._text("noisy picture x\u209c", QPointF(2, -22), "dim", 12)
+        self._draw_time((right + BOX_W) / 2 - BOX_W / 2, -2 * STEP if filters else -STEP)
         self._text("what the network predicts", QPointF(right + 2, -STEP - 22), "dim", 12)
         self._scene.setSceneRect(self._scene.itemsBoundingRect().adjusted(-24, -12, 24, 12))
 
     def _connect(self, before: BlockItem, after: BlockItem) -> None:
         """An arrow from one block to the next one in the order of computing."""
         a, b = before.sceneBoundingRect().adjusted(1, 1, -1, -1), after.sceneBoundingRect().adjusted(1, 1, -1, -1)
-        pen = QPen(theme.color("faint"), 1.4)
         if abs(a.center().y() - b.center().y()) < 2:
-            start, end = QPointF(a.right(), a.center().y()), QPointF(b.left(), b.center().y())
-            path, back, wing = QPainterPath(start), QPointF(-4, 0), QPointF(0, 3.5)
-            path.lineTo(end)
+            self._arrow(QPointF(a.right(), a.center().y()), QPointF(b.left(), b.center().y()))
         else:
             down = b.top() > a.top()
-            start = QPointF(a.center().x(), a.bottom() if down else a.top())
-            end = QPointF(b.center().x(), b.top() if down else b.bottom())
-            path, back, wing = QPainterPath(start), QPointF(0, -4 if down else 4), QPointF(3.5, 0)
+            self._arrow(QPointF(a.center().x(), a.bottom() if down else a.top()), QPointF(b.center().x(), b.top() if down else b.bottom()))
+
+    def _arrow(self, start: QPointF, end: QPointF) -> None:
+        """Straight to the right, or bent up or down."""
+        pen = QPen(theme.color("faint"), 1.4)
+        path = QPainterPath(start)
+        if start.y() == end.y():
+            back, wing = QPointF(-4, 0), QPointF(0, 3.5)
+            path.lineTo(end)
+        else:
+            back, wing = QPointF(0, -4 if end.y() > start.y() else 4), QPointF(3.5, 0)
             bend = (start.y() + end.y()) / 2
             path.cubicTo(QPointF(start.x(), bend), QPointF(end.x(), bend), end)
         self._add_path(path, pen)
@@ -225,17 +233,17 @@ class ArchitectureView(QGraphicsView):
         head.lineTo(end + back + wing)
         self._add_path(head, pen)
 
-    def _draw_skip(self, source: BlockItem, target: BlockItem) -> None:
+    def _draw_skip(self, source: BlockItem, target: BlockItem, meaning: str = SKIP) -> None:
         pen = QPen(theme.color("accent"), 1.2)
         pen.setDashPattern([4, 4])
         a, b = source.sceneBoundingRect(), target.sceneBoundingRect()
         path = QPainterPath(QPointF(a.right(), a.center().y()))
         path.lineTo(QPointF(b.left(), b.center().y()))
         item = self._add_path(path, pen)
-        item.setToolTip("Skip connection: kept on the way down, joined to the channels on the way up")
+        item.setToolTip(meaning)
 
-    def _draw_time(self, x: float) -> None:
-        room = QRectF(x, -STEP, BOX_W, BOX_H)
+    def _draw_time(self, x: float, y: float) -> None:
+        room = QRectF(x, y, BOX_W, BOX_H)
         path = QPainterPath()
         path.addRoundedRect(room, 8, 8)
         item = self._add_path(path, QPen(theme.color("kind_time"), 1.2, Qt.PenStyle.DashLine))
@@ -244,7 +252,7 @@ class ArchitectureView(QGraphicsView):
         self._text("Time embedding", QPointF(room.left() + 12, room.top() + 6), "text", 12, bold=True)
         self._text("of t, into every residual block", QPointF(room.left() + 12, room.top() + 23), "dim", 11)
 
-    def _text(self, text: str, place: QPointF, token: str, size: int, bold: bool = False) -> None:
+    def _text(self, text: str, place: QPointF, token: str, size: int, bold: bool = False) -> QGraphicsSimpleTextItem:
         item = QGraphicsSimpleTextItem(text)
         font = QFont(self.font())
         font.setPixelSize(size)
@@ -255,6 +263,7 @@ class ArchitectureView(QGraphicsView):
         item.setPos(place)
         item.setZValue(1)
         self._scene.addItem(item)
+        return item
 
     def _add_path(self, path: QPainterPath, pen: QPen) -> QGraphicsPathItem:
         item = self._scene.addPath(path, pen)

@@ -56,15 +56,15 @@ class Strip(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        small = QFont(self.font())
-        small.setPixelSize(11)
-        painter.setFont(small)
         centred = int(Qt.AlignmentFlag.AlignCenter)
         if self.note:
             painter.setPen(theme.color("dim"))
             painter.drawText(self.rect(), centred, self.note)
             painter.end()
             return
+        small = QFont(self.font())
+        small.setPixelSize(11)
+        painter.setFont(small)
         for i in range(self.count):
             known = self.columns.get(i)
             for line in (0, 1):

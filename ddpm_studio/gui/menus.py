@@ -1,0 +1,93 @@
+"""The menus of the window, and their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QUrl
+from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
+
+from ddpm_studio import __version__, paths
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.pages.blend import BlendPage
+from ddpm_studio.gui.pages.generate import GeneratePage
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QMenu
+
+    from ddpm_studio.gui.main_window import MainWindow
+
+
+class Menus(QObject):
+    def __init__(self, window: MainWindow, pages: tuple[tuple[str, str, str], ...]) -> None:
+        super().__init__(window)
+        self._window = window
+        studio, train = window.studio, window.train_page
+        files, training, pictures, view, about = (window.menuBar().addMenu(text) for text in ("&File", "&Train", "&Pictures", "&View", "&Help"))
+        self._add(files, "Open &folder…", "Ctrl+O", self._open_folder, "folder-open")
+        self._add(files, "Open &zip or pictures…", "Ctrl+Shift+O", train.dataset.browse_files, "file-archive")
+        self._add(files, "Open the &sample pictures", "", self._open_samples, "images")
+        files.addSeparator()
+        self._add(files, "&Quit", "Ctrl+Q", window.close)
+        self.start = self._add(training, "&Start training", "Ctrl+T", self._start_training, "play")
+        self.pause = self._add(training, "&Pause or resume", "Ctrl+P", studio.training.toggle_pause, "pause")
+        self.stop = self._add(training, "S&top and save", "Ctrl+.", studio.training.stop, "square")
+        self._add(pictures, "&Generate", "Ctrl+G", self._generate, "sparkles")
+        self._add(pictures, "&Cancel", "Ctrl+Shift+G", studio.sampling.cancel, "x")
+        pictures.addSeparator()
+        self._add(pictures, "Make blend &sheet", "Ctrl+B", self._make_sheet, "layout-grid")
+        for i, (name, icon, _) in enumerate(pages):
+            self._add(view, name, f"Ctrl+{i + 1}", partial(window.show_page, name), icon)
+        view.addSeparator()
+        group = QActionGroup(self)
+        self.themes: dict[str, QAction] = {}
+        for choice, text in (("system", "Theme of the s&ystem"), ("light", "&Light theme"), ("dark", "&Dark theme")):
+            action = self._add(view, text, "", partial(window.set_theme, choice))
+            action.setCheckable(True)
+            group.addAction(action)
+            self.themes[choice] = action
+        self._add(about, "&Open the data folder", "", self._open_data_folder, "folder")
+        self._add(about, "&About DDPM Studio", "", self._about, "info")
+
+    def _add(self, menu: QMenu, text: str, keys: str, do: Callable[[], object], icon: str = "") -> QAction:
+        action = QAction(text, self._window)
+        action.setObjectName("action" + "".join(part.capitalize() for part in text.replace("&", "").replace("…", "").split()))
+        if keys:
+            action.setShortcut(QKeySequence(keys))
+        if icon:
+            theme.set_icon(action, icon)
+        action.triggered.connect(lambda checked=False: do())
+        menu.addAction(action)
+        return action
+
+    def _open_folder(self) -> None:
+        self._window.show_page("Train")
+        self._window.train_page.dataset.browse()
+
+    def _open_samples(self) -> None:
+        self._window.show_page("Train")
+        self._window.train_page.dataset.open_samples()
+
+    def _start_training(self) -> None:
+        self._window.show_page("Train")
+        self._window.train_page.start()
+
+    def _generate(self) -> None:
+        self._window.show_page("Generate")
+        page = self._window.pages["Generate"]
+        assert isinstance(page, GeneratePage)
+        page.start()
+
+    def _make_sheet(self) -> None:
+        self._window.show_page("Blend")
+        page = self._window.pages["Blend"]
+        assert isinstance(page, BlendPage)
+        page.make_sheet()
+
+    def _open_data_folder(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.data_dir())))
+
+    def _about(self) -> None:
+        self._window.status.say(f"DDPM Studio {__version__}: train, watch and use denoising diffusion models on your own pictures")
