@@ -26,7 +26,7 @@ Switches = Annotated[tuple[bool, ...], Field(min_length=1, max_length=7), Before
 
 
 class Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataConfig(Settings):
@@ -151,13 +151,18 @@ def parse_config(values: Any) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"These settings do not fit together: {explain(error)}.", "Change that setting, or start again from a preset.") from None
+        raise UserError(f"{explain(error)}.", "Change that setting, or start again from a preset.") from None
+
+
+_NEEDED = {"int_parsing": "a whole number is needed", "int_from_float": "a whole number is needed", "float_parsing": "a number is needed", "bool_parsing": "yes or no is needed"}
 
 
 def explain(error: ValidationError) -> str:
-    """The first complaint of pydantic in one short clause."""
+    """The first complaint of pydantic in one sentence that names the setting."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    what = first["msg"].removeprefix("Value error, ")
-    what = what[:1].lower() + what[1:]
-    return f"{where}: {what}" if where and not what.startswith(where) else what
+    what = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
+    if len(first["loc"]) < 2:  # about several settings of a section, or about no setting at all
+        return f"These settings do not fit together: {what[:1].lower() + what[1:]}" if first["type"] == "value_error" else f"These settings are not understood: {where} {what}"
+    what = _NEEDED.get(first["type"], what[:1].lower() + what[1:])
+    return f"The setting {where} cannot be {first['input']!r}: {what}"

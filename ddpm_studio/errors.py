@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class UserError(Exception):
     """Something the user can put right.
@@ -18,10 +20,14 @@ class UserError(Exception):
 
 def describe_os_error(error: OSError, doing: str) -> UserError:
     """Turn an operating system error into words; `doing` completes "Could not ..."."""
-    if error.errno == 28:  # ENOSPC
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(f"Could not {doing}: the disk is full.", "Free some space and try again; nothing that was saved before is lost.")
     if isinstance(error, PermissionError):
         return UserError(f"Could not {doing}: permission denied.", "Choose a place that you may read and write, or change its permissions.")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return UserError(f"Could not {doing}: there is a file where a folder is needed.", "Choose another folder, or move that file away.")
+    if error.errno == errno.EFBIG:
+        return UserError(f"Could not {doing}: files of that size are not allowed here.", "Raise the limit on file sizes, or choose another disk.")
     reason = error.strerror or str(error)
     return UserError(f"Could not {doing}: {reason}.", "Check that the file or folder still exists and that the disk is connected.")
 

@@ -148,6 +148,8 @@ class FrameReady(Event):
 class ImagesReady(Event):
     images: Images
     seeds: tuple[int, ...]
+    model_step: int | None = None
+    """How far the model was trained when it made them: a run in training makes others later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,7 @@ class BlendReady(Event):
     latent_std: float
     expected_std: float
     quick: bool = False
+    model_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

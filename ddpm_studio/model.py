@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -67,6 +69,12 @@ class Model:
         device = next(net.parameters()).device
         diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.type == "mps" else torch.float64).to(device)
         return cls(config, net.eval().requires_grad_(False), diffusion, notes or {})
+
+    @property
+    def step(self) -> int | None:
+        """How many steps it was trained; None where the file does not say."""
+        step = self.notes.get("step")
+        return step if isinstance(step, int) else None
 
     @property
     def device(self) -> torch.device:
@@ -144,8 +152,9 @@ def write_tensors(file: Path, tensors: dict[str, Tensor], header: dict[str, str]
         try:
             save_file(copies, temporary, metadata=header)
         except SafetensorError as error:  # it wraps what the operating system said
-            full = "os error 28" in str(error) or "No space left" in str(error)
-            raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
+            number = re.search(r"os error (\d+)", str(error))
+            code = int(number[1]) if number else errno.EIO
+            raise OSError(code, os.strerror(code)) from error
 
     replace_atomically(file, write)
 

@@ -121,6 +121,8 @@ def new_run(data_name: str, preset: str) -> Run:
 def find_run(name_or_dir: str | Path) -> Run:
     """A run by its folder, or by its name in the data directory; it need not exist yet."""
     path = Path(name_or_dir).expanduser()
+    if not path.parts:
+        raise UserError("A run needs a name.", "Leave --run out to have one made up.")
     # A folder of that name beside us counts only if it is a run: it may be the one that holds the pictures.
     if path.is_absolute() or len(path.parts) > 1 or Run(path).exists:
         return Run(path.absolute())

@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
         if not unknown:
             return
         known = [option for action in self._actions for option in action.option_strings]
-        close = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1, cutoff=0.6)
+        close = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1, cutoff=0.75)
         hint = f"Did you mean {close[0]}?" if close else f"`{self.prog} --help` shows what it understands."
         raise UserError(f"Unknown argument {unknown[0]!r}.", hint)
 

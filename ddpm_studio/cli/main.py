@@ -80,7 +80,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     diffuse.add_argument("--timesteps", default="0:999:10", metavar="LIST", help="first:last:count (0:999:10).")
     diffuse.add_argument("--beta-schedule", choices=("linear", "cosine"), default="linear", help="Noise schedule (linear, as in the paper).")
     diffuse.add_argument("--image-size", type=within(int, 8, 512), default=64, metavar="N", help="Side of the pictures (64).")
-    diffuse.add_argument("--seed", type=within(int, 0), default=0, metavar="N", help="Seed of the noise (0).")
+    diffuse.add_argument("--seed", type=within(int, 0, 2**31 - 1), default=0, metavar="N", help="Seed of the noise (0).")
     diffuse.add_argument("--json", action="store_true", help="Print a JSON object.")
 
     inspect = command("inspect", "Settings, parameters, cost and every block of a model; the recipe of a PNG.")
@@ -103,7 +103,7 @@ def _sampling_flags(parser: argparse.ArgumentParser, sampler: str) -> None:
     parser.add_argument("--sampler", choices=SAMPLERS, default=sampler, help=f"How to walk from noise to picture ({sampler}).")
     parser.add_argument("--steps", type=within(int, 1), default=None, metavar="N", help="Network calls per picture (ddpm: all timesteps, others: 25).")
     parser.add_argument("--eta", type=within(float, 0, 1), default=0.0, metavar="E", help="Noise of ddim: 0 none, 1 as much as ddpm (0).")
-    parser.add_argument("--seed", type=within(int, 0), default=0, metavar="N", help="Picture i uses seed N + i (0).")
+    parser.add_argument("--seed", type=within(int, 0, 2**31 - 1), default=0, metavar="N", help="Picture i uses seed N + i (0).")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps.")
     parser.add_argument("--json", action="store_true", help="Print a JSON object.")
 

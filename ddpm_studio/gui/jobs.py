@@ -122,7 +122,7 @@ class Jobs:
             for event in generate(request, control):
                 yield event
                 if isinstance(event, ImagesReady):
-                    recipes = [recipe(request, seed=seed) for seed in event.seeds]
+                    recipes = [recipe(request, seed=seed, model_step=event.model_step) for seed in event.seeds]
                     for path in gallery.save_pictures(event.images, recipes):
                         yield ImageSaved(path)
 
@@ -195,6 +195,13 @@ class Jobs:
         return job
 
     # Short enough to be called where they are needed.
+
+    def model_step(self, model: Path) -> int | None:
+        """How many steps a model was trained so far."""
+        from ddpm_studio.models import find_model, read_header
+
+        step = read_header(find_model(model))[1].get("step")
+        return step if isinstance(step, int) else None
 
     def gallery(self) -> list[Path]:
         from ddpm_studio import gallery

@@ -150,6 +150,8 @@ class MainWindow(QMainWindow):
     def show_page(self, name: str) -> None:
         name, _, detail = name.partition(":")
         index = [page for page, _, _ in PAGES].index(name)
+        if index != self.stack.currentIndex():
+            self.banner.hide()  # a complaint belongs to the page where it arose
         self.rail.choose(index)
         self.stack.setCurrentIndex(index)
         self.title.setText(name)

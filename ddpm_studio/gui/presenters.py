@@ -220,9 +220,12 @@ class BlendPresenter(QObject):
 
     @Slot()
     def cancel(self) -> None:
-        for owner in (self.OWNER, self.SHEET_OWNER):
-            self._lane.withdraw(owner)
+        self._lane.withdraw(self.OWNER)
         self._latest.cancel()
+        self.cancel_sheet()
+
+    def cancel_sheet(self) -> None:
+        self._lane.withdraw(self.SHEET_OWNER)
         self._sheet.cancel()
 
     @property

@@ -52,7 +52,7 @@ def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
                 yield Finished(stopped=True)
                 return
         for lam, image in zip(lams, codec.decode(x_t), strict=True):
-            yield BlendReady(lam, request.timestep, image, latent_std(lam, noise_a, noise_b, request.noise), expected_std(lam, request.noise), request.quick)
+            yield BlendReady(lam, request.timestep, image, latent_std(lam, noise_a, noise_b, request.noise), expected_std(lam, request.noise), request.quick, model.step)
     yield Finished(step=len(request.lams))
 
 
@@ -99,7 +99,7 @@ def _make(
                 yield Finished(stopped=True)
                 return
         done.append(codec.decode(x_t))
-    yield ImagesReady(frozen_images(np.concatenate(done)), tuple(seeds))
+    yield ImagesReady(frozen_images(np.concatenate(done)), tuple(seeds), model.step)
     yield Finished(step=len(timesteps))
 
 

@@ -33,6 +33,7 @@ from ddpm_studio.training.checkpoint import TrainingState, load_checkpoint, save
 from ddpm_studio.training.memory import check_disk, check_memory
 from ddpm_studio.training.plan import Due, Pace, Plan
 
+FEW_PICTURES = 100
 PREVIEW_SEED = 1_000_000
 """Seeds of the previews' noise: the same for every preview of every run."""
 
@@ -60,6 +61,9 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         if not request.resume:
             refuse_existing(request.run)  # once more: decoding may have taken minutes, and now nobody else can make it
             request.run.write_config(config)
+            stack.callback(_remove_if_unsaved, request.run)
+        if len(dataset) < FEW_PICTURES:
+            yield Notice(f"With so few pictures ({len(dataset)}) the model will learn them by heart rather than make new ones.")
         journal = stack.enter_context(Journal(request.run.journal_file))
         for event in _run(request, config, dataset, device, control):
             journal.write(event)
@@ -218,6 +222,15 @@ def _remove_if_empty(folder: Path) -> None:
         if not any(file.name != ".lock" for file in folder.iterdir()):
             (folder / ".lock").unlink(missing_ok=True)
             folder.rmdir()
+
+
+def _remove_if_unsaved(run: Run) -> None:
+    """A run that never came to a save has nothing to go on with: it would only stand in the way."""
+    if not run.resume_file.exists() and not run.model_file.exists():
+        for file in (run.config_file, run.journal_file, *run.previews.glob("step_*.png")):
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            run.previews.rmdir()
 
 
 def _settings(request: TrainRequest) -> RunConfig:

@@ -37,9 +37,11 @@ def test_field_names_are_unique_so_that_short_flags_are_unambiguous() -> None:
     [
         ({"data.image_size": 30}, "image_size must be divisible by 8.*24 or 32"),
         ({"data.image_size": 4}, "data.image_size"),
-        ({"model.attention": "true,false"}, "model.attention needs one switch per level"),
+        ({"model.attention": "true,false"}, "do not fit together: model.attention needs one switch per level"),
         ({"model.base_channels": 30}, "norm_groups must divide"),
-        ({"training.learning_rate": "fast"}, "training.learning_rate"),
+        ({"training.learning_rate": "fast"}, "training.learning_rate cannot be 'fast': a number is needed"),
+        ({"training.learning_rate": float("nan")}, "finite"),
+        ({"model.channel_mults": "1,wide"}, "model.channel_mults cannot be 'wide': a whole number is needed"),
         ({"training.colour": 1}, "training.colour"),
         ({"diffusion.beta_schedule": "wavy"}, "diffusion.beta_schedule"),
         ({"version": 2}, "version"),

@@ -219,6 +219,19 @@ def test_a_run_in_training_cannot_be_deleted_nor_made_twice(run: Run, data: Path
     assert new_run("cats", "tiny-32") != new_run("cats", "tiny-32")
 
 
+def test_a_run_that_never_saved_leaves_nothing_and_what_others_put_there_stays(run: Run, data: Path) -> None:
+    run.path.mkdir(parents=True)
+    (run.path / "notes.txt").write_text("mine")
+    events = train(TrainRequest(run=run, data=data, config=tiny_config(), device="cpu", max_steps=3), RunControl())
+    next(event for event in events if isinstance(event, StepDone))
+    events.close()  # type: ignore[attr-defined]
+    assert [file.name for file in run.path.iterdir() if file.name != ".lock"] == ["notes.txt"]
+
+
+def test_few_pictures_are_told(run: Run, data: Path) -> None:
+    assert any(isinstance(event, Notice) and "12" in event.text for event in train_tiny(run, data, max_steps=1))
+
+
 def test_left_overs_of_a_crash_are_removed(run: Run, data: Path) -> None:
     train_tiny(run, data, max_steps=1)
     (run.path / ".resume.safetensors.123.part").write_bytes(b"half")

@@ -54,7 +54,8 @@ class BlendSheet(Card):
         self._studio.blending.sheet(request)
 
     def forget(self) -> None:
-        """It no longer shows what the settings say."""
+        """It no longer shows what the settings say; one that is being made is given up."""
+        self._studio.blending.cancel_sheet()
         if self._made:
             self._made = []
             self.grid.clear()
@@ -65,7 +66,7 @@ class BlendSheet(Card):
             return
         try:
             sheet = self._studio.jobs.grid(self.images, len(self.images))
-            self._studio.jobs.save_png(path, sheet, recipe(self._request, lams=[event.lam for event in self._made]))
+            self._studio.jobs.save_png(path, sheet, recipe(self._request, lams=[event.lam for event in self._made], model_step=self._made[0].model_step))
             self._studio.said.emit(f"Saved {path.name}")
         except Exception as error:
             self._studio.failed.emit(Failed.of(error))

@@ -17,10 +17,10 @@ from ddpm_studio.gui.item_models import THUMBNAIL, GalleryModel
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, button, label, row
 from ddpm_studio.gui.widgets.picture_view import PictureView
-from ddpm_studio.gui.words import plural
+from ddpm_studio.gui.words import count, plural
 
 RECIPE_NAMES = {
-    "kind": "Kind", "model": "Model", "seed": "Seed", "sampler": "Sampler", "steps": "Steps", "eta": "Eta",
+    "kind": "Kind", "model": "Model", "model_step": "Trained steps", "seed": "Seed", "sampler": "Sampler", "steps": "Steps", "eta": "Eta",
     "timestep": "Noise level t", "noise": "Noise", "lam": "Lambda", "made_by": "Made by",
 }
 
@@ -145,6 +145,9 @@ class GalleryPage(QWidget):
         self._studio.models_changed.emit()
         self._studio.recipe_wanted.emit(self._recipe)
         self._studio.page_wanted.emit("Generate")
+        made_at, now = self._recipe.get("model_step"), self._studio.jobs.model_step(model.path)
+        if made_at is not None and now is not None and made_at != now:
+            self._studio.said.emit(f"Made when {name} was at step {count(int(made_at))}; at step {count(now)} the same seed gives another picture")
 
     def _use(self, letter: str) -> None:
         if self.current:

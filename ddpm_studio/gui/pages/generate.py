@@ -253,7 +253,7 @@ class GeneratePage(QWidget):
     def _save(self, index: int) -> None:
         if self._images is None or self._request is None:
             return
-        picture, notes = self._images.images[index], recipe(self._request, seed=self._images.seeds[index])
+        picture, notes = self._images.images[index], recipe(self._request, seed=self._images.seeds[index], model_step=self._images.model_step)
         start = str(Path(self._studio.preferences.last_folder or Path.home()) / f"picture-{self._images.seeds[index]}.png")
         dialogs.choose_target(self.window(), "Save the picture", start, lambda path: self._write(path, picture, notes))
 

@@ -1,0 +1,173 @@
+"""The commands that make pictures: generate, interpolate, denoise, diffuse."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ddpm_studio import gallery, imaging
+from ddpm_studio.cli.flags import number_list
+from ddpm_studio.cli.show import print_result, with_progress
+from ddpm_studio.config import DataConfig, DiffusionConfig, RunConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError, describe_os_error
+from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady
+from ddpm_studio.models import find_model, read_header
+from ddpm_studio.requests import BlendRequest, DenoiseRequest, SampleRequest, recipe
+
+DEFAULT_STEPS = 25
+
+
+def generate(arguments: argparse.Namespace) -> int:
+    from ddpm_studio.sampling.engine import generate as engine_generate
+
+    config, _ = read_header(find_model(arguments.model))
+    _check_places(arguments.out, arguments.grid, arguments.filmstrip)
+    steps = _steps(arguments, config.diffusion.num_timesteps)
+    request = SampleRequest(arguments.model, arguments.count, arguments.sampler, steps, arguments.eta, arguments.seed, arguments.device)
+    made = _drain(engine_generate(request, RunControl()))
+    recipes = [recipe(request, seed=seed, count=1, model_step=made.model_step) for seed in made.seeds]
+    saved = _save(made.images, [f"{seed:06d}" for seed in made.seeds], recipes, arguments.out)
+    whole = recipe(request, model_step=made.model_step)
+    if arguments.grid:
+        _save_one(Path(arguments.grid), imaging.grid(made.images), whole)
+    if arguments.filmstrip:
+        _save_one(Path(arguments.filmstrip), made.filmstrip(), whole)
+    return _tell(arguments, saved, made.seconds)
+
+
+def interpolate(arguments: argparse.Namespace) -> int:
+    from ddpm_studio.sampling.engine import blend
+
+    config, _ = read_header(find_model(arguments.model))
+    lams = number_list(arguments.lam, "lambda")
+    if not all(0 <= lam <= 1 for lam in lams):
+        raise UserError("Lambda runs from 0 (picture A) to 1 (picture B).", "Give numbers between 0 and 1.")
+    _check_places(arguments.out)
+    timestep = config.diffusion.num_timesteps // 2 if arguments.timestep is None else arguments.timestep
+    a, b = (_picture(path, config) for path in (arguments.a, arguments.b))
+    request = BlendRequest(
+        arguments.model, a, b, tuple(lams), timestep, arguments.noise, arguments.sampler, _steps(arguments, timestep + 1), arguments.eta, arguments.seed, arguments.device,
+    )  # fmt: skip
+    made = _drain(blend(request, RunControl()))
+    recipes = [recipe(request, lam=event.lam, latent_std=event.latent_std, model_step=event.model_step) for event in made.blends]
+    images = np.stack([event.image for event in made.blends])
+    saved = _save(images, [f"lambda_{event.lam:.3f}" for event in made.blends], recipes, arguments.out)
+    if len(lams) > 1:
+        sheet = imaging.grid(np.concatenate([a[None], images, b[None]]), columns=len(images) + 2)
+        _save_one(Path(arguments.out) / "sheet.png", sheet, recipe(request, lams=lams, model_step=made.blends[0].model_step))
+    stds = [round(event.latent_std, 4) for event in made.blends]
+    return _tell(arguments, saved, made.seconds, {"lambdas": lams, "latent_std": stds, "timestep": timestep})
+
+
+def denoise(arguments: argparse.Namespace) -> int:
+    from ddpm_studio.sampling.engine import denoise as engine_denoise
+
+    config, _ = read_header(find_model(arguments.model))
+    _check_places(arguments.out)
+    request = DenoiseRequest(
+        arguments.model, _picture(arguments.image, config), arguments.timestep, arguments.count, arguments.already_noisy, arguments.sampler,
+        _steps(arguments, arguments.timestep + 1), arguments.eta, arguments.seed, arguments.device,
+    )  # fmt: skip
+    made = _drain(engine_denoise(request, RunControl()))
+    recipes = [recipe(request, seed=seed, count=1, model_step=made.model_step) for seed in made.seeds]
+    return _tell(arguments, _save(made.images, [f"{seed:06d}" for seed in made.seeds], recipes, arguments.out), made.seconds)
+
+
+def diffuse(arguments: argparse.Namespace) -> int:
+    from ddpm_studio.sampling.forward import diffuse as forward
+
+    data = DataConfig(image_size=arguments.image_size)
+    _check_places(str(Path(arguments.out).expanduser().parent), arguments.out)
+    image = imaging.load_picture(Path(arguments.image).expanduser(), data.image_size, data.channels, data.background)
+    timesteps = [round(t) for t in number_list(arguments.timesteps, "timesteps")]
+    strip = forward(image, timesteps, DiffusionConfig(beta_schedule=arguments.beta_schedule), arguments.seed)
+    imaging.save_png(Path(arguments.out), imaging.grid(strip, columns=len(strip)), None)
+    print_result({"out": arguments.out, "timesteps": timesteps}, arguments.json, f"{len(strip)} timesteps in {arguments.out}")
+    return 0
+
+
+@dataclasses.dataclass
+class _Made:
+    images: Images
+    seeds: tuple[int, ...]
+    frames: list[FrameReady]
+    blends: list[BlendReady]
+    seconds: float
+    model_step: int | None = None
+
+    def filmstrip(self, most: int = 8) -> Images:
+        """For each picture its x_t above its predicted x_0, from noise to picture."""
+        rows = [[getattr(frame, name)[i] for frame in self.frames] for i in range(min(most, len(self.frames[0].x_t))) for name in ("x_t", "pred_x_start")]
+        return imaging.grid(np.stack([image for row in rows for image in row]), columns=len(self.frames))
+
+
+def _drain(events: Iterable[Event]) -> _Made:
+    started = time.monotonic()
+    made = _Made(np.empty(0, np.uint8), (), [], [], 0.0)
+    for event in with_progress(events):
+        if isinstance(event, FrameReady):
+            made.frames.append(event)
+        elif isinstance(event, BlendReady):
+            made.blends.append(event)
+        elif isinstance(event, ImagesReady):
+            made.images, made.seeds, made.model_step = event.images, event.seeds, event.model_step
+        elif isinstance(event, Finished) and event.stopped:
+            raise KeyboardInterrupt
+    made.seconds = time.monotonic() - started
+    return made
+
+
+def _check_places(folder: str, *files: str | None) -> None:
+    """Find out before the work whether its results can be kept: makes the folder, and wants .png for single files."""
+    for place in (Path(folder).expanduser(), *(Path(file).expanduser().parent for file in files if file)):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise describe_os_error(error, f"write into {place}") from error
+        if not os.access(place, os.W_OK):
+            raise UserError(f"Could not write into {place}: permission denied.", "Choose a folder that you may write.")
+    for file in files:
+        if file and Path(file).suffix.lower() != ".png":
+            raise UserError(f"{file!r} is not the name of a PNG.", "Pictures are written as PNG: give a name that ends in .png.")
+
+
+def _steps(arguments: argparse.Namespace, all_steps: int) -> int:
+    if arguments.steps and arguments.steps > all_steps:
+        if arguments.command == "generate":
+            raise UserError(f"There are only {all_steps:,} timesteps to walk, not {arguments.steps:,}.", f"Give --steps {all_steps} or fewer.")
+        sys.stderr.write(f"Only {all_steps:,} timesteps lead down from there: that many steps are made.\n")
+    wanted = arguments.steps or (all_steps if arguments.sampler == "ddpm" else DEFAULT_STEPS)
+    return int(max(1, min(wanted, all_steps)))
+
+
+def _picture(path: str, config: RunConfig) -> Images:
+    return imaging.load_picture(Path(path).expanduser(), config.data.image_size, config.data.channels, config.data.background)
+
+
+def _save(images: Images, names: list[str], recipes: list[dict[str, Any]], out: str) -> list[Path]:
+    saved = []
+    for image, name, facts in zip(images, names, recipes, strict=True):
+        path = Path(out).expanduser() / f"{name}.png"
+        _save_one(path, image, facts)
+        saved.append(path)
+    return saved
+
+
+def _save_one(path: Path, image: Images, facts: dict[str, Any]) -> None:
+    imaging.save_png(path.expanduser(), image, {gallery.RECIPE_KEY: json.dumps(facts, ensure_ascii=False)})
+
+
+def _tell(arguments: argparse.Namespace, saved: list[Path], seconds: float, more: dict[str, Any] | None = None) -> int:
+    values = {"images": [str(path) for path in saved], "seconds": round(seconds, 3), **(more or {})}
+    print_result(values, arguments.json, f"{len(saved)} picture{'s' if len(saved) != 1 else ''} in {arguments.out} ({seconds:.1f} s)")
+    return 0

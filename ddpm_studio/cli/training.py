@@ -1,0 +1,120 @@
+"""`train`: from the command line to a request, and the run's events to the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ddpm_studio.cli.flags import setting_changes
+from ddpm_studio.cli.show import duration, with_progress
+from ddpm_studio.config import DataConfig, RunConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import DatasetReady, Event, Notice, StepDone, TrainingStarted, as_json
+from ddpm_studio.presets import choose_preset, get_preset
+from ddpm_studio.requests import TrainRequest
+from ddpm_studio.runs import Run, find_run, list_runs, new_run
+
+
+def train(arguments: argparse.Namespace) -> int:
+    from ddpm_studio.devices import choose_device
+    from ddpm_studio.training.engine import train as engine_train
+
+    data = Path(arguments.data_path).expanduser()
+    changes = setting_changes(arguments)
+    chosen: Run | None = find_run(arguments.run) if arguments.run is not None else None
+    why = ""
+    if arguments.resume:
+        chosen = chosen or _last_run_on(data)
+        config = None if not changes else chosen.read_config().with_changes(changes)
+        if arguments.preset:
+            raise UserError("A run goes on with the settings that it has: --preset and --resume exclude each other.", "Leave one of them out.")
+    else:
+        config, why = _new_settings(arguments.preset or "auto", choose_device(arguments.device).kind, changes, data)
+        chosen = chosen or new_run(data.stem, config.preset)
+
+    control = RunControl()
+    _stop_on_signals(control)
+    request = TrainRequest(
+        run=chosen, data=data, config=config, resume=arguments.resume, device=arguments.device, max_steps=arguments.max_steps,
+        max_images=arguments.max_images, max_seconds=arguments.max_seconds, report_seconds=0.0 if arguments.json else 0.1,
+    )  # fmt: skip
+    last: StepDone | None = None
+    say = _json_lines(control) if arguments.json else None
+    if say and why:
+        say(Notice(why))
+    for event in with_progress(engine_train(request, control)):
+        if say:
+            say(event)
+        elif isinstance(event, TrainingStarted):
+            sys.stderr.write(f"{why + chr(10) if why else ''}Run {chosen.name}: {event.parameters:,} parameters on {event.device}. Ctrl-C saves and stops.\n")
+        if isinstance(event, StepDone):
+            last = event
+    if not arguments.json:
+        if last is None:
+            print(f"Run {chosen.name} took no step." + ("" if control.stopping else " It has reached its planned end: raise --total-steps to go on."))
+        else:
+            print(f"Run {chosen.name}: step {last.step:,}, {last.images:,} pictures seen, loss {last.loss:.4f}, {duration(last.seconds)}.\nModel: {chosen.model_file}")
+    return 130 if control.stopping else 0
+
+
+def _json_lines(control: RunControl) -> Callable[[Event], None]:
+    """Prints events as JSON lines; when nobody reads them any more, the run is asked to save and stop."""
+
+    def say(event: Event) -> None:
+        try:
+            print(as_json(event), flush=True)
+        except BrokenPipeError:
+            control.stop()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return say
+
+
+def _new_settings(preset: str, device: str, changes: dict[str, Any], data: Path) -> tuple[RunConfig, str]:
+    why = ""
+    if preset == "auto":
+        size = changes.get("data.image_size")
+        wanted = int(size) if size and str(size).isdigit() else None
+        preset, why = choose_preset(device, wanted, None if wanted or device == "cpu" else _shorter_side(data))
+    return get_preset(preset).with_changes(changes), why
+
+
+def _shorter_side(data: Path) -> int | None:
+    """The median shorter side of the pictures; on a GPU it decides between the sizes 32 and 64."""
+    from ddpm_studio.data.cache import inspect_dataset
+
+    for event in with_progress(inspect_dataset(data, DataConfig(image_size=64), RunControl())):
+        if isinstance(event, DatasetReady):
+            return min(event.report.median)
+    return None
+
+
+def _last_run_on(data: Path) -> Run:
+    source = os.path.abspath(data)
+    for info in list_runs():
+        if info.run.read_notes().get("source") == source:
+            return info.run
+    raise UserError(f"No run on {data.name!r} was found to go on with.", "Name it with --run, or leave --resume out to start one.")
+
+
+def _stop_on_signals(control: RunControl) -> None:
+    """The first Ctrl-C (or SIGTERM) asks the run to save and stop, the second one ends it at once."""
+    caught: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+        control.stop()
+        if sys.stderr.isatty():
+            sys.stderr.write("\nSaving ... (Ctrl-C again ends without saving)\n")
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
