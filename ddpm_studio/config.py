@@ -161,8 +161,8 @@ def explain(error: ValidationError) -> str:
     """The first complaint of pydantic in one sentence that names the setting."""
     first = error.errors()[0]
     what = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    what = what[:1].lower() + what[1:]
     where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
     if len(first["loc"]) < 2:  # about several settings of a section, or about no setting at all
-        return f"These settings do not fit together: {what[:1].lower() + what[1:]}" if first["type"] == "value_error" else f"These settings are not understood: {where} {what}"
-    what = _NEEDED.get(first["type"], what[:1].lower() + what[1:])
-    return f"The setting {where} cannot be {first['input']!r}: {what}"
+        return f"These settings do not fit together: {what}" if first["type"] == "value_error" else f"These settings are not understood: {where or 'all of them'}: {what}"
+    return f"The setting {where} cannot be {first['input']!r}: {_NEEDED.get(first['type'], what)}"

@@ -32,11 +32,13 @@ class ModelInfo:
     background: str
 
 
-def list_models() -> list[ModelInfo]:
-    """Shipped models first, then those of the runs, newest first; unreadable ones are left out."""
+def list_models(also: Path | None = None) -> list[ModelInfo]:
+    """Shipped models first, then those of the runs, newest first, then `also`; unreadable ones are left out."""
     shipped = sorted(paths.models_dir().glob(f"*/{MODEL_FILE}")) if paths.models_dir().is_dir() else []
     found = [(path, f"{path.parent.name} (shipped)") for path in shipped]
     found += [(info.run.model_file, info.run.name) for info in list_runs() if info.has_model]
+    if also and all(path != also for path, _ in found):
+        found.append((also, _name(also)))
     models = []
     for path, label in found:
         try:
@@ -46,7 +48,7 @@ def list_models() -> list[ModelInfo]:
         step = int(notes.get("step", 0))
         models.append(
             ModelInfo(
-                path.parent.name,
+                _name(path),
                 path,
                 f"{label} · {config.data.image_size} x {config.data.image_size} · step {step:,}",
                 config.data.image_size,
@@ -56,6 +58,10 @@ def list_models() -> list[ModelInfo]:
             )
         )
     return models
+
+
+def _name(file: Path) -> str:
+    return file.parent.name if file.name == MODEL_FILE else file.stem
 
 
 def find_model(path_or_name: str | Path) -> Path:

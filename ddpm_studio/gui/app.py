@@ -79,10 +79,12 @@ def _begin(window: MainWindow, options: argparse.Namespace) -> None:
 
 def _choose_model(window: MainWindow, name: str) -> None:
     from ddpm_studio.errors import UserError
-    from ddpm_studio.models import find_model
+    from ddpm_studio.models import find_model, read_header
 
     try:
-        window.studio.refresh_models(find_model(name))
+        file = find_model(name).absolute()
+        read_header(file)
+        window.studio.refresh_models(file)
         window.show_page("Generate")
     except UserError as error:
         window.studio.failed.emit(Failed.of(error))

@@ -99,12 +99,19 @@ class RunsModel(QAbstractTableModel):
         self.runs: list[RunInfo] = []
         self.active = ""
         """Name of the run in training."""
-        self._step = 0
+        self._step = self._images = 0
 
-    def set_runs(self, runs: list[RunInfo], active: str = "", step: int = 0) -> None:
+    def set_runs(self, runs: list[RunInfo], active: str = "", step: int = 0, images: int = 0) -> None:
         self.beginResetModel()
-        self.runs, self.active, self._step = runs, active, step
+        self.runs, self.active, self._step, self._images = runs, active, step, images
         self.endResetModel()
+
+    def follow(self, step: int, images: int) -> None:
+        """How far the run in training has come."""
+        self._step, self._images = step, images
+        for number, info in enumerate(self.runs):
+            if info.run.name == self.active:
+                self.dataChanged.emit(self.index(number, 4), self.index(number, 5))
 
     def rowCount(self, parent: Index = _NOWHERE) -> int:
         return 0 if parent.isValid() else len(self.runs)
@@ -127,7 +134,7 @@ class RunsModel(QAbstractTableModel):
             training = info.run.name == self.active
             values = (
                 info.run.name, info.data, info.preset, f"{info.image_size} × {info.image_size}",
-                count(self._step if training else info.step), count(info.images), "in training" if training else _when(info.modified),
+                count(self._step if training else info.step), count(self._images if training else info.images), "in training" if training else _when(info.modified),
             )
             return values[index.column()]
         if role == Qt.ItemDataRole.TextAlignmentRole:

@@ -168,11 +168,11 @@ class Jobs:
 
         return job
 
-    def models(self) -> Job:
+    def models(self, also: Path | None = None) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             from ddpm_studio.models import list_models
 
-            yield ModelsListed(tuple(_as_choice(info) for info in list_models()))
+            yield ModelsListed(tuple(_as_choice(info) for info in list_models(also)))
             yield Finished()
 
         return job
@@ -234,6 +234,8 @@ def one_source(sources: list[Path]) -> Path:
     first = sources[0]
     if len(sources) == 1 and (not first.is_file() or first.suffix.lower() not in IMAGE_SUFFIXES):
         return first
+    if len(sources) == 1:
+        raise UserError("One picture is not enough to learn from.", "Drop the folder that it is in, or many pictures at once.")
     if any(not path.is_file() or path.suffix.lower() == ".zip" for path in sources):
         raise UserError("Only one folder or zip can be opened at a time.", "Put the folders into one folder and drop that; sub-folders are searched too.")
     files = sorted(sources)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QSizePolicy, QStackedWidget, QWidget
 
 from ddpm_studio import paths
 from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, Finished, ImagesReady, Notice, Progress, StepDone, TrainingStarted
@@ -21,7 +21,7 @@ from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.pages.train import TrainPage
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import column, label, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, column, label, row
 from ddpm_studio.gui.widgets.error_banner import ErrorBanner
 from ddpm_studio.gui.widgets.navigation import NavigationRail
 from ddpm_studio.gui.widgets.saving_overlay import SavingOverlay
@@ -99,17 +99,22 @@ class MainWindow(QMainWindow):
 
     def _build(self) -> None:
         self.title = label("", "title", "pageTitle")
-        self.subtitle = label("", "caption", "pageSubtitle")
+        self.subtitle = ElidedLabel("", "caption", "pageSubtitle")
         self.model_label = label("Model", "field")
         self.model_combo = QComboBox()
         self.model_combo.setObjectName("modelCombo")
         self.model_combo.setAccessibleName("Model")
-        self.model_combo.setMinimumWidth(400)
+        self.model_combo.setMinimumWidth(240)
+        self.model_combo.setMaximumWidth(400)
+        self.model_combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.model_combo.setPlaceholderText("No model yet")
         self.model_label.setBuddy(self.model_combo)
         header = QWidget()
         header.setFixedHeight(44)
-        header.setLayout(row(column(self.title, self.subtitle, spacing=0), -1, self.model_label, self.model_combo))
+        parts = row(column(self.title, self.subtitle, spacing=0), self.model_label, self.model_combo)
+        parts.setStretch(0, 1)
+        parts.setStretch(2, 1)
+        header.setLayout(parts)
         body = QWidget()
         layout = column(header, self.banner, self.stack, spacing=12, margins=(16, 12, 16, 12))
         layout.setStretch(2, 1)
@@ -130,7 +135,7 @@ class MainWindow(QMainWindow):
         self.status.theme_button.clicked.connect(self.toggle_theme)
         studio.said.connect(self._say)
         studio.failed.connect(self._failed)
-        self.train_page.dataset.ready.connect(self._forget_failure)
+        self.train_page.dataset.opening.connect(self._forget_failure)
         studio.models_changed.connect(self._show_models)
         studio.model_changed.connect(self._show_models)
         studio.page_wanted.connect(self.show_page)
@@ -276,7 +281,8 @@ class MainWindow(QMainWindow):
             self._show_device()
             run = training.run
             self.status.say(f"Training {run.name if run else ''}  ·  step {count(last.step)}  ·  loss {loss(last.loss)}", "ok")
-            self.status.set_progress(last.fraction, time_left(last.seconds_left) if last.seconds_left is not None else "")
+            endless = last.fraction is None
+            self.status.set_progress(-1.0 if endless else last.fraction, "until you stop it" if endless else time_left(last.seconds_left or 0))
 
     @Slot(bool)
     def _lent(self, lent: bool) -> None:
@@ -322,7 +328,7 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _forget_failure(self) -> None:
-        """The pictures are there now: what went wrong before them is no longer of interest."""
+        """Other pictures are tried: what was wrong with those before is no longer of interest."""
         self.banner.hide()
         if not self.studio.training.active:
             self.status.say("Ready")
@@ -349,7 +355,7 @@ class MainWindow(QMainWindow):
             room = self.screen().availableGeometry()
             self.resize(min(1280, room.width()), min(800, room.height() - TITLE_BAR))
         page = str(settings.value("page", "Train"))
-        self.show_page(page if page in self.pages else "Train")
+        self.show_page("Train" if self.train_page.offered or page not in self.pages else page)
         self._show_theme()
         self._training_state(State.IDLE)
 

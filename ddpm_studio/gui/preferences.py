@@ -21,6 +21,8 @@ class Preferences(BaseModel):
     """Where the last file dialog was."""
     last_data: str = ""
     """The data set that was open."""
+    last_model: str = ""
+    """The model that was chosen last."""
     dismissed_run: str = ""
     """The stopped run that is not offered for continuation any more."""
 

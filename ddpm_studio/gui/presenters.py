@@ -83,7 +83,7 @@ class TrainingPresenter(RunPresenter):
     def __init__(self, jobs: Jobs, lane: DeviceLane, parent: QObject | None = None) -> None:
         super().__init__(jobs, lane, parent)
         self.run: Run | None = None
-        self.step = 0
+        self.step = self.images = 0
         self._replay = LatestRun(self, interval=33)
         self._replay.events.connect(self.events)
 
@@ -91,7 +91,7 @@ class TrainingPresenter(RunPresenter):
         if self.active:
             return
         self._replay.cancel()
-        self.run, self.step = request.run, 0
+        self.run, self.step, self.images = request.run, 0, 0
         self._set_state(State.WAITING)
         self._lane.train(lambda: self._make_thread(request))
 
@@ -149,8 +149,8 @@ class TrainingPresenter(RunPresenter):
                 self.step = step
                 if self.state is State.PREPARING:
                     self._set_state(State.RUNNING)
-            case StepDone(step=step):
-                self.step = step
+            case StepDone(step=step, images=images):
+                self.step, self.images = step, images
             case Paused() if self._thread and self._thread.control.pausing:  # not when it was told to go on since
                 self._set_state(State.MAKING_ROOM if self._lane.gives_way else State.PAUSED)
             case Resumed() if not stopping:

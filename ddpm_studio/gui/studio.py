@@ -47,7 +47,7 @@ class Studio(QObject):
         self.model: ModelChoice | None = None
         self.device = "cpu"
         self.examples: Images = np.zeros((0, 1, 1, 3), np.uint8)
-        self._wanted_model: Path | None = None
+        self._wanted_model = Path(self.preferences.last_model) if self.preferences.last_model else None
         self._in_training: ModelChoice | None = None
         self._chosen_by_hand = False
         self.lane.status.connect(self.said)
@@ -71,14 +71,16 @@ class Studio(QObject):
     # Models.
 
     def refresh_models(self, want: Path | None = None) -> None:
-        """Look again which models there are; `want` is chosen when it is among them."""
+        """Look again which models there are; `want` is chosen as soon as it is among them."""
         if want is not None:
-            self._wanted_model = want
-        self.ask(self.jobs.models(), self._models_listed)
+            self._wanted_model, self._chosen_by_hand = want, True
+        self.ask(self.jobs.models(self._wanted_model or (self.model.path if self.model else None)), self._models_listed)
 
     def choose_model(self, model: ModelChoice | None, by_hand: bool = False) -> None:
         self._chosen_by_hand = self._chosen_by_hand or by_hand
         before, self.model = self.model, model
+        if model and before and model.path != before.path:
+            self.remember(last_model=str(model.path))
         if _shape(before) != _shape(model):  # not when only the label says a later step
             self.model_changed.emit()
 
@@ -90,11 +92,13 @@ class Studio(QObject):
         for event in batch:
             if isinstance(event, ModelsListed):
                 self._show_models(event.models)
-                wanted = self._wanted_model or (self.model.path if self.model else None)
-                chosen = next((m for m in self.models if wanted in (m.path, m.path.parent)), None)
-                if chosen and self._wanted_model:
+                by_path = {model.path: model for model in self.models}
+                if wanted := by_path.get(self._wanted_model) if self._wanted_model else None:
                     self._wanted_model = None
-                self.choose_model(chosen or next(iter(self.models), None))
+                    self.choose_model(wanted)
+                else:
+                    kept = by_path.get(self.model.path) if self.model else None
+                    self.choose_model(kept or next(iter(self.models), None))
 
     # Between engines and pages.
 

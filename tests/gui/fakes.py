@@ -238,7 +238,7 @@ class FakeJobs(Jobs):
 
         return job
 
-    def models(self) -> Job:
+    def models(self, also: Path | None = None) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             found = []
             if self.has_models:

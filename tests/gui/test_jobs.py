@@ -41,6 +41,8 @@ def test_more_than_one_folder_is_refused(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     with pytest.raises(UserError, match="Only one folder"):
         one_source([tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(UserError, match="One picture is not enough"):
+        one_source([picture(tmp_path / "alone.png", "red")])
     with pytest.raises(UserError, match="Only one folder"):
         one_source([tmp_path / "a", picture(tmp_path / "red.png", "red")])
 

@@ -21,6 +21,8 @@ from ddpm_studio.events import Event, Failed, TrainingStarted
 from ddpm_studio.gui import app, theme, workers
 from ddpm_studio.gui.app import create
 from ddpm_studio.gui.main_window import PAGES, MainWindow
+from ddpm_studio.gui.pages.gallery import GalleryPage
+from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
@@ -427,3 +429,50 @@ def test_good_pictures_take_an_old_complaint_away(qtbot: QtBot, open_window: Ope
     assert window.banner.isVisible()
     open_data(qtbot, window, tmp_path)
     assert not window.banner.isVisible()
+
+
+def test_the_model_that_was_used_last_is_there_again(open_window: Open) -> None:
+    window = open_window()
+    combo = find(window, "modelCombo")
+    assert isinstance(combo, QComboBox)
+    assert combo.currentIndex() == 0
+    combo.setCurrentIndex(1)
+    combo.activated.emit(1)
+    window.close()
+    again = open_window()
+    assert again.studio.model is not None
+    assert again.studio.model.name == "faces"
+
+
+def test_the_gallery_keeps_its_place_when_pictures_come_in(open_window: Open) -> None:
+    gallery.save_pictures(tiles(3), [recipe(SampleRequest(model="tiles", seed=i), seed=i) for i in range(3)])
+    window = open_window()
+    window.show_page("Gallery")
+    page = window.pages["Gallery"]
+    assert isinstance(page, GalleryPage)
+    chosen = page.model.files[1]
+    page.choose(chosen)
+    gallery.save_pictures(tiles(2), [recipe(SampleRequest(model="tiles", seed=i), seed=i) for i in range(2)])
+    chosen.with_name("gone.png").write_bytes(chosen.read_bytes())
+    window.studio.gallery_changed.emit()
+    assert page.current == chosen
+    assert page.count.text().startswith("6 pictures")
+
+
+def test_the_list_of_runs_follows_the_run_in_training(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    open_data(qtbot, window, tmp_path)
+    window.train_page.start()
+    qtbot.waitUntil(lambda: window.studio.training.step > 10)
+    assert not window.train_page.stage_title.isHidden()
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    assert page.model.rowCount() == 1
+
+    def pictures_seen() -> str:
+        return str(page.model.data(page.model.index(0, 5)))
+
+    before = pictures_seen()
+    qtbot.waitUntil(lambda: pictures_seen() != before)
+    assert pictures_seen() != "0"

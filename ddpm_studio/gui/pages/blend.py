@@ -85,7 +85,7 @@ class BlendPage(QWidget):
         self.lam.setValue(50)
         self.lam_label = label("\u03bb = 0.50", "heading", "lambdaLabel")
         self.lam_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.noise_facts = label("", "caption", "noiseFacts")
+        self.noise_facts = label("", "caption", "noiseFacts", wrap=True)
         self.noise_facts.setAlignment(Qt.AlignmentFlag.AlignCenter)
         ends = row(label("A", "heading"), self.lam, label("B", "heading"), spacing=12)
         ends.setStretch(1, 1)
@@ -244,7 +244,7 @@ class BlendPage(QWidget):
             if not isinstance(event, BlendReady):
                 continue
             self.preview.set_picture(event.image)
-            self.noise_facts.setText(f"Noise in the mixture: {event.latent_std:.2f}  (this kind of mixing gives {event.expected_std:.2f}, the network was trained with 1)")
+            self.noise_facts.setText(f"Noise in the mixture {event.latent_std:.2f}  ·  expected {event.expected_std:.2f}  ·  trained with 1")
 
     def _show_readiness(self) -> None:
         self.sheet.make_button.setEnabled(len(self._pictures) == 2)

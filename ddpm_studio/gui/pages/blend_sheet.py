@@ -10,7 +10,7 @@ from PySide6.QtCore import Signal, Slot
 from ddpm_studio.events import BlendReady, Event, Failed, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, button, label, row
+from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, button, label, row
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.requests import BlendRequest, recipe
 
@@ -26,12 +26,12 @@ class BlendSheet(Card):
         self._studio = studio
         self._made: list[BlendReady] = []
         self._request: BlendRequest | None = None
-        self.grid = PictureGrid("blendSheet", "Sheet over lambda", selectable=True, largest_zoom=4)
+        self.grid = PictureGrid("blendSheet", "Sheet over lambda", selectable=True, largest_zoom=4, smallest_side=32)
         self.grid.setMinimumHeight(96)
         self.make_button = button("Make sheet", "sheetButton", "layout-grid", tip="Nine blends from A to B")
         self.export_button = button("Export sheet…", "exportSheetButton", "download")
-        hint = label("Nine steps from A to B, side by side.", "caption")
-        super().__init__(row(label("Sheet", "heading"), 4, hint, -1, self.make_button, self.export_button), self.grid, spacing=8, margin=12)
+        hint = ElidedLabel("Nine steps from A to B, side by side.")
+        super().__init__(row(label("Sheet", "heading"), 4, hint, self.make_button, self.export_button), self.grid, spacing=8, margin=12)
         self.setMaximumHeight(212)
         self.export_button.setEnabled(False)
         self.make_button.clicked.connect(self.wanted)

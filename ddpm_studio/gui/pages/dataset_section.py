@@ -16,11 +16,12 @@ from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import column
 from ddpm_studio.gui.widgets.dataset_report import DatasetReportView
 from ddpm_studio.gui.widgets.drop_zone import DropZone
-from ddpm_studio.gui.words import count, time_left
+from ddpm_studio.gui.words import count, plural, time_left
 from ddpm_studio.gui.workers import LatestRun
 
 
 class DatasetSection(QWidget):
+    opening = Signal()
     ready = Signal()
     """`report` and `source` are there."""
     busy_changed = Signal()
@@ -50,6 +51,7 @@ class DatasetSection(QWidget):
     @Slot(list)
     def open(self, sources: list[Path]) -> None:
         self._set_opening(sources)
+        self.opening.emit()
         self.zone.show_progress("Looking for pictures…", 0, 0)
         self._run.request(self._studio.jobs.inspect(sources, self._settings))
 
@@ -116,7 +118,7 @@ class DatasetSection(QWidget):
                     self._settle()
 
     def _show(self, report: DatasetReport) -> None:
-        facts = f"{count(report.pictures)} pictures"
+        facts = plural(report.pictures, "picture", "pictures")
         if report.skipped:
             facts += f" · {count(len(report.skipped))} skipped"
         self.zone.show_data(report.name, facts)

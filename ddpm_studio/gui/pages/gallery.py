@@ -52,7 +52,9 @@ class GalleryPage(QWidget):
         self.empty = EmptyState("images", "Nothing here yet", "Every picture that you generate is kept here, together with all that is needed to make it again.", go)
         self.stack = QStackedWidget()
         self.stack.addWidget(Card(self.empty))
-        shelf = Card(self.view, margin=8)
+        self.count = label("", "caption", "galleryCount")
+        self.count.setContentsMargins(8, 0, 8, 0)
+        shelf = Card(self.count, self.view, margin=8, spacing=4)
         self.stack.addWidget(shelf)
         self.setLayout(row(self.stack, self._make_side(), spacing=12))
         layout = self.layout()
@@ -97,7 +99,11 @@ class GalleryPage(QWidget):
             self.refresh()
 
     def refresh(self) -> None:
+        chosen = self.current
         self.model.set_files(self._studio.jobs.gallery())
+        self.count.setText(f"{plural(len(self.model.files), 'picture', 'pictures')}, the newest first")
+        if chosen in self.model.files and chosen != self.current:
+            self.view.setCurrentIndex(self.model.index(self.model.files.index(chosen)))
         self.stack.setCurrentIndex(1 if self.model.files else 0)
         if not self.model.files:
             self.side.hide()

@@ -7,7 +7,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
 from ddpm_studio import runs
-from ddpm_studio.events import Failed
+from ddpm_studio.events import Event, Failed, StepDone
 from ddpm_studio.gui.item_models import RunsModel
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
@@ -84,6 +84,7 @@ class RunsPage(QWidget):
         self.folder_button.clicked.connect(self._open_folder)
         self.delete_button.clicked.connect(self._ask_delete)
         studio.runs_changed.connect(self._changed)
+        studio.training.events.connect(self._follow)
 
     def showEvent(self, event: object) -> None:
         self.refresh()
@@ -93,10 +94,16 @@ class RunsPage(QWidget):
         if self.isVisible():
             self.refresh()
 
+    @Slot(list)
+    def _follow(self, batch: list[Event]) -> None:
+        training = self._studio.training
+        if self.isVisible() and training.active and any(isinstance(event, StepDone) for event in batch):
+            self.model.follow(training.step, training.images)
+
     def refresh(self) -> None:
         chosen = self.current.run.name if self.current else ""
         training = self._studio.training
-        self.model.set_runs(runs.list_runs(), training.run.name if training.active and training.run else "", training.step)
+        self.model.set_runs(runs.list_runs(), training.run.name if training.active and training.run else "", training.step, training.images)
         self.stack.setCurrentIndex(1 if self.model.runs else 0)
         if self.model.runs:
             names = [info.run.name for info in self.model.runs]

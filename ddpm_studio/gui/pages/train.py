@@ -37,7 +37,7 @@ class TrainPage(QWidget):
         self.setObjectName("trainPage")
         self.setAccessibleName("Train")
         self._studio = studio
-        self._offered: Run | None = None
+        self.offered: Run | None = None
         self.dataset = DatasetSection(studio)
         self.settings = TrainSettings()
         self.train_button = button("Start training", "trainButton", "play", "primary", "Start training (Ctrl+T)")
@@ -183,9 +183,9 @@ class TrainPage(QWidget):
         self.offer.hide()
         self.stage_title.setText(request.run.name)
         self.settings.duration_chosen = False
-        self.live.setFocus()  # the button that had it is off now
-        self._studio.training.start(request)
         self._set_view(LIVE)
+        self.live.setFocus()  # the button that has it is off in a moment
+        self._studio.training.start(request)
 
     # Showing.
 
@@ -248,6 +248,7 @@ class TrainPage(QWidget):
     def _show_head(self) -> None:
         something = self._studio.training.active or self.live.plot.series.size > 0 or bool(self.live.previews) or self.stack.currentIndex() == 2
         self.head.setVisible(something)
+        self.stage_title.setVisible(self.stack.currentIndex() == 2)  # the name of the run says nothing about the pictures
 
     @Slot()
     def _show_doors(self) -> None:
@@ -261,17 +262,17 @@ class TrainPage(QWidget):
         newest = next(iter(runs.list_runs()), None)
         if newest is None or not newest.run.resume_file.is_file() or newest.run.name == self._studio.preferences.dismissed_run or ended_by_itself(newest.run):
             return
-        self._offered = newest.run
+        self.offered = newest.run
         self.offer_text.setText(f"{newest.run.name} stopped at step {count(newest.step)}. Continue?")
         self.offer.show()
 
     @Slot()
     def _continue_offered(self) -> None:
-        if self._offered:
-            self.resume(self._offered)
+        if self.offered:
+            self.resume(self.offered)
 
     @Slot()
     def _dismiss_offered(self) -> None:
-        if self._offered:
-            self._studio.remember(dismissed_run=self._offered.name)
+        if self.offered:
+            self._studio.remember(dismissed_run=self.offered.name)
         self.offer.hide()

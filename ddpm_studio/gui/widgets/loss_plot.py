@@ -71,6 +71,16 @@ def _loss_axis(pg: Any) -> Any:
     return LossAxis("left")
 
 
+def _step_axis(pg: Any) -> Any:
+    """There are no half steps."""
+
+    class StepAxis(pg.AxisItem):  # type: ignore[misc]
+        def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
+            return [(spacing, offset) for spacing, offset in super().tickSpacing(low, high, size) if spacing >= 1] or [(1, 0)]
+
+    return StepAxis("bottom")
+
+
 class LossPlot(QWidget):
     """pyqtgraph is loaded when the plot is first seen: it takes a second."""
 
@@ -128,7 +138,7 @@ class LossPlot(QWidget):
 
     def _say_last(self) -> None:
         if self.series.size:
-            self.value.setText(f"step {count(int(self.series.steps[-1]))}   ·   mean {loss(self.series.means[-1])}")
+            self.value.setText(f"{loss(self.series.means[-1])}   ·   step {count(int(self.series.steps[-1]))}")
             self.setAccessibleDescription(self.value.text())
 
     def _later(self) -> None:
@@ -149,7 +159,7 @@ class LossPlot(QWidget):
             return
         self._pg = importlib.import_module("pyqtgraph")
         self._pg.setConfigOptions(antialias=True)
-        self._plot = self._pg.PlotWidget(axisItems={"left": _loss_axis(self._pg)})
+        self._plot = self._pg.PlotWidget(axisItems={"left": _loss_axis(self._pg), "bottom": _step_axis(self._pg)})
         self._plot.setObjectName("lossCanvas")
         self._plot.setAccessibleName("Loss curve")
         self._plot.setMenuEnabled(False)

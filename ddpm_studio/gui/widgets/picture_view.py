@@ -91,10 +91,9 @@ class PictureWell(PictureView):
             painter.setPen(pen)
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(room.adjusted(1, 1, -1, -1), 8 if self.image is None else 0, 8 if self.image is None else 0)
-        badge = QRectF(room.left() + 8, room.top() + 8, 24, 24)
+        badge = QRectF(max(room.left() - 12, 0), max(room.top() - 12, 0), 24, 24)  # on the corner, not on the face
         painter.setPen(Qt.PenStyle.NoPen)
-        backdrop = QColor(0, 0, 0, 150)
-        painter.setBrush(backdrop)
+        painter.setBrush(QColor(70, 74, 84))
         painter.drawEllipse(badge)
         font = QFont(self.font())
         font.setWeight(QFont.Weight.DemiBold)
