@@ -42,14 +42,30 @@ class DiffusionConfig(Settings):
     """The noise that is added, and what the network is asked to find."""
 
     num_timesteps: int = Field(1000, ge=2, le=4000, description="Number of diffusion steps T.")
-    beta_schedule: Literal["linear", "cosine"] = Field("cosine", description="How the noise grows with t: linear as in the paper; cosine is gentler on small pictures.")
-    prediction_type: Literal["epsilon", "v_prediction"] = Field("v_prediction", description="What the network predicts: the noise, as in the paper, or v, noise and picture mixed.")
+    beta_schedule: Literal["linear", "cosine", "sigmoid"] = Field(
+        "cosine", description="How the noise grows with t: linear as in the paper; cosine is gentler on small pictures, sigmoid suits large ones."
+    )
+    zero_terminal_snr: bool = Field(False, description="Leave no trace of the picture at the last step, so that very dark and very bright pictures come out right.")
+    prediction_type: Literal["epsilon", "x_start", "v_prediction"] = Field(
+        "v_prediction", description="What the network predicts: the noise, as in the paper, the picture, or v, noise and picture mixed."
+    )
+    timestep_sampling: Literal["uniform", "lognormal"] = Field(
+        "uniform", description="Which t are trained: all alike, as in the paper, or medium noise more often, as in EDM (Karras et al. 2022)."
+    )
     loss_weighting: Literal["simple", "min_snr"] = Field(
         "min_snr", description="simple: the paper's loss, all noise levels alike; min_snr: easy levels count less, so it learns faster."
     )
     min_snr_gamma: float = Field(5.0, gt=0, le=100, description="Where Min-SNR cuts off the signal-to-noise ratio.")
-    variance_type: Literal["fixedlarge", "fixedsmall"] = Field("fixedsmall", description="Variance of the reverse step: beta (fixedlarge) or the posterior's (fixedsmall).")
+    variance_type: Literal["fixedlarge", "fixedsmall", "learned"] = Field(
+        "fixedsmall", description="Variance of the reverse step: beta (fixedlarge), the posterior's (fixedsmall), or between the two where the network says (learned)."
+    )
     clip_x_start: bool = Field(True, description="Keep the predicted picture within the range of real pixels at each sampling step.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.zero_terminal_snr and self.prediction_type == "epsilon":
+            raise ValueError("diffusion.zero_terminal_snr needs another prediction_type than epsilon: from pure noise no picture can be told by its noise")
+        return self
 
 
 class ModelConfig(Settings):
@@ -98,6 +114,7 @@ class TrainConfig(Settings):
     total_steps: int | None = Field(None, ge=1, description="Where training ends by itself; empty: it goes on until it is stopped.")
     decay_share: float = Field(0.4, ge=0, le=1, description="Last part of a run with a planned end over which the learning rate falls to 0.")
     grad_clip: float = Field(1.0, gt=0, le=1000, description="Largest gradient norm; larger ones are scaled down to it.")
+    immiscible: bool = Field(False, description="Within a batch, give each picture the noise nearest to it (Li et al. 2024); the network may learn faster.")
     ema_decay: float = Field(0.998, ge=0, lt=1, description="Memory of the averaged weights that pictures are made with; it grows to this from 0 as training goes on.")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto takes bfloat16 where the device computes it natively.")
     checkpoint_seconds: float = Field(120.0, gt=0, le=86_400, description="Time between saves.")

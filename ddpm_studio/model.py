@@ -51,7 +51,7 @@ class Model:
         file = find_model(path_or_name)
         config, notes = read_header(file)
         with torch.device("meta"):
-            net = UNet(config.model, config.data.channels)
+            net = UNet.of(config)
         try:
             weights = load_file(file)
         except SafetensorError:

@@ -78,7 +78,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     diffuse.add_argument("image", metavar="IMAGE")
     diffuse.add_argument("--out", required=True, metavar="FILE", help="PNG to write.")
     diffuse.add_argument("--timesteps", default="0:999:10", metavar="LIST", help="first:last:count (0:999:10).")
-    diffuse.add_argument("--beta-schedule", choices=("linear", "cosine"), default="linear", help="Noise schedule (linear, as in the paper).")
+    diffuse.add_argument("--beta-schedule", choices=("linear", "cosine", "sigmoid"), default="linear", help="Noise schedule (linear, as in the paper).")
     diffuse.add_argument("--image-size", type=within(int, 8, 512), default=64, metavar="N", help="Side of the pictures (64).")
     diffuse.add_argument("--seed", type=within(int, 0, 2**31 - 1), default=0, metavar="N", help="Seed of the noise (0).")
     diffuse.add_argument("--json", action="store_true", help="Print a JSON object.")

@@ -32,7 +32,28 @@ def cosine_beta_schedule(num_timesteps: int, s: float = 0.008) -> Tensor:
     return torch.tensor(betas, dtype=torch.float64).clamp(max=0.999)
 
 
-def make_betas(name: str, num_timesteps: int) -> Tensor:
-    """The schedule called `name` ("linear" or "cosine"); float64 [T]."""
-    schedules = {"linear": linear_beta_schedule, "cosine": cosine_beta_schedule}
-    return schedules[name](num_timesteps)
+def sigmoid_beta_schedule(num_timesteps: int, start: float = -3.0, end: float = 3.0) -> Tensor:
+    """Jabri et al. 2022, algorithm 1: alphas_cumprod falls along a sigmoid from `start` to `end`; beta at most 0.999; float64 [T]."""
+    u = torch.linspace(start, end, num_timesteps + 1, dtype=torch.float64).sigmoid()
+    alphas_cumprod = (u[-1] - u) / (u[-1] - u[0])
+    return (1 - alphas_cumprod[1:] / alphas_cumprod[:-1]).clamp(max=0.999)
+
+
+def rescale_zero_terminal_snr(betas: Tensor) -> Tensor:
+    """Lin et al. 2024, algorithm 1: shift and scale sqrt(alphas_cumprod) so that x_T is nothing but noise; float64 [T].
+
+    The first timestep keeps its noise, the last beta becomes 1.
+    """
+    roots = (1 - betas).cumprod(0).sqrt()
+    roots = (roots - roots[-1]) * (roots[0] / (roots[0] - roots[-1]))
+    alphas_cumprod = roots.square()
+    return 1 - torch.cat([alphas_cumprod[:1], alphas_cumprod[1:] / alphas_cumprod[:-1]])
+
+
+SCHEDULES = {"linear": linear_beta_schedule, "cosine": cosine_beta_schedule, "sigmoid": sigmoid_beta_schedule}
+
+
+def make_betas(name: str, num_timesteps: int, zero_terminal_snr: bool = False) -> Tensor:
+    """The schedule called `name` (a key of SCHEDULES); float64 [T]."""
+    betas = SCHEDULES[name](num_timesteps)
+    return rescale_zero_terminal_snr(betas) if zero_terminal_snr else betas

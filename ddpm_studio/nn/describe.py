@@ -20,7 +20,7 @@ _KINDS: dict[type[nn.Module], str] = {ResBlock: "res", AttentionBlock: "attentio
 def describe_network(config: RunConfig) -> NetworkInfo:
     """Run the network of `config` on the meta device, where tensors have shapes but no memory."""
     with torch.device("meta"):
-        net = UNet(config.model, config.data.channels).eval()
+        net = UNet.of(config).eval()
         size = config.data.image_size
         x = torch.empty(1, config.data.channels, size, size)
         t = torch.zeros(1, dtype=torch.int64)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ddpm_studio.config import ModelConfig
+    from ddpm_studio.config import ModelConfig, RunConfig
 
 
 def timestep_embedding(t: Tensor, channels: int) -> Tensor:
@@ -147,9 +147,9 @@ class Level(nn.Module):
 
 
 class UNet(nn.Module):
-    """Predicts the noise (or v) in x_t; `cond` is not used yet."""
+    """Predicts the noise (or x_0, or v) in x_t, and with `learns_variance` C channels more; `cond` is not used yet."""
 
-    def __init__(self, config: ModelConfig, image_channels: int) -> None:
+    def __init__(self, config: ModelConfig, image_channels: int, learns_variance: bool = False) -> None:
         super().__init__()
         self.config = config
         self.stem_patch = config.stem_patch
@@ -189,10 +189,15 @@ class UNet(nn.Module):
             channels = width
 
         self.head_norm = nn.GroupNorm(config.norm_groups, channels, eps=config.norm_eps)
-        self.head = conv3x3(channels, patch_channels, scale=0)
+        self.head = conv3x3(channels, patch_channels * (2 if learns_variance else 1), scale=0)
+
+    @classmethod
+    def of(cls, config: RunConfig) -> UNet:
+        """The network that a run's settings ask for."""
+        return cls(config.model, config.data.channels, config.diffusion.variance_type == "learned")
 
     def forward(self, x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
-        """x_t float [B, C, H, W], t int64 [B] in 0 ... T-1 -> float [B, C, H, W]."""
+        """x_t float [B, C, H, W], t int64 [B] in 0 ... T-1 -> float [B, C, H, W], or [B, 2C, H, W] with a learned variance."""
         time = timestep_embedding(t, self.config.base_channels).to(x_t.dtype)
         time = F.silu(self.time2(F.silu(self.time1(time))))  # every ResBlock would begin with this SiLU
 
@@ -220,5 +225,6 @@ class UNet(nn.Module):
 
         x = self.head(F.silu(self.head_norm(x)))
         if self.input_skip is not None:
-            x = x + self.input_skip(patches, time)
+            straight = self.input_skip(patches, time)
+            x = x + F.pad(straight, (0, 0, 0, 0, 0, x.shape[1] - straight.shape[1]))  # nothing for the variance
         return F.pixel_shuffle(x, self.stem_patch)

@@ -41,8 +41,8 @@ class TrainingState:
         # Layers draw their first weights from the global generator; fork_rng gives it back to the others untouched.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.training.seed)
-            net = UNet(config.model, config.data.channels)
-        ema = UNet(config.model, config.data.channels)
+            net = UNet.of(config)
+        ema = UNet.of(config)
         ema.load_state_dict(net.state_dict())
         net = net.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]
         ema = ema.to(device=device, memory_format=memory_format).eval().requires_grad_(False)  # type: ignore[call-overload]

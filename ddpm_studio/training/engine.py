@@ -20,6 +20,7 @@ from ddpm_studio.data.batches import batch_indices, load_batch
 from ddpm_studio.data.cache import Dataset, open_dataset
 from ddpm_studio.devices import Device, choose_device
 from ddpm_studio.diffusion import codec
+from ddpm_studio.diffusion.assignment import assign_noise
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.errors import Cancelled, UserError
 from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, PreviewReady, StepDone, TrainingStarted
@@ -123,7 +124,7 @@ def _run(request: TrainRequest, config: RunConfig, dataset: Dataset, device: Dev
     state.net.train()
     while not control.stopping and (plan.fraction(state.step, state.images) or 0.0) < 1.0:
         # The batch of this step, its timesteps and its noise: all from (seed, step).
-        x_start, t, noise = draw_batch(dataset, config, state.step, device)
+        x_start, t, noise = draw_batch(dataset, config, diffusion, state.step, device)
 
         # Algorithm 1: a gradient step on the loss between the noise and the network's answer.
         learning_rate = plan.learning_rate(state.step)
@@ -175,8 +176,8 @@ def _run(request: TrainRequest, config: RunConfig, dataset: Dataset, device: Dev
     yield Finished(state.step, control.stopping)
 
 
-def draw_batch(dataset: Dataset, config: RunConfig, step: int, device: Device) -> tuple[Tensor, Tensor, Tensor]:
-    """x_start float [B, C, H, W] in [-1, 1], t int64 [B] uniform in 0 ... T-1, noise like x_start, on the device.
+def draw_batch(dataset: Dataset, config: RunConfig, diffusion: GaussianDiffusion, step: int, device: Device) -> tuple[Tensor, Tensor, Tensor]:
+    """x_start float [B, C, H, W] in [-1, 1], t int64 [B] in 0 ... T-1, noise like x_start, on the device.
 
     A function of (seed, step) alone, drawn on the CPU: the same on every device and after every resume.
     """
@@ -186,8 +187,10 @@ def draw_batch(dataset: Dataset, config: RunConfig, step: int, device: Device) -
     if config.data.flip:
         mirrored = torch.rand(len(pixels), generator=generator) < 0.5
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
-    t = torch.randint(config.diffusion.num_timesteps, (len(pixels),), generator=generator)
+    t = diffusion.draw_timesteps(len(pixels), generator)
     noise = torch.randn(pixels.shape, generator=generator)
+    if settings.immiscible:
+        noise = assign_noise(codec.encode(pixels), noise)
     x_start = codec.encode(pixels.to(device.torch, non_blocking=True)).contiguous(memory_format=device.memory_format)
     return x_start, t.to(device.torch, non_blocking=True), noise.to(device.torch, non_blocking=True).contiguous(memory_format=device.memory_format)
 

@@ -167,8 +167,8 @@ def test_what_is_not_finite_is_not_saved_between_reports(run: Run, data: Path, m
     """The noise goes bad after the first report; a save is asked for before the next one is due."""
     good = engine.draw_batch
 
-    def bad(dataset: Any, config: Any, step: int, device: Any) -> Any:
-        x_start, t, noise = good(dataset, config, step, device)
+    def bad(dataset: Any, config: Any, diffusion: Any, step: int, device: Any) -> Any:
+        x_start, t, noise = good(dataset, config, diffusion, step, device)
         return x_start, t, noise * float("nan") if step >= 2 else noise
 
     monkeypatch.setattr(engine, "draw_batch", bad)
