@@ -76,14 +76,20 @@ class ModelConfig(Settings):
     num_res_blocks: int = Field(1, ge=1, le=8, description="Residual blocks per level on the way down; one more on the way up.")
     attention: Switches = Field((False, True, False), description="Self-attention after the residual blocks, for each level.")
     middle_attention: bool = Field(True, description="Self-attention between the two middle blocks.")
-    num_heads: int = Field(1, ge=1, le=16, description="Heads of each attention.")
+    num_heads: int = Field(1, ge=1, le=64, description="Heads of each attention.")
+    attention_patch: Literal[1, 2, 4] = Field(1, description="Side of the patch of a feature map that is one token of attention: 1 is every pixel; 2 or 4 make it cheaper.")
+    attention_norm: bool = Field(True, description="Normalise before each attention; some networks that can be imported do not.")
     stem_patch: Literal[1, 2, 4] = Field(2, description="Pictures enter the network folded into patches of this side: 2 or 4 make it much faster.")
     downsample: Literal["conv", "average"] = Field("conv", description="How a level is halved: strided convolution or averaging.")
     downsample_padding: Literal["symmetric", "asymmetric"] = Field("symmetric", description="Padding of the strided convolution; the paper pads right and bottom only.")
     upsample: Literal["nearest", "transposed"] = Field("nearest", description="How a level is doubled: nearest neighbour and convolution, or transposed convolution.")
+    up_narrowing: Literal["after", "before"] = Field(
+        "after", description="Where the way up takes on the width of the next level: after doubling, as in the paper, or before it, as in the annotated network."
+    )
     input_skip: bool = Field(True, description="A linear path from the noisy picture straight to the answer; the network learns several times faster.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of activations dropped in each residual block; 0.1 helps small sets against copying.")
     norm_groups: int = Field(8, ge=1, le=64, description="Groups of the group normalisation.")
+    head_norm_groups: int | None = Field(None, ge=1, le=64, description="Groups of the normalisation before the last convolution; empty: as many as everywhere.")
     norm_eps: float = Field(1e-5, gt=0, le=1e-2, description="Small number that keeps the normalisation from dividing by zero.")
 
     @model_validator(mode="after")
@@ -96,7 +102,14 @@ class ModelConfig(Settings):
                 raise ValueError(f"model.norm_groups must divide the channels of each level; {self.norm_groups} does not divide {channels}")
             if channels % self.num_heads:
                 raise ValueError(f"model.num_heads must divide the channels of each level; {self.num_heads} does not divide {channels}")
+        if self.head_norm_groups and self.head_channels % self.head_norm_groups:
+            raise ValueError(f"model.head_norm_groups must divide the channels before the last convolution; {self.head_norm_groups} does not divide {self.head_channels}")
         return self
+
+    @property
+    def head_channels(self) -> int:
+        """How many channels the last convolution finds."""
+        return self.base_channels * (1 if self.up_narrowing == "before" else self.channel_mults[0])
 
     @property
     def size_factor(self) -> int:
@@ -140,6 +153,11 @@ class RunConfig(Settings):
             below, above = size // factor * factor, math.ceil(size / factor) * factor
             nearest = " or ".join(str(s) for s in dict.fromkeys((below, above)) if s >= 8)
             raise ValueError(f"data.image_size must be divisible by {factor} for this network; {size} is not, {nearest} is")
+        levels, patch = len(self.model.channel_mults), self.model.attention_patch
+        for i in range(levels):
+            side = size // self.model.stem_patch // 2**i
+            if side % patch and (self.model.attention[i] or (self.model.middle_attention and i == levels - 1)):
+                raise ValueError(f"model.attention_patch {patch} does not divide the {side} x {side} feature map of level {i + 1}, which has attention")
         return self
 
     def with_changes(self, changes: dict[str, Any]) -> RunConfig:

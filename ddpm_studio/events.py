@@ -182,6 +182,8 @@ class BlockInfo:
     parameters: int
     gmacs: float
     """Billions of multiply-adds for one picture, forward."""
+    tokens: int = 0
+    """How many vectors an attention block compares with each other; 0 for all other blocks."""
 
 
 @dataclass(frozen=True, slots=True)

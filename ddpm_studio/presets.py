@@ -36,12 +36,13 @@ PRESETS: dict[str, RunConfig] = {
         model=ModelConfig(base_channels=128, channel_mults=(1, 2, 3, 4), num_res_blocks=2, attention=(False, False, True, False), stem_patch=1, norm_groups=32, dropout=0.1),
         training=TrainConfig(batch_size=64, learning_rate=2e-4, warmup_steps=1000, ema_decay=0.9998),
     ),
-    "article-32": RunConfig(
-        preset="article-32",
+    "annotated": RunConfig(
+        preset="annotated",
         diffusion=PAPER_DIFFUSION,
+        # Widths 64, 128, 128, 256 (the implementation multiplies its multipliers up to 1024) and attention at 16 x 16 (there at 4 x 4).
         model=ModelConfig(
-            base_channels=64, channel_mults=(1, 2, 4, 8), num_res_blocks=2, attention=(False, False, True, True), stem_patch=1,
-            downsample="conv", upsample="transposed", dropout=0.1, norm_groups=32, input_skip=False,
+            base_channels=64, channel_mults=(1, 2, 2, 4), num_res_blocks=2, attention=(False, True, False, False), stem_patch=1,
+            downsample="conv", downsample_padding="symmetric", upsample="transposed", up_narrowing="before", dropout=0.1, norm_groups=32, input_skip=False,
         ),
         training=TrainConfig(batch_size=64, learning_rate=2e-4, warmup_steps=1000, ema_decay=0.999),
     ),
@@ -54,6 +55,16 @@ PRESETS: dict[str, RunConfig] = {
         ),
         training=TrainConfig(batch_size=128, learning_rate=2e-4, warmup_steps=5000, total_steps=800_000, decay_share=0.0, ema_decay=0.9999),
     ),
+    "paper-256": RunConfig(
+        preset="paper-256",
+        data=DataConfig(image_size=256),
+        diffusion=PAPER_DIFFUSION.model_copy(update={"variance_type": "fixedsmall"}),
+        model=ModelConfig(
+            base_channels=128, channel_mults=(1, 1, 2, 2, 4, 4), num_res_blocks=2, attention=(False, False, False, False, True, False), stem_patch=1,
+            downsample="conv", downsample_padding="asymmetric", upsample="nearest", dropout=0.0, norm_groups=32, norm_eps=1e-6, input_skip=False,
+        ),
+        training=TrainConfig(batch_size=64, learning_rate=2e-5, warmup_steps=5000, total_steps=500_000, decay_share=0.0, ema_decay=0.9999),
+    ),
 }
 
 DESCRIPTIONS: dict[str, str] = {
@@ -63,8 +74,9 @@ DESCRIPTIONS: dict[str, str] = {
     "small-64": "64 x 64 for Apple GPUs and small NVIDIA cards.",
     "base-32": "32 x 32 for a GPU.",
     "base-64": "64 x 64 for a large GPU.",
-    "article-32": "The U-Net as the article draws it: strided convolution down, transposed convolution up.",
+    "annotated": "The U-Net of the article and its annotated implementation: strided convolution down, transposed convolution up.",
     "paper-cifar10": "Exactly the network and recipe of Ho et al. 2020 for CIFAR-10: days on a GPU.",
+    "paper-256": "Exactly the network and recipe of Ho et al. 2020 for faces of 256 x 256: weeks on a large GPU.",
 }
 
 

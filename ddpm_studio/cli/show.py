@@ -78,8 +78,9 @@ def network_text(network: NetworkInfo) -> str:
     def shape(numbers: tuple[int, ...]) -> str:
         return " x ".join(str(n) for n in (*numbers[1:], numbers[0]))
 
-    lines = [f"{'block':28}{'kind':12}{'in (H x W x C)':>18}{'out':>18}{'parameters':>14}{'MMAC':>10}"]
+    lines = [f"{'block':28}{'kind':12}{'in (H x W x C)':>18}{'out':>18}{'parameters':>14}{'MMAC':>10}{'tokens':>8}"]
     for block in network.blocks:
-        lines.append(f"{block.name:28}{block.kind:12}{shape(block.in_shape):>18}{shape(block.out_shape):>18}{block.parameters:>14,}{1000 * block.gmacs:>10.1f}")
+        line = f"{block.name:28}{block.kind:12}{shape(block.in_shape):>18}{shape(block.out_shape):>18}{block.parameters:>14,}{1000 * block.gmacs:>10.1f}"
+        lines.append(line + (f"{block.tokens:>8,}" if block.tokens else ""))
     lines.append(f"{'all':28}{'':12}{'':18}{'':18}{network.parameters:>14,}{1000 * network.gmacs:>10.1f}")
     return "\n".join(lines)

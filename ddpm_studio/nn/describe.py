@@ -31,6 +31,8 @@ def describe_network(config: RunConfig) -> NetworkInfo:
     def watch(name: str, kind: str) -> Any:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             found[name] = {"kind": kind, "in_shape": tuple(inputs[0].shape[1:]), "out_shape": tuple(output.shape[1:]), "parameters": sum(p.numel() for p in module.parameters())}
+            if isinstance(module, AttentionBlock):
+                found[name]["tokens"] = inputs[0][0, 0].numel() // module.patch**2
 
         return hook
 

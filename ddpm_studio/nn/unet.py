@@ -67,23 +67,27 @@ class ResBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Self-attention among all pixels of a feature map; its output layer starts at zero."""
+    """Self-attention among all tokens of a feature map: its pixels, or patches of P x P pixels. Its output layer starts at zero."""
 
     def __init__(self, channels: int, config: ModelConfig) -> None:
         super().__init__()
-        self.num_heads = config.num_heads
-        self.norm = nn.GroupNorm(config.norm_groups, channels, eps=config.norm_eps)
-        self.query_key_value = initialise(nn.Conv2d(channels, 3 * channels, 1))
-        self.out = initialise(nn.Conv2d(channels, channels, 1), scale=0)
+        self.num_heads, self.patch = config.num_heads, config.attention_patch
+        self.norm: nn.Module = nn.GroupNorm(config.norm_groups, channels, eps=config.norm_eps) if config.attention_norm else nn.Identity()
+        # Folding P x P pixels into one vector and projecting it to C channels is a convolution with stride P. Tokens as wide
+        # as C keep the projections as cheap as those of pixels, while the attention itself costs P^4 times less; tokens of
+        # C P^2 channels would make the projections P^2 times dearer.
+        self.query_key_value = initialise(nn.Conv2d(channels, 3 * channels, self.patch, stride=self.patch))
+        self.out = initialise(nn.Conv2d(channels, channels * self.patch**2, 1), scale=0)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> the same."""
         batch, channels, height, width = x.shape
+        rows, columns = height // self.patch, width // self.patch
         qkv = self.query_key_value(self.norm(x))
-        # [B, 3C, H, W] -> three of [B, heads, H*W, C / heads]
-        query, key, value = qkv.view(batch, 3, self.num_heads, channels // self.num_heads, height * width).transpose(3, 4).unbind(1)
+        # [B, 3C, H/P, W/P] -> three of [B, heads, tokens, C / heads]
+        query, key, value = qkv.view(batch, 3, self.num_heads, channels // self.num_heads, rows * columns).transpose(3, 4).unbind(1)
         mixed = F.scaled_dot_product_attention(query, key, value)
-        return cast("Tensor", x + self.out(mixed.transpose(2, 3).reshape(batch, channels, height, width)))
+        return x + F.pixel_shuffle(self.out(mixed.transpose(2, 3).reshape(batch, channels, rows, columns)), self.patch)
 
 
 class Downsample(nn.Module):
@@ -163,17 +167,18 @@ class UNet(nn.Module):
         self.stem = conv3x3(patch_channels, channels)
         self.input_skip = InputSkip(patch_channels, time_channels) if config.input_skip else None
 
-        def level(in_channels: list[int], out_channels: int, attention: bool, resample: nn.Module | None) -> Level:
-            blocks = [ResBlock(width, out_channels, time_channels, config) for width in in_channels]
-            return Level(blocks, [AttentionBlock(out_channels, config) for _ in blocks] if attention else None, resample)
+        def level(inputs: list[int], outputs: list[int], attention: bool, resample: nn.Module | None) -> Level:
+            blocks = [ResBlock(before, after, time_channels, config) for before, after in zip(inputs, outputs, strict=True)]
+            return Level(blocks, [AttentionBlock(after, config) for after in outputs] if attention else None, resample)
 
         # Down. `skips` lists the channels of all that the way up will find again.
         self.down = nn.ModuleList()
         skips = [channels]
         for i, width in enumerate(widths):
             last = i == len(widths) - 1
-            self.down.append(level([channels] + [width] * (config.num_res_blocks - 1), width, config.attention[i], None if last else Downsample(width, config)))
-            skips += [width] * config.num_res_blocks + ([] if last else [width])
+            outputs = [width] * config.num_res_blocks
+            self.down.append(level([channels, *outputs[1:]], outputs, config.attention[i], None if last else Downsample(width, config)))
+            skips += outputs + ([] if last else [width])
             channels = width
 
         # Middle.
@@ -185,10 +190,10 @@ class UNet(nn.Module):
         self.up = nn.ModuleList()
         for i, width in reversed(list(enumerate(widths))):
             inputs = [(channels if j == 0 else width) + skips.pop() for j in range(config.num_res_blocks + 1)]
-            self.up.append(level(inputs, width, config.attention[i], Upsample(width, config) if i else None))
-            channels = width
+            channels = [config.base_channels, *widths][i] if config.up_narrowing == "before" else width
+            self.up.append(level(inputs, [width] * config.num_res_blocks + [channels], config.attention[i], Upsample(channels, config) if i else None))
 
-        self.head_norm = nn.GroupNorm(config.norm_groups, channels, eps=config.norm_eps)
+        self.head_norm = nn.GroupNorm(config.head_norm_groups or config.norm_groups, channels, eps=config.norm_eps)
         self.head = conv3x3(channels, patch_channels * (2 if learns_variance else 1), scale=0)
 
     @classmethod

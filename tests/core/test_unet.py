@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ddpm_studio.config import ModelConfig
+from ddpm_studio.errors import UserError
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.ema import ema_decay_at, ema_update
 from ddpm_studio.nn.unet import AttentionBlock, ResBlock, UNet, timestep_embedding
@@ -18,6 +19,26 @@ def test_paper_cifar10_has_the_papers_size() -> None:
     network = describe_network(PRESETS["paper-cifar10"])
     assert network.parameters == 35_746_307
     assert network.gmacs == pytest.approx(6.2, abs=0.05)
+
+
+def test_paper_256_has_the_papers_size() -> None:
+    config = PRESETS["paper-256"]
+    network = describe_network(config)
+    assert network.parameters == 113_673_219
+    assert network.gmacs == pytest.approx(248.5, abs=0.05)
+    assert {block.in_shape[1:] for block in network.blocks if block.kind == "attention"} == {(16, 16), (8, 8)}
+    assert (config.model.dropout, config.training.batch_size, config.training.learning_rate) == (0.0, 64, 2e-5)
+
+
+def test_the_annotated_network_is_that_of_the_article_without_its_slips() -> None:
+    config = PRESETS["annotated"]
+    blocks = {block.name: block for block in describe_network(config).blocks}
+    assert [blocks[f"down.{i}.blocks.1"].out_shape[0] for i in range(4)] == [64, 128, 128, 256]
+    assert blocks["down.1.attention.0"].tokens == 256
+    assert blocks["up.0.resample"].in_shape == (128, 4, 4)
+    assert config.model.attention_norm
+    assert config.data.flip
+    assert config.training.ema_decay > 0.99
 
 
 def test_tiny_32_costs_little_more_than_half_a_gigaflop() -> None:
@@ -48,6 +69,7 @@ def test_presets_describe_themselves(name: str) -> None:
         ModelConfig(),
         ModelConfig(stem_patch=1, downsample="average", upsample="transposed", channel_mults=(1, 2), attention=(True, True)),
         ModelConfig(stem_patch=4, num_heads=4, middle_attention=False, downsample_padding="asymmetric", dropout=0.3),
+        ModelConfig(attention_patch=2, num_heads=2, attention_norm=False, up_narrowing="before", head_norm_groups=4, channel_mults=(2, 2, 4)),
     ],
 )
 @pytest.mark.parametrize("channels", [1, 3])
@@ -78,6 +100,38 @@ def test_attention_switches() -> None:
     assert count(ModelConfig(attention=(False, False, False), middle_attention=False)) == 0
     assert count(ModelConfig(attention=(False, False, False))) == 1
     assert count(ModelConfig(attention=(False, True, False))) == 1 + 1 + 2
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("patch", "heads"), [(1, 1), (2, 1), (2, 4), (4, 2)])
+def test_attention_among_patches(patch: int, heads: int) -> None:
+    """Fold, one linear layer for queries, keys and values, attend, another linear layer, unfold: written out with vectors."""
+    block = AttentionBlock(16, ModelConfig(attention_patch=patch, num_heads=heads)).double()
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    x = torch.randn(2, 16, 8, 12, dtype=torch.float64)
+    tokens = torch.nn.functional.unfold(block.norm(x), patch, stride=patch).transpose(1, 2)  # [B, tokens, 16 * patch^2]
+    assert tokens.shape[1] == 8 * 12 // patch**2
+    weight, bias = block.query_key_value.weight.flatten(1), block.query_key_value.bias
+    query, key, value = (part.unflatten(2, (heads, -1)).transpose(1, 2) for part in (tokens @ weight.T + bias).chunk(3, dim=2))
+    shares = (query @ key.transpose(2, 3) / (16 / heads) ** 0.5).softmax(dim=3)
+    answer = (shares @ value).transpose(1, 2).flatten(2) @ block.out.weight.flatten(1).T + block.out.bias
+    torch.testing.assert_close(block(x), x + torch.nn.functional.fold(answer.transpose(1, 2), (8, 12), patch, stride=patch))
+
+
+def test_patches_make_attention_cheaper_and_must_fit() -> None:
+    def attention(patch: int) -> tuple[int, float]:
+        block = next(block for block in describe_network(PRESETS["paper-cifar10"].with_changes({"model.attention_patch": patch})).blocks if block.kind == "attention")
+        return block.tokens, block.gmacs
+
+    assert [attention(patch)[0] for patch in (1, 2, 4)] == [256, 64, 16]
+    # The projections stay; among T tokens of C channels the attention itself costs 2 T^2 C.
+    assert attention(1)[1] - attention(2)[1] == pytest.approx(2 * (256**2 - 64**2) * 256 / 1e9, rel=1e-3)
+    with pytest.raises(UserError, match=r"model.attention_patch 4 does not divide the 2 x 2 feature map of level 5, which has attention"):
+        PRESETS["paper-cifar10"].with_changes({"model.channel_mults": (1, 2, 2, 2, 2), "model.attention": (False,) * 5, "model.attention_patch": 4})
+    PRESETS["paper-cifar10"].with_changes(
+        {"model.channel_mults": (1, 2, 2, 2, 2), "model.attention": (True, False, False, False, False), "model.middle_attention": False, "model.attention_patch": 4}
+    )
 
 
 def test_timestep_embedding_is_sines_then_cosines() -> None:
