@@ -37,6 +37,11 @@ class DataConfig(Settings):
     background: Literal["white", "black", "grey"] = Field("white", description="What shows through where a picture is transparent.")
     flip: bool = Field(True, description="Mirror half of the pictures left to right while training. Switch off for letters and text.")
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the pictures."""
+        return self.image_size, self.image_size, self.channels
+
 
 class DiffusionConfig(Settings):
     """The noise that is added, and what the network is asked to find."""

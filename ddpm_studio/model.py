@@ -19,16 +19,18 @@ from torch import Tensor
 
 from ddpm_studio.config import RunConfig
 from ddpm_studio.diffusion import codec
-from ddpm_studio.diffusion.gaussian import GaussianDiffusion
+from ddpm_studio.diffusion.gaussian import GaussianDiffusion, Network
+from ddpm_studio.diffusion.guidance import Autoguided
 from ddpm_studio.diffusion.interpolation import mix
-from ddpm_studio.diffusion.sampling import SAMPLE_LOOPS, SampleStep, sampler_timesteps
+from ddpm_studio.diffusion.sampling import SAMPLE_LOOPS, SampleStep
+from ddpm_studio.diffusion.spacing import sampler_timesteps
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Images
 from ddpm_studio.files import replace_atomically
 from ddpm_studio.models import FORMAT_VERSION, find_model, read_header
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.randomness import ImageNoise
-from ddpm_studio.requests import NoiseMode, Sampler
+from ddpm_studio.requests import NoiseMode, Sampler, Spacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +99,29 @@ class Model:
         source = ImageNoise(seeds)
         return source.draw(torch.empty(len(seeds), data.channels, data.image_size, data.image_size, device=self.device)), source
 
-    def timesteps(self, sampler: Sampler, steps: int | None = None, start: int | None = None) -> list[int]:
-        """The timesteps of a walk from `start` (T-1 by default) down to 0 in `steps` network calls (all of them by default)."""
-        return sampler_timesteps(sampler, self.diffusion, self.diffusion.num_timesteps - 1 if start is None else start, steps)
+    def timesteps(self, sampler: Sampler, steps: int | None = None, start: int | None = None, spacing: Spacing = "auto") -> list[int]:
+        """The timesteps of a walk from `start` (pure noise by default) to the picture in `steps` steps (all timesteps by default).
 
-    def sample_steps(self, x_t: Tensor, source: ImageNoise, sampler: Sampler, timesteps: Sequence[int], eta: float = 0.0) -> Iterator[SampleStep]:
-        """All steps from x_t, which belongs to the first of the timesteps, to pictures."""
-        return SAMPLE_LOOPS[sampler](self.diffusion, self.net, x_t, timesteps, source.draw, eta)
+        A walk that starts at a given noisy picture has its first stop there, however the rest is spread.
+        """
+        if start is None:
+            return sampler_timesteps(sampler, self.diffusion, self.diffusion.num_timesteps - 1, steps, spacing)
+        return [start, *sampler_timesteps(sampler, self.diffusion, start, steps, spacing)[1:]]
+
+    def sample_steps(self, x_t: Tensor, source: ImageNoise, sampler: Sampler, timesteps: Sequence[int], eta: float = 0.0, network: Network | None = None) -> Iterator[SampleStep]:
+        """All steps from x_t, which belongs to the first of the timesteps, to pictures; `network` stands in for the model's own (guidance)."""
+        return SAMPLE_LOOPS[sampler](self.diffusion, network or self.net, x_t, timesteps, source.draw, eta)
+
+    def guided_by(self, guide: Model, weight: float) -> Network:
+        """This model's network, guided by a worse one (autoguidance). Raises UserError when the two do not speak of the same noise."""
+
+        def terms(config: RunConfig) -> tuple[object, ...]:
+            diffusion = config.diffusion
+            return config.data.shape, diffusion.num_timesteps, diffusion.beta_schedule, diffusion.zero_terminal_snr, diffusion.prediction_type
+
+        if terms(guide.config) != terms(self.config):
+            raise UserError("The guide is a model of another kind.", "It must have the same picture size, schedule and prediction type, as an earlier state of the same run has.")
+        return Autoguided(self.net, guide.net, weight)
 
     def sample(self, seeds: Sequence[int], sampler: Sampler = "ddim", steps: int | None = 50, x_T: Tensor | None = None, eta: float = 0.0) -> Images:
         """Pictures uint8 [N, H, W, C], one for each seed; `steps` None: all T. With x_T the walk begins at that noise."""

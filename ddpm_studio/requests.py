@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -10,8 +10,10 @@ from ddpm_studio.config import RunConfig
 from ddpm_studio.events import Images
 from ddpm_studio.runs import Run
 
-Sampler = Literal["ddpm", "ddim", "dpmpp-2m"]
+Sampler = Literal["ddpm", "ddim", "dpmpp-2m", "unipc", "heun"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
+Spacing = Literal["auto", "log_snr", "linspace", "leading", "trailing"]
+SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
 NoiseMode = Literal["independent", "shared", "slerp"]
 NOISE_MODES: tuple[NoiseMode, ...] = get_args(NoiseMode)
 
@@ -34,66 +36,75 @@ class TrainRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class SampleRequest:
-    """Pictures from noise; picture i uses seed + i."""
+class Walk:
+    """A model, and how to get from noise to pictures with it: part of every request that makes some."""
 
     model: str | Path
-    count: int = 16
+    _: KW_ONLY
     sampler: Sampler = "dpmpp-2m"
-    steps: int = 25
+    steps: int | None = 25
+    """None: every timestep."""
+    spacing: Spacing = "auto"
+    """How the steps are spread over the timesteps; auto: as suits the sampler."""
     eta: float = 0.0
     """Only for ddim: 0 is deterministic, 1 as noisy as the ancestral sampler."""
+    guide: str | Path | None = None
+    """A worse model of the same kind to guide by (autoguidance), such as an earlier state of the same run."""
+    guidance: float = 2.0
+    """How far to go from the guide's answer through the model's own: 1 is the model alone. Only with a guide."""
     seed: int = 0
     device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest(Walk):
+    """Pictures from noise; picture i uses seed + i."""
+
+    count: int = 16
     frames: int = 12
     """How many columns of the filmstrip to report."""
 
 
 @dataclass(frozen=True, slots=True)
-class BlendRequest:
+class BlendRequest(Walk):
     """Two pictures are noised to `timestep`, mixed at each lambda, and denoised."""
 
-    model: str | Path
     image_a: Images
     """uint8 [H, W, C], already of the model's size and channels (`imaging.fit`)."""
     image_b: Images
     lams: tuple[float, ...] = (0.5,)
     timestep: int = 500
     noise: NoiseMode = "independent"
-    sampler: Sampler = "ddim"
-    steps: int = 25
-    eta: float = 0.0
-    seed: int = 0
-    device: str = "auto"
     quick: bool = False
     """True for a preview while the slider moves; only passed on to the answer."""
+    sampler: Sampler = field(default="ddim", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class DenoiseRequest:
+class DenoiseRequest(Walk):
     """A picture is noised to `timestep` `count` times and denoised (or only denoised, when it is noisy already)."""
 
-    model: str | Path
     image: Images
     timestep: int = 500
     count: int = 1
     already_noisy: bool = False
-    sampler: Sampler = "ddpm"
-    steps: int | None = None
-    """None: every timestep down from `timestep`."""
-    eta: float = 0.0
-    seed: int = 0
-    device: str = "auto"
     frames: int = 12
+    sampler: Sampler = field(default="ddpm", kw_only=True)
+    steps: int | None = field(default=None, kw_only=True)
 
 
-def recipe(request: SampleRequest | BlendRequest | DenoiseRequest, **more: Any) -> dict[str, Any]:
+def recipe(request: Walk, **more: Any) -> dict[str, Any]:
     """What to store in a picture so that it can be made again; pictures and paths are left out."""
     from ddpm_studio import __version__
 
-    left_out = {"model", "image", "image_a", "image_b", "device", "frames", "quick", "lams"} | (set() if request.sampler == "ddim" else {"eta"})
-    fields = {name: getattr(request, name) for name in request.__dataclass_fields__ if name not in left_out}
-    return {"made_by": f"DDPM Studio {__version__}", "kind": type(request).__name__.removesuffix("Request").lower(), "model": model_name(request.model), **fields, **more}
+    left_out = {"model", "image", "image_a", "image_b", "device", "frames", "quick", "lams"}
+    left_out |= set() if request.sampler == "ddim" else {"eta"}
+    left_out |= set() if request.spacing != "auto" else {"spacing"}
+    left_out |= set() if request.guide else {"guide", "guidance"}
+    facts = {name: getattr(request, name) for name in request.__dataclass_fields__ if name not in left_out}
+    if request.guide:
+        facts["guide"] = model_name(request.guide)
+    return {"made_by": f"DDPM Studio {__version__}", "kind": type(request).__name__.removesuffix("Request").lower(), "model": model_name(request.model), **facts, **more}
 
 
 def model_name(model: str | Path) -> str:

@@ -12,7 +12,7 @@ from ddpm_studio import __version__, paths
 from ddpm_studio.cli.flags import Parser, add_setting_flags, within
 from ddpm_studio.errors import Cancelled, UserError, as_user_error
 from ddpm_studio.presets import PRESETS
-from ddpm_studio.requests import NOISE_MODES, SAMPLERS
+from ddpm_studio.requests import NOISE_MODES, SAMPLERS, SPACINGS
 
 DESCRIPTION = """Train, watch and use denoising diffusion models on your own pictures.
 
@@ -101,8 +101,11 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
 def _sampling_flags(parser: argparse.ArgumentParser, sampler: str) -> None:
     parser.add_argument("--sampler", choices=SAMPLERS, default=sampler, help=f"How to walk from noise to picture ({sampler}).")
-    parser.add_argument("--steps", type=within(int, 1), default=None, metavar="N", help="Network calls per picture (ddpm: all timesteps, others: 25).")
+    parser.add_argument("--steps", type=within(int, 1), default=None, metavar="N", help="Steps per picture (ddpm: all timesteps, others: 25); heun asks the network twice in each.")
+    parser.add_argument("--spacing", choices=SPACINGS, default="auto", help="How the steps are spread over the timesteps (auto: as suits the sampler).")
     parser.add_argument("--eta", type=within(float, 0, 1), default=0.0, metavar="E", help="Noise of ddim: 0 none, 1 as much as ddpm (0).")
+    parser.add_argument("--guide", metavar="MODEL", help="A worse model of the same kind to guide by, such as an earlier state of the run (autoguidance).")
+    parser.add_argument("--guidance", type=within(float, 0, 10), default=2.0, metavar="W", help="How far to go from the guide through the model: 1 not at all (2).")
     parser.add_argument("--seed", type=within(int, 0, 2**31 - 1), default=0, metavar="N", help="Picture i uses seed N + i (0).")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps.")
     parser.add_argument("--json", action="store_true", help="Print a JSON object.")

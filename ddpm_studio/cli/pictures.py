@@ -32,8 +32,7 @@ def generate(arguments: argparse.Namespace) -> int:
 
     config, _ = read_header(find_model(arguments.model))
     _check_places(arguments.out, arguments.grid, arguments.filmstrip)
-    steps = _steps(arguments, config.diffusion.num_timesteps)
-    request = SampleRequest(arguments.model, arguments.count, arguments.sampler, steps, arguments.eta, arguments.seed, arguments.device)
+    request = SampleRequest(arguments.model, arguments.count, **_walk(arguments, config.diffusion.num_timesteps))
     made = _drain(engine_generate(request, RunControl()))
     recipes = [recipe(request, seed=seed, count=1, model_step=made.model_step) for seed in made.seeds]
     saved = _save(made.images, [f"{seed:06d}" for seed in made.seeds], recipes, arguments.out)
@@ -55,9 +54,7 @@ def interpolate(arguments: argparse.Namespace) -> int:
     _check_places(arguments.out)
     timestep = config.diffusion.num_timesteps // 2 if arguments.timestep is None else arguments.timestep
     a, b = (_picture(path, config) for path in (arguments.a, arguments.b))
-    request = BlendRequest(
-        arguments.model, a, b, tuple(lams), timestep, arguments.noise, arguments.sampler, _steps(arguments, timestep + 1), arguments.eta, arguments.seed, arguments.device,
-    )  # fmt: skip
+    request = BlendRequest(arguments.model, a, b, tuple(lams), timestep, arguments.noise, **_walk(arguments, timestep + 1))
     made = _drain(blend(request, RunControl()))
     recipes = [recipe(request, lam=event.lam, latent_std=event.latent_std, model_step=event.model_step) for event in made.blends]
     images = np.stack([event.image for event in made.blends])
@@ -74,10 +71,8 @@ def denoise(arguments: argparse.Namespace) -> int:
 
     config, _ = read_header(find_model(arguments.model))
     _check_places(arguments.out)
-    request = DenoiseRequest(
-        arguments.model, _picture(arguments.image, config), arguments.timestep, arguments.count, arguments.already_noisy, arguments.sampler,
-        _steps(arguments, arguments.timestep + 1), arguments.eta, arguments.seed, arguments.device,
-    )  # fmt: skip
+    image = _picture(arguments.image, config)
+    request = DenoiseRequest(arguments.model, image, arguments.timestep, arguments.count, arguments.already_noisy, **_walk(arguments, arguments.timestep + 1))
     made = _drain(engine_denoise(request, RunControl()))
     recipes = [recipe(request, seed=seed, count=1, model_step=made.model_step) for seed in made.seeds]
     return _tell(arguments, _save(made.images, [f"{seed:06d}" for seed in made.seeds], recipes, arguments.out), made.seconds)
@@ -139,6 +134,12 @@ def _check_places(folder: str, *files: str | None) -> None:
     for file in files:
         if file and Path(file).suffix.lower() != ".png":
             raise UserError(f"{file!r} is not the name of a PNG.", "Pictures are written as PNG: give a name that ends in .png.")
+
+
+def _walk(arguments: argparse.Namespace, all_steps: int) -> dict[str, Any]:
+    """What `_sampling_flags` asked for, as the fields of a Walk."""
+    names = ("sampler", "spacing", "eta", "guide", "guidance", "seed", "device")
+    return {name: getattr(arguments, name) for name in names} | {"steps": _steps(arguments, all_steps)}
 
 
 def _steps(arguments: argparse.Namespace, all_steps: int) -> int:

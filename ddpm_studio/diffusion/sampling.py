@@ -1,7 +1,7 @@
 """From noise to pictures: samplers as generators that show every step.
 
-Each sampler walks down a list of timesteps, the last of which leads to the picture itself, and yields after each
-network call. At any step it knows alphas_cumprod here (`a_t`) and at the next stop (`a_s`, 1 at the end), which is all
+Each sampler walks down a list of timesteps, the last of which leads to the picture itself, and yields after each of
+them. At any step it knows alphas_cumprod here (`a_t`) and at the next stop (`a_s`, 1 at the end), which is all
 that a respaced chain needs.
 """
 
@@ -10,19 +10,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ddpm_studio.diffusion.gaussian import GaussianDiffusion, Network
+from ddpm_studio.diffusion.gaussian import GaussianDiffusion, Network, variance_share
+
+if TYPE_CHECKING:
+    from ddpm_studio.requests import Sampler
 
 DrawNoise = Callable[[Tensor], Tensor]
 """Standard normal noise in the shape of its argument."""
+SampleLoop = Callable[[GaussianDiffusion, Network, Tensor, Sequence[int], DrawNoise, float], "Iterator[SampleStep]"]
 
 
 @dataclass(frozen=True, slots=True)
 class SampleStep:
-    """One network call: its input x_t at timestep t, its estimate of x_0, and where the sampler went from there.
+    """One stop: the network's input x_t at timestep t, its estimate of x_0, and where the sampler went from there.
 
     The x_next of the last step is the sample. All float [B, C, H, W].
     """
@@ -35,45 +40,21 @@ class SampleStep:
     x_next: Tensor
 
 
-def spaced_timesteps(start: int, steps: int | None = None) -> list[int]:
-    """`steps` timesteps from `start` down to 0, both included and evenly spread; all of them without `steps`."""
-    count = start + 1 if steps is None else min(max(steps, 1), start + 1)
-    if count == 1:
-        return [start]
-    return [round(start * (1 - i / (count - 1))) for i in range(count)]
+def _answer(network: Network, x_t: Tensor, t: int) -> tuple[Tensor, Tensor]:
+    """What the network says to x_t, in the dtype of x_t, and t for each picture of the batch."""
+    batch_t = torch.full((len(x_t),), t, device=x_t.device, dtype=torch.int64)
+    return network(x_t, batch_t).to(x_t.dtype), batch_t
 
 
-LAMBDA_MIN = -5.1
-"""Where the paper's linear schedule ends; the cosine schedule goes on to -10 within its last few timesteps."""
-
-
-def lambda_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None = None) -> list[int]:
-    """`steps` timesteps from `start` down to 0, evenly spread in lambda = log(alpha / sigma), half the log of the
-    signal-to-noise ratio, as DPM-Solver++ wants them: on Gaussian data its error is then a fraction of what it is with
-    timesteps evenly spread in t. Below LAMBDA_MIN there is nothing but noise, so no stop but the first is spent there."""
-    count = start + 1 if steps is None else min(max(steps, 1), start + 1)
-    a = diffusion.alphas_cumprod[: start + 1].cpu().double()
-    lam = torch.log(a / (1 - a)) / 2
-    wanted = torch.linspace(max(float(lam[start]), LAMBDA_MIN), float(lam[0]), count, dtype=torch.float64)
-    nearest = [start, *(lam[None, :] - wanted[1:, None]).abs().argmin(dim=1).tolist()]
-    timesteps: list[int] = []
-    for i, t in enumerate(nearest):
-        # Where lambda changes fast, several stops share a t: keep them distinct, with room for those that follow.
-        highest = timesteps[-1] - 1 if timesteps else start
-        timesteps.append(max(min(t, highest), count - 1 - i))
-    return timesteps
-
-
-def sampler_timesteps(sampler: str, diffusion: GaussianDiffusion, start: int, steps: int | None = None) -> list[int]:
-    """The timesteps that suit a sampler: evenly spread in lambda for DPM-Solver++, in t for the others."""
-    return lambda_timesteps(diffusion, start, steps) if sampler == "dpmpp-2m" else spaced_timesteps(start, steps)
+def _start(diffusion: GaussianDiffusion, output: Tensor, x_t: Tensor, batch_t: Tensor) -> Tensor:
+    """The estimate of x_0 in an answer, clipped to the range of pictures if the settings say so."""
+    x_start = diffusion.predict_start(output, x_t, batch_t)
+    return x_start.clamp(-1, 1) if diffusion.config.clip_x_start else x_start
 
 
 def _predict(diffusion: GaussianDiffusion, network: Network, x_t: Tensor, t: int) -> Tensor:
-    """The network's estimate of x_0, clipped to the range of pictures if the settings say so."""
-    batch_t = torch.full((len(x_t),), t, device=x_t.device, dtype=torch.int64)
-    x_start = diffusion.predict_start(network(x_t, batch_t).to(x_t.dtype), x_t, batch_t)
-    return x_start.clamp(-1, 1) if diffusion.config.clip_x_start else x_start
+    output, batch_t = _answer(network, x_t, t)
+    return _start(diffusion, output, x_t, batch_t)
 
 
 def _stops(diffusion: GaussianDiffusion, timesteps: Sequence[int]) -> Iterator[tuple[int, int, float, float]]:
@@ -84,6 +65,11 @@ def _stops(diffusion: GaussianDiffusion, timesteps: Sequence[int]) -> Iterator[t
         yield index, t, values[index], values[index + 1]
 
 
+def _lambda(a: float) -> float:
+    """log(alpha / sigma), half the log of the signal-to-noise ratio; infinite where there is only signal or only noise."""
+    return -math.inf if a == 0 else math.inf if a == 1 else 0.5 * math.log(a / (1 - a))
+
+
 @torch.no_grad()
 def p_sample_loop(diffusion: GaussianDiffusion, network: Network, x_t: Tensor, timesteps: Sequence[int], draw: DrawNoise, eta: float = 0.0) -> Iterator[SampleStep]:
     """Ancestral sampling: Algorithm 2 of the paper, with x_0 clipped, and no noise in the step to t = 0.
@@ -91,14 +77,20 @@ def p_sample_loop(diffusion: GaussianDiffusion, network: Network, x_t: Tensor, t
     With fewer timesteps than T the same equations hold for the respaced chain. `eta` is not used.
     """
     for index, t, a_t, a_s in _stops(diffusion, timesteps):
-        x_start = _predict(diffusion, network, x_t, t)
+        output, batch_t = _answer(network, x_t, t)
+        x_start = _start(diffusion, output, x_t, batch_t)
         alpha = a_t / a_s
         beta = 1 - alpha
-        # Equation 7: the mean of q(x_s | x_t, x_0).
+        # Equation 7: the mean of q(x_s | x_t, x_0), and its variance.
         x_next = (beta * a_s**0.5 / (1 - a_t)) * x_start + ((1 - a_s) * alpha**0.5 / (1 - a_t)) * x_t
         if index < len(timesteps) - 1:
-            variance = beta if diffusion.config.variance_type == "fixedlarge" else beta * (1 - a_s) / (1 - a_t)
-            x_next = x_next + variance**0.5 * draw(x_t)
+            smallest = beta * (1 - a_s) / (1 - a_t)
+            if diffusion.config.variance_type == "learned":
+                share = variance_share(output, x_t)
+                deviation: Tensor | float = torch.exp(0.5 * (share * math.log(beta) + (1 - share) * math.log(smallest)))
+            else:
+                deviation = (beta if diffusion.config.variance_type == "fixedlarge" else smallest) ** 0.5
+            x_next = x_next + deviation * draw(x_t)
         yield SampleStep(index, len(timesteps), t, x_t, x_start, x_next)
         x_t = x_next
 
@@ -127,20 +119,82 @@ def dpmpp_2m_sample_loop(diffusion: GaussianDiffusion, network: Network, x_t: Te
     previous: tuple[Tensor, float] | None = None  # x_start and h of the step before
     for index, t, a_t, a_s in _stops(diffusion, timesteps):
         x_start = _predict(diffusion, network, x_t, t)
-        if a_s == 1.0:
-            x_next = x_start
-        else:
-            h = 0.5 * (math.log(a_s / (1 - a_s)) - math.log(a_t / (1 - a_t)))
-            estimate = x_start
-            if previous is not None:
-                last_x_start, last_h = previous
-                r = last_h / h
-                estimate = (1 + 1 / (2 * r)) * x_start - 1 / (2 * r) * last_x_start
-            shrink = math.exp(-h)
-            x_next = ((1 - a_s) / (1 - a_t)) ** 0.5 * x_t - a_s**0.5 * (shrink - 1) * estimate
-            previous = x_start, h
+        h = _lambda(a_s) - _lambda(a_t)
+        x_next = _exponential_step(x_t, a_t, a_s, h, _slope(x_start, h, previous) if a_s < 1 else x_start)
+        yield SampleStep(index, len(timesteps), t, x_t, x_start, x_next)
+        previous, x_t = (x_start, h), x_next
+
+
+def _exponential_step(x_t: Tensor, a_t: float, a_s: float, h: float, estimate: Tensor) -> Tensor:
+    """The exact solution of the diffusion ODE over a step h in lambda, if x_0 were `estimate` all the way (Lu et al. 2022, equation 9)."""
+    shrink, gain = math.sqrt((1 - a_s) / (1 - a_t)), -math.sqrt(a_s) * math.expm1(-h)
+    return shrink * x_t + gain * estimate
+
+
+def _slope(x_start: Tensor, h: float, previous: tuple[Tensor, float] | None) -> Tensor:
+    """x_0 in the middle of a step h, on the line through the estimate here and the one before."""
+    if previous is None:
+        return x_start
+    last_x_start, last_h = previous
+    return x_start + h / (2 * last_h) * (x_start - last_x_start)
+
+
+@torch.no_grad()
+def unipc_sample_loop(diffusion: GaussianDiffusion, network: Network, x_t: Tensor, timesteps: Sequence[int], draw: DrawNoise, eta: float = 0.0) -> Iterator[SampleStep]:
+    """UniPC of order 2 (Zhao et al. 2023, algorithms 7 and 8 with B(h) = exp(h) - 1): deterministic, one network call per step.
+
+    Its predictor is that of DPM-Solver++(2M). When the network has been asked at the next stop anyway, its answer also
+    corrects the step that led there. `draw` and `eta` are not used.
+    """
+    past: list[tuple[Tensor, float]] = []  # x_start and h of the steps so far
+    before: tuple[Tensor, float] | None = None  # the last stop's corrected x and its a
+    for index, t, a_t, a_s in _stops(diffusion, timesteps):
+        asked = x_t
+        x_start = _predict(diffusion, network, x_t, t)
+        if before is not None:
+            x_before, a_before = before
+            last_x_start, last_h = past[-1]
+            estimate = _corrected(x_start, last_x_start, last_h, past[-2] if len(past) > 1 else None)
+            x_t = _exponential_step(x_before, a_before, a_t, last_h, estimate)
+        h = _lambda(a_s) - _lambda(a_t)
+        x_next = _exponential_step(x_t, a_t, a_s, h, _slope(x_start, h, past[-1] if past else None) if a_s < 1 else x_start)
+        yield SampleStep(index, len(timesteps), t, asked, x_start, x_next)
+        past, before, x_t = [*past[-1:], (x_start, h)], (x_t, a_t), x_next
+
+
+def _corrected(arrived: Tensor, x_start: Tensor, h: float, previous: tuple[Tensor, float] | None) -> Tensor:
+    """UniC: the x_0 to take for a step h, now that the estimate at its end (`arrived`) is known beside that at its beginning."""
+    if previous is None:
+        return x_start + 0.5 * (arrived - x_start)
+    # Two weights such that polynomials of degree 1 and 2 in lambda are integrated exactly (Zhao et al., theorem 3.1).
+    last_x_start, last_h = previous
+    r = -last_h / h
+    b1 = (math.expm1(-h) / -h - 1) / math.expm1(-h)
+    b2 = 2 * ((math.expm1(-h) / -h - 1) / -h - 0.5) / math.expm1(-h)
+    weight_before = (b1 - b2) / (1 - r)
+    return x_start + weight_before / r * (last_x_start - x_start) + (b1 - weight_before) * (arrived - x_start)
+
+
+@torch.no_grad()
+def heun_sample_loop(diffusion: GaussianDiffusion, network: Network, x_t: Tensor, timesteps: Sequence[int], draw: DrawNoise, eta: float = 0.0) -> Iterator[SampleStep]:
+    """Heun's method of second order (Karras et al. 2022, algorithm 1 without churn): two network calls per step, one for the last.
+
+    In their words the picture is x = x_t / sqrt(a) with noise of deviation sigma = sqrt(1 / a - 1), and dx/dsigma =
+    (x - x_0) / sigma. `draw` and `eta` are not used.
+    """
+    for index, t, a_t, a_s in _stops(diffusion, timesteps):
+        x_start = _predict(diffusion, network, x_t, t)
+        x_next = a_s**0.5 * x_start + ((1 - a_s) / (1 - a_t)) ** 0.5 * (x_t - a_t**0.5 * x_start)  # Euler's step, which is DDIM's
+        if a_s < 1 and a_t > 0:
+            sigma, sigma_next = (1 / a_t - 1) ** 0.5, (1 / a_s - 1) ** 0.5
+            x = x_t / a_t**0.5
+            slope = (x - x_start) / sigma
+            slope_next = (x_next / a_s**0.5 - _predict(diffusion, network, x_next, timesteps[index + 1])) / sigma_next
+            x_next = a_s**0.5 * (x + (sigma_next - sigma) * (slope + slope_next) / 2)
         yield SampleStep(index, len(timesteps), t, x_t, x_start, x_next)
         x_t = x_next
 
 
-SAMPLE_LOOPS = {"ddpm": p_sample_loop, "ddim": ddim_sample_loop, "dpmpp-2m": dpmpp_2m_sample_loop}
+SAMPLE_LOOPS: dict[Sampler, SampleLoop] = {
+    "ddpm": p_sample_loop, "ddim": ddim_sample_loop, "dpmpp-2m": dpmpp_2m_sample_loop, "unipc": unipc_sample_loop, "heun": heun_sample_loop,
+}  # fmt: skip

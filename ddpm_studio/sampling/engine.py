@@ -11,13 +11,14 @@ from torch import Tensor
 from ddpm_studio.control import RunControl
 from ddpm_studio.devices import choose_device
 from ddpm_studio.diffusion import codec
+from ddpm_studio.diffusion.gaussian import Network
 from ddpm_studio.diffusion.interpolation import expected_std, latent_std
 from ddpm_studio.diffusion.sampling import SampleStep
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Progress, frozen_images
 from ddpm_studio.model import Model, load_cached
 from ddpm_studio.randomness import ImageNoise
-from ddpm_studio.requests import BlendRequest, DenoiseRequest, SampleRequest
+from ddpm_studio.requests import BlendRequest, DenoiseRequest, SampleRequest, Walk
 
 
 def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
@@ -26,26 +27,26 @@ def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
     More pictures than fit a batch are made in several; the filmstrip shows the first batch.
     """
     check_numbers(request)
-    model = load_cached(request.model, choose_device(request.device).kind)
+    model, network = load_for(request)
     seeds = [request.seed + i for i in range(request.count)]
-    timesteps = model.timesteps(request.sampler, request.steps)
-    yield from _make(model, seeds, model.noise, request, timesteps, "Generating", control)
+    timesteps = model.timesteps(request.sampler, request.steps, None, request.spacing)
+    yield from _make(model, network, seeds, model.noise, request, timesteps, "Generating", control)
 
 
 def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
     """BlendReady for each lambda in turn, then Finished. Noise and its tail are the same for all lambdas."""
-    model = load_cached(request.model, choose_device(request.device).kind)
+    model, network = load_for(request)
     check_timestep(model, request.timestep)
-    shape = (model.config.data.image_size, model.config.data.image_size, model.config.data.channels)
+    shape = model.config.data.shape
     for image in (request.image_a, request.image_b):
         if image.shape != shape:
             raise UserError(f"This picture is {image.shape}, but the model works on {shape}.", "Bring it to the model's size first.")
-    timesteps = model.timesteps(request.sampler, request.steps, request.timestep)
+    timesteps = model.timesteps(request.sampler, request.steps, request.timestep, request.spacing)
     size = batch_size_for(model)
     for start in range(0, len(request.lams), size):
         lams = request.lams[start : start + size]
         x_t, source, noise_a, noise_b = model.mix(request.image_a, request.image_b, lams, request.timestep, request.noise, request.seed)
-        for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta):
+        for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta, network):
             x_t = step.x_next
             yield from control.gate()
             if control.stopping:
@@ -59,7 +60,7 @@ def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
 def denoise(request: DenoiseRequest, control: RunControl) -> Iterator[Event]:
     """A picture noised to a timestep and denoised, `count` times with other noise: ImagesReady, then Finished."""
     check_numbers(request)
-    model = load_cached(request.model, choose_device(request.device).kind)
+    model, network = load_for(request)
     check_timestep(model, request.timestep)
     seeds = [request.seed + i for i in range(request.count)]
     x_start = codec.from_images(request.image[None]).to(model.device)
@@ -70,11 +71,13 @@ def denoise(request: DenoiseRequest, control: RunControl) -> Iterator[Event]:
         t = torch.full((len(seeds),), request.timestep, device=model.device, dtype=torch.int64)
         return (x if request.already_noisy else model.diffusion.q_sample(x, t, source.draw(x))), source
 
-    yield from _make(model, seeds, noised, request, model.timesteps(request.sampler, request.steps, request.timestep), "Denoising", control)
+    timesteps = model.timesteps(request.sampler, request.steps, request.timestep, request.spacing)
+    yield from _make(model, network, seeds, noised, request, timesteps, "Denoising", control)
 
 
 def _make(
     model: Model,
+    network: Network,
     seeds: Sequence[int],
     begin: Callable[[Sequence[int]], tuple[Tensor, ImageNoise]],
     request: SampleRequest | DenoiseRequest,
@@ -89,7 +92,7 @@ def _make(
     done: list[Images] = []
     for index, batch in enumerate(batches):
         x_t, source = begin(batch)
-        for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta):
+        for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta, network):
             x_t = step.x_next
             if index == 0:
                 yield from _frame(step, columns)
@@ -101,6 +104,15 @@ def _make(
         done.append(codec.decode(x_t))
     yield ImagesReady(frozen_images(np.concatenate(done)), tuple(seeds), model.step)
     yield Finished(step=len(timesteps))
+
+
+def load_for(request: Walk) -> tuple[Model, Network]:
+    """The model of a request, and the network to walk with: the model's own, or that guided by another model."""
+    device = choose_device(request.device).kind
+    model = load_cached(request.model, device)
+    if request.guide is None:
+        return model, model.net
+    return model, model.guided_by(load_cached(request.guide, device), request.guidance)
 
 
 def check_numbers(request: SampleRequest | DenoiseRequest) -> None:

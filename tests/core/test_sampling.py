@@ -10,11 +10,13 @@ from torch import Tensor
 
 from ddpm_studio.config import DiffusionConfig
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
-from ddpm_studio.diffusion.sampling import SAMPLE_LOOPS, SampleStep, lambda_timesteps, sampler_timesteps, spaced_timesteps
+from ddpm_studio.diffusion.guidance import Autoguided
+from ddpm_studio.diffusion.sampling import SAMPLE_LOOPS, SampleStep
+from ddpm_studio.diffusion.spacing import lambda_timesteps, leading_timesteps, sampler_timesteps, spaced_timesteps, trailing_timesteps
 from ddpm_studio.randomness import ImageNoise
 
-PREDICTIONS = ["epsilon", "v_prediction"]
-SCHEDULES = ["linear", "cosine"]
+PREDICTIONS = ["epsilon", "x_start", "v_prediction"]
+SCHEDULES = ["linear", "cosine", "sigmoid"]
 
 
 def one_image_network(diffusion: GaussianDiffusion, x_start: Tensor, seen: list[int] | None = None) -> Callable[..., Tensor]:
@@ -37,8 +39,9 @@ def last(steps: object) -> SampleStep:
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 @pytest.mark.parametrize("variance", ["fixedlarge", "fixedsmall"])
 @pytest.mark.parametrize(
-    ("sampler", "steps", "eta"), [("ddpm", None, 0), ("ddpm", 50, 0), ("ddim", 50, 0), ("ddim", 20, 1), ("ddim", None, 0.5), ("dpmpp-2m", 20, 0), ("dpmpp-2m", 7, 0)]
-)
+    ("sampler", "steps", "eta"), [("ddpm", None, 0), ("ddpm", 50, 0), ("ddim", 50, 0), ("ddim", 20, 1), ("ddim", None, 0.5), ("dpmpp-2m", 20, 0), ("dpmpp-2m", 7, 0),
+     ("unipc", 20, 0), ("unipc", 5, 0), ("unipc", 1, 0), ("heun", 10, 0), ("heun", 3, 0)],
+)  # fmt: skip
 def test_one_picture_comes_back(schedule: str, prediction: str, variance: str, sampler: str, steps: int | None, eta: float) -> None:
     diffusion = GaussianDiffusion(DiffusionConfig(beta_schedule=schedule, prediction_type=prediction, variance_type=variance))
     x_start = torch.rand(1, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) * 1.8 - 0.9
@@ -61,8 +64,9 @@ def test_noise_in_the_last_step_would_be_seen() -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize(
     ("sampler", "steps", "variance", "tolerance"),
-    [("ddpm", None, "fixedsmall", 0.03), ("ddpm", None, "fixedlarge", 0.03), ("ddim", 200, "fixedsmall", 0.03), ("dpmpp-2m", 25, "fixedsmall", 0.03)],
-)
+    [("ddpm", None, "fixedsmall", 0.03), ("ddpm", None, "fixedlarge", 0.03), ("ddim", 200, "fixedsmall", 0.03), ("dpmpp-2m", 25, "fixedsmall", 0.03),
+     ("unipc", 15, "fixedsmall", 0.03), ("heun", 25, "fixedsmall", 0.03)],
+)  # fmt: skip
 def test_gaussian_data_keeps_its_mean_and_deviation(schedule: str, sampler: str, steps: int | None, variance: str, tolerance: float) -> None:
     """Data N(m, s^2): the best estimate of x_0 is linear in x_t, so nothing has to be trained."""
     mean, std, count = 0.2, 0.3, 40_000
@@ -98,7 +102,7 @@ def test_the_network_sees_every_timestep_once() -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_timesteps_run_from_the_start_to_0(start: int, steps: int | None, schedule: str) -> None:
     diffusion = GaussianDiffusion(DiffusionConfig(beta_schedule=schedule))
-    for timesteps in (spaced_timesteps(start, steps), lambda_timesteps(diffusion, start, steps)):
+    for timesteps in (spaced_timesteps(start, steps), lambda_timesteps(diffusion, start, steps)):  # leading and trailing: below
         assert timesteps[0] == start
         assert timesteps == sorted(set(timesteps), reverse=True)
         assert len(timesteps) == (start + 1 if steps is None else min(steps, start + 1))
@@ -118,3 +122,80 @@ def test_gradients_stay_on_for_the_one_who_watches() -> None:
     noise = ImageNoise([0])
     for _ in SAMPLE_LOOPS["ddim"](diffusion, one_image_network(diffusion, x), noise.draw(x), [999, 500, 0], noise.draw, 0.0):
         assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10, 50, 999, 1000])
+def test_leading_ends_at_0_and_trailing_begins_at_the_start(steps: int) -> None:
+    for timesteps in (leading_timesteps(999, steps), trailing_timesteps(999, steps)):
+        assert timesteps == sorted(set(timesteps), reverse=True)
+        assert len(timesteps) == steps
+        assert all(0 <= t <= 999 for t in timesteps)
+    assert leading_timesteps(999, steps)[-1] == 0
+    assert trailing_timesteps(999, steps)[0] == 999
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLE_LOOPS))
+@pytest.mark.parametrize("prediction", ["x_start", "v_prediction"])
+@pytest.mark.parametrize("steps", [1, 2, 5, 40])
+def test_zero_terminal_snr_walks_from_where_nothing_is_left(sampler: str, prediction: str, steps: int) -> None:
+    diffusion = GaussianDiffusion(DiffusionConfig(zero_terminal_snr=True, prediction_type=prediction))
+    x_start = torch.rand(1, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) * 1.8 - 0.9
+    noise = ImageNoise([5, 6])
+    x_t = noise.draw(torch.empty(2, 3, 4, 4, dtype=torch.float64))
+    end = last(SAMPLE_LOOPS[sampler](diffusion, one_image_network(diffusion, x_start), x_t, sampler_timesteps(sampler, diffusion, 999, steps), noise.draw, 0.0))
+    assert (end.x_next - x_start).abs().max() < 1e-10
+
+
+@pytest.mark.parametrize("steps", [None, 20])
+def test_learned_variance_at_its_ends_is_the_fixed_ones(steps: int | None) -> None:
+    """A network that always says -1 for the variance walks as fixedsmall does, one that says 1 as fixedlarge."""
+    x_start = torch.rand(1, 1, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) * 1.8 - 0.9
+    for variance, says in (("fixedsmall", -1.0), ("fixedlarge", 1.0)):
+        ends = []
+        for kind in (variance, "learned"):
+            diffusion = GaussianDiffusion(DiffusionConfig(variance_type=kind, prediction_type="epsilon"))
+            plain = one_image_network(diffusion, x_start)
+
+            def network(x_t: Tensor, t: Tensor, cond: Tensor | None = None, plain: Callable[..., Tensor] = plain, says: float = says) -> Tensor:
+                return torch.cat([0.5 * plain(x_t, t), torch.full_like(x_t, says)], dim=1)  # half: a network that is not perfect
+
+            noise = ImageNoise([5])
+            x_t = noise.draw(torch.empty(1, 1, 3, 3, dtype=torch.float64))
+            ends.append(last(SAMPLE_LOOPS["ddpm"](diffusion, network, x_t, spaced_timesteps(999, steps), noise.draw, 0.0)).x_next)
+        torch.testing.assert_close(ends[0], ends[1], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("sampler", ["dpmpp-2m", "unipc", "heun"])
+def test_second_order_samplers_are_of_second_order(sampler: str) -> None:
+    """Twice the steps leave about a quarter of the error (in lambda, away from the ends); first order would leave half."""
+    std = 0.3
+    diffusion = GaussianDiffusion(DiffusionConfig(beta_schedule="linear", num_timesteps=4000, prediction_type="epsilon", clip_x_start=False))
+
+    def network(x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        signal, sigma = diffusion.signal_and_noise(t, x_t)
+        return diffusion.noise_from_start(signal * std**2 / (signal**2 * std**2 + sigma**2) * x_t, x_t, t)
+
+    def error(steps: int) -> float:
+        timesteps = lambda_timesteps(diffusion, 3200, steps)
+        # The last jump, to the picture itself, is of first order in all: what counts is where it starts from.
+        *_, before_last, _ = SAMPLE_LOOPS[sampler](diffusion, network, torch.ones(1, 1, 1, 1, dtype=torch.float64), timesteps, torch.zeros_like, 0.0)
+
+        def spread(t: int) -> float:  # x_t of Gaussian data keeps its place in the distribution on its way down
+            a = diffusion.alphas_cumprod[t].item()
+            return (a * std**2 + 1 - a) ** 0.5
+
+        return abs(before_last.x_next.item() * spread(3200) / spread(timesteps[-1]) - 1)
+
+    assert error(40) < 0.35 * error(20)
+    assert error(80) < 0.35 * error(40)
+
+
+def test_autoguidance_goes_on_from_the_guide_through_the_good_one() -> None:
+    def constant(value: float) -> Callable[..., Tensor]:
+        return lambda x_t, t, cond=None: torch.cat([torch.full_like(x_t, value), torch.full_like(x_t, 10 * value)], dim=1)
+
+    x_t, t = torch.zeros(2, 3, 4, 4), torch.tensor([1, 2])
+    for weight, expected in ((0.0, 1.0), (1.0, 3.0), (2.5, 6.0)):
+        answer = Autoguided(constant(3.0), constant(1.0), weight)(x_t, t)
+        torch.testing.assert_close(answer[:, :3], torch.full_like(x_t, expected))
+        torch.testing.assert_close(answer[:, 3:], torch.full_like(x_t, 30.0))

@@ -22,6 +22,8 @@ from ddpm_studio.requests import SampleRequest, recipe
 
 SAMPLERS = (
     ("Fast (DPM-Solver++)", "dpmpp-2m", 25, "Good pictures in 15 to 30 steps; the same seed gives the same picture."),
+    ("Fast (UniPC)", "unipc", 20, "Like DPM-Solver++, and each step is corrected by the next: a little more exact in very few steps."),
+    ("Exact (Heun)", "heun", 25, "Second order with two network calls a step: twice the time, and nearest to the true path."),
     ("Steady (DDIM)", "ddim", 50, "Deterministic with eta 0: a seed is a picture, and similar noise gives similar pictures."),
     ("Original (ancestral DDPM)", "ddpm", 1000, "Algorithm 2 of the paper: fresh noise in each of its 1,000 steps. Slow and true."),
 )

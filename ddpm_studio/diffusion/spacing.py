@@ -1,0 +1,71 @@
+"""Which timesteps a sampler stops at on its way from noise to picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from ddpm_studio.diffusion.gaussian import GaussianDiffusion
+    from ddpm_studio.requests import Sampler, Spacing
+
+
+def spaced_timesteps(start: int, steps: int | None = None) -> list[int]:
+    """`steps` timesteps from `start` down to 0, both included and evenly spread ("linspace"); all of them without `steps`."""
+    count = _count(start, steps)
+    if count == 1:
+        return [start]
+    return [round(start * (1 - i / (count - 1))) for i in range(count)]
+
+
+def leading_timesteps(start: int, steps: int | None = None) -> list[int]:
+    """Multiples of a whole stride down to 0, as DDIM's authors had it (Song et al. 2021): the first may lie well below `start`."""
+    count = _count(start, steps)
+    stride = (start + 1) // count
+    return [i * stride for i in reversed(range(count))]
+
+
+def trailing_timesteps(start: int, steps: int | None = None) -> list[int]:
+    """Evenly spread from `start` on, the last a whole stride before the picture (Lin et al. 2024, table 2)."""
+    count = _count(start, steps)
+    return [int(t) - 1 for t in np.round(np.arange(start + 1, 0, -(start + 1) / count))][:count]
+
+
+def _count(start: int, steps: int | None) -> int:
+    return start + 1 if steps is None else min(max(steps, 1), start + 1)
+
+
+LAMBDA_MIN = -5.1
+"""Where the paper's linear schedule ends; the cosine schedule goes on to -10 within its last few timesteps."""
+
+
+def lambda_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None = None) -> list[int]:
+    """`steps` timesteps from `start` down to 0, evenly spread in lambda = log(alpha / sigma), half the log of the
+    signal-to-noise ratio, as DPM-Solver++ wants them: on Gaussian data its error is then a fraction of what it is with
+    timesteps evenly spread in t. Below LAMBDA_MIN there is nothing but noise, so no stop but the first is spent there."""
+    count = _count(start, steps)
+    a = diffusion.alphas_cumprod[: start + 1].cpu().double()
+    lam = torch.log(a / (1 - a)) / 2
+    wanted = torch.linspace(max(float(lam[start]), LAMBDA_MIN), float(lam[0]), count, dtype=torch.float64)
+    nearest = [start, *(lam[None, :] - wanted[1:, None]).abs().argmin(dim=1).tolist()]
+    timesteps: list[int] = []
+    for i, t in enumerate(nearest):
+        # Where lambda changes fast, several stops share a t: keep them distinct, with room for those that follow.
+        highest = timesteps[-1] - 1 if timesteps else start
+        timesteps.append(max(min(t, highest), count - 1 - i))
+    return timesteps
+
+
+AUTO_SPACING: dict[Sampler, Spacing] = {"ddpm": "linspace", "ddim": "linspace", "dpmpp-2m": "log_snr", "unipc": "log_snr", "heun": "log_snr"}
+"""Samplers of second order want their stops evenly spread in lambda, those of first order in t."""
+
+
+def sampler_timesteps(sampler: Sampler, diffusion: GaussianDiffusion, start: int, steps: int | None = None, spacing: Spacing = "auto") -> list[int]:
+    """`steps` timesteps from `start` on (all of them without `steps`), spread as asked for, or as suits the sampler."""
+    if spacing == "auto":
+        spacing = AUTO_SPACING[sampler]
+    if spacing == "log_snr":
+        return lambda_timesteps(diffusion, start, steps)
+    return {"linspace": spaced_timesteps, "leading": leading_timesteps, "trailing": trailing_timesteps}[spacing](start, steps)
