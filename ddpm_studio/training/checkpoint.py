@@ -46,7 +46,8 @@ class TrainingState:
         ema.load_state_dict(net.state_dict())
         net = net.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]
         ema = ema.to(device=device, memory_format=memory_format).eval().requires_grad_(False)  # type: ignore[call-overload]
-        optimizer = torch.optim.Adam(net.parameters(), lr=config.training.learning_rate, eps=1e-8, fused=device.type in ("cpu", "cuda"))
+        settings = config.training
+        optimizer = torch.optim.Adam(net.parameters(), lr=settings.learning_rate, betas=(0.9, settings.adam_beta2), eps=1e-8, fused=device.type in ("cpu", "cuda"))
         return cls(net, ema, optimizer)
 
     def tensors(self) -> dict[str, Tensor]:
