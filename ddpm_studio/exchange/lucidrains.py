@@ -1,0 +1,36 @@
+"""Checkpoints of denoising-diffusion-pytorch: known, and refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NoReturn
+
+from ddpm_studio.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def recognise(tensors: Mapping[str, Tensor]) -> bool:
+    return any(name.endswith("init_conv.weight") for name in tensors) and any("downs.0.0.block1." in name for name in tensors)
+
+
+def refuse(tensors: Mapping[str, Tensor]) -> NoReturn:
+    """Its U-Net is of another kind than the paper's; the first thing that differs, as a picture passes through, is told."""
+
+    def tensor(ending: str) -> Tensor | None:
+        return next((tensor for name, tensor in tensors.items() if name.endswith(ending)), None)
+
+    first, embedding, block = tensor("init_conv.weight"), tensor("downs.0.0.mlp.1.weight"), tensor("downs.0.0.block1.proj.weight")
+    differences = [
+        ("its first convolution is 7 x 7 where ours is 3 x 3", first is not None and first.shape[2:] == (7, 7)),
+        ("it normalises by the root mean square (RMSNorm) where ours does so by groups", tensor("block1.norm.g") is not None),
+        ("the time scales and shifts its features where ours adds it", embedding is not None and block is not None and embedding.shape[0] == 2 * block.shape[0]),
+        ("it has linear attention", tensor("to_out.1.g") is not None),
+        ("its blocks are arranged in another way", True),
+    ]
+    reason = next(text for text, found in differences if found)
+    raise UserError(
+        f"This checkpoint of denoising-diffusion-pytorch cannot become a model of DDPM Studio: {reason}.",
+        "What can be imported are diffusers folders with a UNet2DModel and checkpoints of the annotated implementation.",
+    )
