@@ -168,6 +168,22 @@ class BlendReady(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Inverted(Event):
+    """A picture, the noise that DDIM makes it of, and what it makes of that noise."""
+
+    noise: Images
+    """uint8 [H, W, C], at a contrast that shows it"""
+    reconstruction: Images
+    noise_std: float
+    """Deviation of the noise: 1 is what the model was trained to start from."""
+    rmse: float
+    """Root of the mean squared error of the reconstruction, in grey levels (0 to 255)."""
+    psnr: float
+    """The same in decibels; infinite when there is none."""
+    model_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BlockInfo:
     """One block of a U-Net. Shapes are (C, H, W); `level` is its row, 0 at the top."""
 

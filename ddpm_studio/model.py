@@ -142,13 +142,15 @@ class Model:
         blended: Images = codec.decode(x_t)[0]
         return blended
 
-    def mix(self, a: Images, b: Images, lams: Sequence[float], t: int, noise: NoiseMode, seed: int) -> tuple[Tensor, ImageNoise, Tensor, Tensor]:
+    def mix(
+        self, a: Images, b: Images, lams: Sequence[float], t: int, noise: NoiseMode, seed: int, streams: tuple[int, int] = (1, 2)
+    ) -> tuple[Tensor, ImageNoise, Tensor, Tensor]:
         """The mixtures [len(lams), C, H, W] at t, the noise for the steps after it, and the noise given to each picture.
 
         All noise depends on the seed only, so that nothing but the mixture changes from one lam to the next.
         """
         x_a, x_b = (codec.from_images(image[None]).to(self.device) for image in (a, b))
-        noise_a, noise_b = ImageNoise([seed], stream=1).draw(x_a), ImageNoise([seed], stream=2).draw(x_b)
+        noise_a, noise_b = (ImageNoise([seed], stream).draw(x_a) for stream in streams)
         mixtures = [mix(self.diffusion, x_a, x_b, lam, t, noise_a, noise_b, noise) for lam in lams]
         return torch.cat(mixtures), ImageNoise([seed] * len(lams)), noise_a, noise_b
 

@@ -75,6 +75,8 @@ class BlendRequest(Walk):
     lams: tuple[float, ...] = (0.5,)
     timestep: int = 500
     noise: NoiseMode = "independent"
+    streams: tuple[int, int] = (1, 2)
+    """Which noise each picture gets. In a chain of pictures each keeps its own, so that the pieces join."""
     quick: bool = False
     """True for a preview while the slider moves; only passed on to the answer."""
     sampler: Sampler = field(default="ddim", kw_only=True)
@@ -93,11 +95,45 @@ class DenoiseRequest(Walk):
     steps: int | None = field(default=None, kw_only=True)
 
 
+@dataclass(frozen=True, slots=True)
+class TreeRequest(Walk):
+    """One way from noise down, and at each of `timesteps` `count` others that branch off from its x_t (figure 7 of the paper)."""
+
+    timesteps: tuple[int, ...] = (250, 500, 750, 900)
+    count: int = 5
+    sampler: Sampler = field(default="ddpm", kw_only=True)
+    steps: int | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class InpaintRequest(Walk):
+    """The picture is kept where the mask is dark, and drawn anew where it is bright (RePaint), `count` times."""
+
+    image: Images
+    mask: Images
+    """uint8 [H, W, 1]"""
+    count: int = 1
+    jump_length: int = 10
+    resamples: int = 10
+    sampler: Sampler = field(default="ddpm", kw_only=True)
+    steps: int | None = field(default=50, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class InvertRequest(Walk):
+    """The noise that DDIM makes a picture of, and the picture that comes of it."""
+
+    image: Images
+    refinements: int = 3
+    sampler: Sampler = field(default="ddim", kw_only=True)
+    steps: int | None = field(default=50, kw_only=True)
+
+
 def recipe(request: Walk, **more: Any) -> dict[str, Any]:
     """What to store in a picture so that it can be made again; pictures and paths are left out."""
     from ddpm_studio import __version__
 
-    left_out = {"model", "image", "image_a", "image_b", "device", "frames", "quick", "lams"}
+    left_out = {"model", "image", "image_a", "image_b", "device", "frames", "quick", "lams", "mask", "streams"}
     left_out |= set() if request.sampler == "ddim" else {"eta"}
     left_out |= set() if request.spacing != "auto" else {"spacing"}
     left_out |= set() if request.guide else {"guide", "guidance"}

@@ -10,6 +10,7 @@ from typing import Any
 
 from ddpm_studio import gallery
 from ddpm_studio.cli.exchange import export, import_
+from ddpm_studio.cli.experiments import inpaint, invert, loop, tree
 from ddpm_studio.cli.pictures import denoise, diffuse, generate, interpolate
 from ddpm_studio.cli.show import network_text, print_result, report_text, with_progress
 from ddpm_studio.cli.training import train
@@ -24,7 +25,7 @@ from ddpm_studio.runs import list_runs
 def run(arguments: argparse.Namespace) -> int:
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "train": train, "generate": generate, "interpolate": interpolate, "denoise": denoise, "diffuse": diffuse, "inspect": inspect, "dataset": dataset, "runs": runs,
-        "import": import_, "export": export,
+        "tree": tree, "loop": loop, "inpaint": inpaint, "invert": invert, "import": import_, "export": export,
     }  # fmt: skip
     return actions[arguments.command](arguments)
 

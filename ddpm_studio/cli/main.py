@@ -62,18 +62,57 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     interpolate.add_argument("b", metavar="B", help="Picture at lambda 1.")
     interpolate.add_argument("--out", required=True, metavar="DIR", help="Folder for the blends.")
     interpolate.add_argument("--lambda", dest="lam", default="0.5", metavar="L", help="One number, or first:last:count such as 0:1:9.")
-    interpolate.add_argument("--timestep", type=within(int, 0), default=None, metavar="T", help="How far both are noised first (half of all timesteps).")
+    depth = interpolate.add_mutually_exclusive_group()
+    depth.add_argument("--timestep", type=within(int, 0), default=None, metavar="T", help="How far both are noised first (half of all timesteps).")
+    depth.add_argument("--timesteps", metavar="LIST", help="Several, first:last:count such as 100:900:5: a sheet of t and lambda (figure 9 of the paper).")
     interpolate.add_argument("--noise", choices=NOISE_MODES, default="independent", help="How the two noises are mixed (independent, as in the paper).")
     _sampling_flags(interpolate, "ddpm")
 
     denoise = command("denoise", "Noise a picture to a timestep and denoise it again.")
     denoise.add_argument("model", metavar="MODEL")
     denoise.add_argument("image", metavar="IMAGE")
-    denoise.add_argument("--timestep", type=within(int, 0), required=True, metavar="T", help="How far it is noised.")
+    strength = denoise.add_mutually_exclusive_group(required=True)
+    strength.add_argument("--timestep", type=within(int, 0), metavar="T", help="How far it is noised.")
+    strength.add_argument("--timesteps", metavar="LIST", help="Several, first:last:count such as 100:900:5: a strip of ever freer versions (SDEdit).")
     denoise.add_argument("--count", type=within(int, 1), default=1, metavar="N", help="How many times, each with other noise (1).")
     denoise.add_argument("--already-noisy", action="store_true", help="The picture is noisy already: only denoise it.")
     denoise.add_argument("--out", required=True, metavar="DIR", help="Folder for the pictures.")
     _sampling_flags(denoise, "ddpm")
+
+    tree = command("tree", "Branch off from one walk at several timesteps: pictures that share x_t (figure 7 of the paper).")
+    tree.add_argument("model", metavar="MODEL")
+    tree.add_argument("--timesteps", metavar="LIST", help="Where to branch off, first:last:count such as 250:750:3 (0.9, 0.75, 0.5 and 0.25 of all).")
+    tree.add_argument("--count", type=within(int, 1, 64), default=5, metavar="N", help="Branches at each timestep (5).")
+    tree.add_argument("--out", required=True, metavar="DIR", help="Folder for the pictures and tree.png.")
+    _sampling_flags(tree, "ddpm")
+
+    loop = command("loop", "Blend a chain of pictures, and the last into the first again: an endless film.")
+    loop.add_argument("model", metavar="MODEL")
+    loop.add_argument("images", nargs="+", metavar="IMAGE", help="Two pictures or more.")
+    loop.add_argument("--frames", type=within(int, 1, 1000), default=12, metavar="N", help="Pictures from each one to the next (12).")
+    loop.add_argument("--film", metavar="FILE", help="Also write a film: .gif, .webp or .png (animated).")
+    loop.add_argument("--seconds", type=within(float, 0.1, 3600), default=6.0, metavar="S", help="How long the film takes (6).")
+    loop.add_argument("--timestep", type=within(int, 0), default=None, metavar="T", help="How far all are noised first (half of all timesteps).")
+    loop.add_argument("--noise", choices=NOISE_MODES, default="slerp", help="How the noises are mixed (slerp, which keeps their strength).")
+    loop.add_argument("--out", required=True, metavar="DIR", help="Folder for the pictures.")
+    _sampling_flags(loop, "ddim")
+
+    inpaint = command("inpaint", "Draw part of a picture anew (RePaint): the part that is bright in the mask.")
+    inpaint.add_argument("model", metavar="MODEL")
+    inpaint.add_argument("image", metavar="IMAGE")
+    inpaint.add_argument("--mask", required=True, metavar="IMAGE", help="White where the picture is drawn anew, black where it stays.")
+    inpaint.add_argument("--count", type=within(int, 1), default=1, metavar="N", help="How many versions (1).")
+    inpaint.add_argument("--jump-length", type=within(int, 1, 1000), default=10, metavar="N", help="After how many steps to go back as many (10).")
+    inpaint.add_argument("--resamples", type=within(int, 1, 100), default=10, metavar="N", help="How often each stretch is walked (10); 1 is fastest and fits worst.")
+    inpaint.add_argument("--out", required=True, metavar="DIR", help="Folder for the pictures.")
+    _sampling_flags(inpaint, "ddpm", fixed=True, steps="50")
+
+    invert = command("invert", "Find the noise that DDIM makes a picture of, and how well the picture comes back.")
+    invert.add_argument("model", metavar="MODEL")
+    invert.add_argument("image", metavar="IMAGE")
+    invert.add_argument("--refinements", type=within(int, 0, 100), default=3, metavar="N", help="Times each step is made more exact, one network call each (3).")
+    invert.add_argument("--out", required=True, metavar="DIR", help="Folder for the picture, its noise and its reconstruction.")
+    _sampling_flags(invert, "ddim", fixed=True, steps="50")
 
     diffuse = command("diffuse", "Show the forward process of one picture as a strip.")
     diffuse.add_argument("image", metavar="IMAGE")
@@ -103,11 +142,15 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     return parser, made
 
 
-def _sampling_flags(parser: argparse.ArgumentParser, sampler: str) -> None:
-    parser.add_argument("--sampler", choices=SAMPLERS, default=sampler, help=f"How to walk from noise to picture ({sampler}).")
-    parser.add_argument("--steps", type=within(int, 1), default=None, metavar="N", help="Steps per picture (ddpm: all timesteps, others: 25); heun asks the network twice in each.")
+def _sampling_flags(parser: argparse.ArgumentParser, sampler: str, fixed: bool = False, steps: str = "ddpm: all timesteps, others: 25") -> None:
+    """How to walk; with `fixed` the sampler cannot be chosen."""
+    if fixed:
+        parser.set_defaults(sampler=sampler, eta=0.0)
+    else:
+        parser.add_argument("--sampler", choices=SAMPLERS, default=sampler, help=f"How to walk from noise to picture ({sampler}).")
+        parser.add_argument("--eta", type=within(float, 0, 1), default=0.0, metavar="E", help="Noise of ddim: 0 none, 1 as much as ddpm (0).")
+    parser.add_argument("--steps", type=within(int, 1), default=None, metavar="N", help=f"Steps per picture ({steps}); heun asks the network twice in each.")
     parser.add_argument("--spacing", choices=SPACINGS, default="auto", help="How the steps are spread over the timesteps (auto: as suits the sampler).")
-    parser.add_argument("--eta", type=within(float, 0, 1), default=0.0, metavar="E", help="Noise of ddim: 0 none, 1 as much as ddpm (0).")
     parser.add_argument("--guide", metavar="MODEL", help="A worse model of the same kind to guide by, such as an earlier state of the run (autoguidance).")
     parser.add_argument("--guidance", type=within(float, 0, 10), default=2.0, metavar="W", help="How far to go from the guide through the model: 1 not at all (2).")
     parser.add_argument("--seed", type=within(int, 0, 2**31 - 1), default=0, metavar="N", help="Picture i uses seed N + i (0).")

@@ -1,4 +1,4 @@
-"""The commands that make pictures: generate, interpolate, denoise, diffuse."""
+"""The commands that make pictures: generate, interpolate, denoise, diffuse; and what all such commands share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ddpm_studio.cli.show import print_result, with_progress
 from ddpm_studio.config import DataConfig, DiffusionConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError, describe_os_error
-from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady
+from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted
 from ddpm_studio.models import find_model, read_header
 from ddpm_studio.requests import BlendRequest, DenoiseRequest, SampleRequest, recipe
 
@@ -31,58 +31,76 @@ def generate(arguments: argparse.Namespace) -> int:
     from ddpm_studio.sampling.engine import generate as engine_generate
 
     config, _ = read_header(find_model(arguments.model))
-    _check_places(arguments.out, arguments.grid, arguments.filmstrip)
-    request = SampleRequest(arguments.model, arguments.count, **_walk(arguments, config.diffusion.num_timesteps))
-    made = _drain(engine_generate(request, RunControl()))
+    check_places(arguments.out, arguments.grid, arguments.filmstrip)
+    request = SampleRequest(arguments.model, arguments.count, **walk_of(arguments, config.diffusion.num_timesteps))
+    made = drain(engine_generate(request, RunControl()))
     recipes = [recipe(request, seed=seed, count=1, model_step=made.model_step) for seed in made.seeds]
-    saved = _save(made.images, [f"{seed:06d}" for seed in made.seeds], recipes, arguments.out)
+    saved = save_all(made.images, [f"{seed:06d}" for seed in made.seeds], recipes, arguments.out)
     whole = recipe(request, model_step=made.model_step)
     if arguments.grid:
-        _save_one(Path(arguments.grid), imaging.grid(made.images), whole)
+        save_one(Path(arguments.grid), imaging.grid(made.images), whole)
     if arguments.filmstrip:
-        _save_one(Path(arguments.filmstrip), made.filmstrip(), whole)
-    return _tell(arguments, saved, made.seconds)
+        save_one(Path(arguments.filmstrip), made.filmstrip(), whole)
+    return tell(arguments, saved, made.seconds)
 
 
 def interpolate(arguments: argparse.Namespace) -> int:
     from ddpm_studio.sampling.engine import blend
 
     config, _ = read_header(find_model(arguments.model))
-    lams = number_list(arguments.lam, "lambda")
-    if not all(0 <= lam <= 1 for lam in lams):
-        raise UserError("Lambda runs from 0 (picture A) to 1 (picture B).", "Give numbers between 0 and 1.")
-    _check_places(arguments.out)
-    timestep = config.diffusion.num_timesteps // 2 if arguments.timestep is None else arguments.timestep
-    a, b = (_picture(path, config) for path in (arguments.a, arguments.b))
-    request = BlendRequest(arguments.model, a, b, tuple(lams), timestep, arguments.noise, **_walk(arguments, timestep + 1))
-    made = _drain(blend(request, RunControl()))
-    recipes = [recipe(request, lam=event.lam, latent_std=event.latent_std, model_step=event.model_step) for event in made.blends]
-    images = np.stack([event.image for event in made.blends])
-    saved = _save(images, [f"lambda_{event.lam:.3f}" for event in made.blends], recipes, arguments.out)
-    if len(lams) > 1:
-        sheet = imaging.grid(np.concatenate([a[None], images, b[None]]), columns=len(images) + 2)
-        _save_one(Path(arguments.out) / "sheet.png", sheet, recipe(request, lams=lams, model_step=made.blends[0].model_step))
-    stds = [round(event.latent_std, 4) for event in made.blends]
-    return _tell(arguments, saved, made.seconds, {"lambdas": lams, "latent_std": stds, "timestep": timestep})
+    lams = lambdas(arguments.lam)
+    timesteps = _timesteps(arguments, config) or [config.diffusion.num_timesteps // 2]
+    check_places(arguments.out)
+    a, b = (picture(path, config) for path in (arguments.a, arguments.b))
+    saved, rows, stds, seconds = [], [], [], 0.0
+    for timestep in timesteps:
+        request = BlendRequest(arguments.model, a, b, tuple(lams), timestep, arguments.noise, **walk_of(arguments, timestep + 1))
+        made = drain(blend(request, RunControl()))
+        facts = [recipe(request, lam=event.lam, latent_std=event.latent_std, model_step=event.model_step) for event in made.blends]
+        images = np.stack([event.image for event in made.blends])
+        before = f"t_{timestep:04d}_" if arguments.timesteps else ""
+        saved += save_all(images, [f"{before}lambda_{event.lam:.3f}" for event in made.blends], facts, arguments.out)
+        rows.append(np.concatenate([a[None], images, b[None]]))
+        stds += [round(event.latent_std, 4) for event in made.blends]
+        seconds += made.seconds
+    if len(lams) > 1 or len(timesteps) > 1:
+        # Figure 9 of the paper: lambda to the right, t downwards; the more noise, the freer the blend.
+        facts_of_all = recipe(request, lams=lams, timesteps=timesteps, model_step=made.blends[0].model_step)
+        save_one(Path(arguments.out) / "sheet.png", imaging.grid(np.concatenate(rows), columns=len(lams) + 2), facts_of_all)
+    more = {"timesteps": timesteps} if arguments.timesteps else {"timestep": timesteps[0]}
+    return tell(arguments, saved, seconds, {"lambdas": lams, "latent_std": stds, **more})
 
 
 def denoise(arguments: argparse.Namespace) -> int:
     from ddpm_studio.sampling.engine import denoise as engine_denoise
 
     config, _ = read_header(find_model(arguments.model))
-    _check_places(arguments.out)
-    image = _picture(arguments.image, config)
-    request = DenoiseRequest(arguments.model, image, arguments.timestep, arguments.count, arguments.already_noisy, **_walk(arguments, arguments.timestep + 1))
-    made = _drain(engine_denoise(request, RunControl()))
-    recipes = [recipe(request, seed=seed, count=1, model_step=made.model_step) for seed in made.seeds]
-    return _tell(arguments, _save(made.images, [f"{seed:06d}" for seed in made.seeds], recipes, arguments.out), made.seconds)
+    timesteps = _timesteps(arguments, config)
+    check_places(arguments.out)
+    image = picture(arguments.image, config)
+    saved, columns, seconds = [], [], 0.0
+    for timestep in timesteps:
+        request = DenoiseRequest(arguments.model, image, timestep, arguments.count, arguments.already_noisy, **walk_of(arguments, timestep + 1))
+        made = drain(engine_denoise(request, RunControl()))
+        facts = [recipe(request, seed=seed, count=1, model_step=made.model_step) for seed in made.seeds]
+        before = f"t_{timestep:04d}_" if arguments.timesteps else ""
+        saved += save_all(made.images, [f"{before}{seed:06d}" for seed in made.seeds], facts, arguments.out)
+        columns.append(made.images)
+        seconds += made.seconds
+    if arguments.timesteps:
+        # SDEdit's strip: the picture itself, then ever freer versions of it; a row for each seed.
+        originals = np.repeat(image[None, None], arguments.count, axis=0)
+        strip = np.concatenate([originals, np.stack(columns, axis=1)], axis=1)
+        facts_of_all = recipe(request, timesteps=timesteps, model_step=made.model_step)
+        save_one(Path(arguments.out) / "strip.png", imaging.grid(strip.reshape(-1, *image.shape), columns=strip.shape[1]), facts_of_all)
+    return tell(arguments, saved, seconds)
 
 
 def diffuse(arguments: argparse.Namespace) -> int:
     from ddpm_studio.sampling.forward import diffuse as forward
 
     data = DataConfig(image_size=arguments.image_size)
-    _check_places(str(Path(arguments.out).expanduser().parent), arguments.out)
+    check_places(str(Path(arguments.out).expanduser().parent), arguments.out)
     image = imaging.load_picture(Path(arguments.image).expanduser(), data.image_size, data.channels, data.background)
     timesteps = [round(t) for t in number_list(arguments.timesteps, "timesteps")]
     strip = forward(image, timesteps, DiffusionConfig(beta_schedule=arguments.beta_schedule), arguments.seed)
@@ -92,12 +110,13 @@ def diffuse(arguments: argparse.Namespace) -> int:
 
 
 @dataclasses.dataclass
-class _Made:
+class Made:
     images: Images
     seeds: tuple[int, ...]
     frames: list[FrameReady]
     blends: list[BlendReady]
     seconds: float
+    inverted: Inverted | None = None
     model_step: int | None = None
 
     def filmstrip(self, most: int = 8) -> Images:
@@ -106,14 +125,16 @@ class _Made:
         return imaging.grid(np.stack([image for row in rows for image in row]), columns=len(self.frames))
 
 
-def _drain(events: Iterable[Event]) -> _Made:
+def drain(events: Iterable[Event]) -> Made:
     started = time.monotonic()
-    made = _Made(np.empty(0, np.uint8), (), [], [], 0.0)
+    made = Made(np.empty(0, np.uint8), (), [], [], 0.0)
     for event in with_progress(events):
         if isinstance(event, FrameReady):
             made.frames.append(event)
         elif isinstance(event, BlendReady):
             made.blends.append(event)
+        elif isinstance(event, Inverted):
+            made.inverted = event
         elif isinstance(event, ImagesReady):
             made.images, made.seeds, made.model_step = event.images, event.seeds, event.model_step
         elif isinstance(event, Finished) and event.stopped:
@@ -122,7 +143,7 @@ def _drain(events: Iterable[Event]) -> _Made:
     return made
 
 
-def _check_places(folder: str, *files: str | None) -> None:
+def check_places(folder: str, *files: str | None) -> None:
     """Find out before the work whether its results can be kept: makes the folder, and wants .png for single files."""
     for place in (Path(folder).expanduser(), *(Path(file).expanduser().parent for file in files if file)):
         try:
@@ -136,39 +157,57 @@ def _check_places(folder: str, *files: str | None) -> None:
             raise UserError(f"{file!r} is not the name of a PNG.", "Pictures are written as PNG: give a name that ends in .png.")
 
 
-def _walk(arguments: argparse.Namespace, all_steps: int) -> dict[str, Any]:
-    """What `_sampling_flags` asked for, as the fields of a Walk."""
+def lambdas(text: str) -> list[float]:
+    numbers = number_list(text, "lambda")
+    if not all(0 <= lam <= 1 for lam in numbers):
+        raise UserError("Lambda runs from 0 (picture A) to 1 (picture B).", "Give numbers between 0 and 1.")
+    return numbers
+
+
+def _timesteps(arguments: argparse.Namespace, config: RunConfig) -> list[int]:
+    """What --timesteps or --timestep asks for; empty where neither was given. Raises UserError before any work is done."""
+    if arguments.timesteps is None:
+        return [] if arguments.timestep is None else [arguments.timestep]
+    timesteps = [round(t) for t in number_list(arguments.timesteps, "timesteps")]
+    if not all(0 <= t < config.diffusion.num_timesteps for t in timesteps):
+        raise UserError("These timesteps are out of range.", f"This model knows timesteps 0 to {config.diffusion.num_timesteps - 1}.")
+    return timesteps
+
+
+def walk_of(arguments: argparse.Namespace, all_steps: int, default: int | None = None) -> dict[str, Any]:
+    """What `_sampling_flags` asked for, as the fields of a Walk; `default` steps where none were named."""
     names = ("sampler", "spacing", "eta", "guide", "guidance", "seed", "device")
-    return {name: getattr(arguments, name) for name in names} | {"steps": _steps(arguments, all_steps)}
+    return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)} | {"steps": _steps(arguments, all_steps, default)}
 
 
-def _steps(arguments: argparse.Namespace, all_steps: int) -> int:
+def _steps(arguments: argparse.Namespace, all_steps: int, default: int | None) -> int:
     if arguments.steps and arguments.steps > all_steps:
-        if arguments.command == "generate":
+        if arguments.command not in ("interpolate", "denoise", "loop"):
             raise UserError(f"There are only {all_steps:,} timesteps to walk, not {arguments.steps:,}.", f"Give --steps {all_steps} or fewer.")
         sys.stderr.write(f"Only {all_steps:,} timesteps lead down from there: that many steps are made.\n")
-    wanted = arguments.steps or (all_steps if arguments.sampler == "ddpm" else DEFAULT_STEPS)
+    wanted = arguments.steps or default or (all_steps if arguments.sampler == "ddpm" else DEFAULT_STEPS)
     return int(max(1, min(wanted, all_steps)))
 
 
-def _picture(path: str, config: RunConfig) -> Images:
+def picture(path: str, config: RunConfig) -> Images:
     return imaging.load_picture(Path(path).expanduser(), config.data.image_size, config.data.channels, config.data.background)
 
 
-def _save(images: Images, names: list[str], recipes: list[dict[str, Any]], out: str) -> list[Path]:
+def save_all(images: Images, names: list[str], recipes: list[dict[str, Any]], out: str) -> list[Path]:
     saved = []
     for image, name, facts in zip(images, names, recipes, strict=True):
         path = Path(out).expanduser() / f"{name}.png"
-        _save_one(path, image, facts)
+        save_one(path, image, facts)
         saved.append(path)
     return saved
 
 
-def _save_one(path: Path, image: Images, facts: dict[str, Any]) -> None:
+def save_one(path: Path, image: Images, facts: dict[str, Any]) -> None:
     imaging.save_png(path.expanduser(), image, {gallery.RECIPE_KEY: json.dumps(facts, ensure_ascii=False)})
 
 
-def _tell(arguments: argparse.Namespace, saved: list[Path], seconds: float, more: dict[str, Any] | None = None) -> int:
+def tell(arguments: argparse.Namespace, saved: list[Path], seconds: float, more: dict[str, Any] | None = None, remark: str = "") -> int:
     values = {"images": [str(path) for path in saved], "seconds": round(seconds, 3), **(more or {})}
-    print_result(values, arguments.json, f"{len(saved)} picture{'s' if len(saved) != 1 else ''} in {arguments.out} ({seconds:.1f} s)")
+    text = f"{len(saved)} picture{'s' if len(saved) != 1 else ''} in {arguments.out} ({seconds:.1f} s)"
+    print_result(values, arguments.json, f"{text}; {remark}" if remark else text)
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Progress, frozen_images
 from ddpm_studio.model import Model, load_cached
 from ddpm_studio.randomness import ImageNoise
-from ddpm_studio.requests import BlendRequest, DenoiseRequest, SampleRequest, Walk
+from ddpm_studio.requests import BlendRequest, DenoiseRequest, InpaintRequest, SampleRequest, TreeRequest, Walk
 
 
 def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
@@ -30,22 +30,21 @@ def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
     model, network = load_for(request)
     seeds = [request.seed + i for i in range(request.count)]
     timesteps = model.timesteps(request.sampler, request.steps, None, request.spacing)
-    yield from _make(model, network, seeds, model.noise, request, timesteps, "Generating", control)
+    images = yield from walk(model, network, seeds, model.noise, request, timesteps, "Generating", control, request.frames)
+    yield from ending(images, seeds, model, len(timesteps))
 
 
 def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
     """BlendReady for each lambda in turn, then Finished. Noise and its tail are the same for all lambdas."""
     model, network = load_for(request)
     check_timestep(model, request.timestep)
-    shape = model.config.data.shape
     for image in (request.image_a, request.image_b):
-        if image.shape != shape:
-            raise UserError(f"This picture is {image.shape}, but the model works on {shape}.", "Bring it to the model's size first.")
+        check_shape(model, image)
     timesteps = model.timesteps(request.sampler, request.steps, request.timestep, request.spacing)
     size = batch_size_for(model)
     for start in range(0, len(request.lams), size):
         lams = request.lams[start : start + size]
-        x_t, source, noise_a, noise_b = model.mix(request.image_a, request.image_b, lams, request.timestep, request.noise, request.seed)
+        x_t, source, noise_a, noise_b = model.mix(request.image_a, request.image_b, lams, request.timestep, request.noise, request.seed, request.streams)
         for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta, network):
             x_t = step.x_next
             yield from control.gate()
@@ -72,23 +71,28 @@ def denoise(request: DenoiseRequest, control: RunControl) -> Iterator[Event]:
         return (x if request.already_noisy else model.diffusion.q_sample(x, t, source.draw(x))), source
 
     timesteps = model.timesteps(request.sampler, request.steps, request.timestep, request.spacing)
-    yield from _make(model, network, seeds, noised, request, timesteps, "Denoising", control)
+    images = yield from walk(model, network, seeds, noised, request, timesteps, "Denoising", control, request.frames)
+    yield from ending(images, seeds, model, len(timesteps))
 
 
-def _make(
+def walk(
     model: Model,
     network: Network,
     seeds: Sequence[int],
     begin: Callable[[Sequence[int]], tuple[Tensor, ImageNoise]],
-    request: SampleRequest | DenoiseRequest,
+    request: Walk,
     timesteps: Sequence[int],
     doing: str,
     control: RunControl,
-) -> Iterator[Event]:
-    """From the x_t that `begin` gives for some seeds down the timesteps, in as many batches as it takes."""
+    frames: int = 0,
+) -> Generator[Event, None, Images | None]:
+    """From the x_t that `begin` gives for some seeds down the timesteps, in as many batches as it takes.
+
+    Returns the pictures, or None when it was stopped.
+    """
     size = batch_size_for(model)
     batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
-    columns = frame_indices(timesteps, request.frames)
+    columns = frame_indices(timesteps, frames) if frames else []
     done: list[Images] = []
     for index, batch in enumerate(batches):
         x_t, source = begin(batch)
@@ -99,11 +103,16 @@ def _make(
             yield Progress(doing, index * len(timesteps) + step.index + 1, len(batches) * len(timesteps))
             yield from control.gate()
             if control.stopping:
-                yield Finished(stopped=True)
-                return
+                return None
         done.append(codec.decode(x_t))
-    yield ImagesReady(frozen_images(np.concatenate(done)), tuple(seeds), model.step)
-    yield Finished(step=len(timesteps))
+    return frozen_images(np.concatenate(done))
+
+
+def ending(images: Images | None, seeds: Sequence[int], model: Model, steps: int) -> Iterator[Event]:
+    """What a walk ends with: the pictures, unless it was stopped, and Finished."""
+    if images is not None:
+        yield ImagesReady(images, tuple(seeds), model.step)
+    yield Finished(step=steps if images is not None else 0, stopped=images is None)
 
 
 def load_for(request: Walk) -> tuple[Model, Network]:
@@ -115,9 +124,14 @@ def load_for(request: Walk) -> tuple[Model, Network]:
     return model, model.guided_by(load_cached(request.guide, device), request.guidance)
 
 
-def check_numbers(request: SampleRequest | DenoiseRequest) -> None:
+def check_numbers(request: SampleRequest | DenoiseRequest | TreeRequest | InpaintRequest) -> None:
     if request.count < 1 or request.seed < 0 or (request.steps is not None and request.steps < 1):
         raise UserError("The number of pictures and of steps must be at least 1, and the seed at least 0.", "Ask for one picture or more, and one step or more.")
+
+
+def check_shape(model: Model, image: Images) -> None:
+    if image.shape != model.config.data.shape:
+        raise UserError(f"This picture is {image.shape}, but the model works on {model.config.data.shape}.", "Bring it to the model's size first.")
 
 
 def check_timestep(model: Model, t: int) -> None:
@@ -144,10 +158,10 @@ def frame_indices(timesteps: Sequence[int], frames: int) -> list[int]:
 
 def _frame(step: SampleStep, chosen: Sequence[int]) -> Iterator[Event]:
     if step.index in chosen:
-        yield FrameReady(chosen.index(step.index), len(chosen), step.t, _visible(step.x_t), codec.decode(step.pred_x_start))
+        yield FrameReady(chosen.index(step.index), len(chosen), step.t, visible(step.x_t), codec.decode(step.pred_x_start))
 
 
-def _visible(x_t: Tensor) -> Images:
+def visible(x_t: Tensor) -> Images:
     """x_t as a picture: noise reaches beyond [-1, 1], so it is shown at half contrast where it is mostly noise."""
     spread = max(1.0, float(x_t.abs().flatten().quantile(0.98))) if x_t.numel() < 1_000_000 else 2.0
     return codec.decode(x_t / spread)

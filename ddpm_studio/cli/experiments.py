@@ -1,0 +1,98 @@
+"""The commands that play with the noise: tree, loop, inpaint, invert."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from ddpm_studio import imaging
+from ddpm_studio.cli.flags import number_list
+from ddpm_studio.cli.pictures import check_places, drain, picture, save_all, save_one, tell, walk_of
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import Images
+from ddpm_studio.models import find_model, read_header
+from ddpm_studio.requests import BlendRequest, InpaintRequest, InvertRequest, TreeRequest, recipe
+
+
+def tree(arguments: argparse.Namespace) -> int:
+    from ddpm_studio.sampling.experiments import tree as engine_tree
+
+    config, _ = read_header(find_model(arguments.model))
+    most = config.diffusion.num_timesteps
+    timesteps = tuple(round(t) for t in number_list(arguments.timesteps, "timesteps")) if arguments.timesteps else tuple(round(most * share) for share in (0.9, 0.75, 0.5, 0.25))
+    check_places(arguments.out)
+    request = TreeRequest(arguments.model, timesteps, arguments.count, **walk_of(arguments, most))
+    made = drain(engine_tree(request, RunControl()))
+    rows = sorted(timesteps, reverse=True)
+    names = [f"t_{t:04d}_{i:02d}" for t in rows for i in range(arguments.count)]
+    facts = recipe(request, model_step=made.model_step)
+    saved = save_all(made.images, names, [facts] * len(names), arguments.out)
+    save_one(Path(arguments.out) / "tree.png", imaging.grid(made.images, columns=arguments.count), facts)
+    return tell(arguments, saved, made.seconds, {"timesteps": rows})
+
+
+def loop(arguments: argparse.Namespace) -> int:
+    from ddpm_studio.sampling.engine import blend
+
+    config, _ = read_header(find_model(arguments.model))
+    if len(arguments.images) < 2:
+        raise UserError("A loop needs at least two pictures.", "Name two or more.")
+    film = Path(arguments.film).expanduser() if arguments.film else None
+    if film and film.suffix.lower() not in imaging.FILM_SUFFIXES:
+        raise UserError(f"{arguments.film!r} is not the name of a film.", f"Give a name that ends in {' or '.join(imaging.FILM_SUFFIXES)}.")
+    check_places(arguments.out, *([] if film is None else [str(film.with_suffix(".png"))]))
+    timestep = config.diffusion.num_timesteps // 2 if arguments.timestep is None else arguments.timestep
+    pictures = [picture(path, config) for path in arguments.images]
+    lams = tuple(i / arguments.frames for i in range(arguments.frames))  # lambda 1 is the next piece's lambda 0
+    frames: list[Images] = []
+    seconds, facts = 0.0, []
+    for i, image in enumerate(pictures):
+        after = (i + 1) % len(pictures)
+        # Each picture keeps its own noise in both of its pieces, or all share one: so the pieces join without a jump.
+        streams = (1, 1) if arguments.noise == "shared" else (i + 1, after + 1)
+        request = BlendRequest(arguments.model, image, pictures[after], lams, timestep, arguments.noise, streams, **walk_of(arguments, timestep + 1))
+        made = drain(blend(request, RunControl()))
+        frames += [event.image for event in made.blends]
+        facts += [recipe(request, lam=event.lam, between=[i, after], model_step=event.model_step) for event in made.blends]
+        seconds += made.seconds
+    images = np.stack(frames)
+    saved = save_all(images, [f"{i:04d}" for i in range(len(images))], facts, arguments.out)
+    if film:
+        imaging.save_film(film, images, arguments.seconds / len(images), scale=max(1, 256 // images.shape[1]))
+    return tell(arguments, saved, seconds, {"film": str(film)} if film else None)
+
+
+def inpaint(arguments: argparse.Namespace) -> int:
+    from ddpm_studio.sampling.experiments import inpaint as engine_inpaint
+
+    config, _ = read_header(find_model(arguments.model))
+    check_places(arguments.out)
+    image = picture(arguments.image, config)
+    mask = imaging.load_picture(Path(arguments.mask).expanduser(), config.data.image_size, 1, "black")
+    request = InpaintRequest(
+        arguments.model, image, mask, arguments.count, arguments.jump_length, arguments.resamples, **walk_of(arguments, config.diffusion.num_timesteps, default=50)
+    )
+    made = drain(engine_inpaint(request, RunControl()))
+    facts = [recipe(request, seed=seed, count=1, model_step=made.model_step) for seed in made.seeds]
+    return tell(arguments, save_all(made.images, [f"{seed:06d}" for seed in made.seeds], facts, arguments.out), made.seconds)
+
+
+def invert(arguments: argparse.Namespace) -> int:
+    from ddpm_studio.sampling.experiments import invert as engine_invert
+
+    config, _ = read_header(find_model(arguments.model))
+    check_places(arguments.out)
+    image = picture(arguments.image, config)
+    walk = walk_of(arguments, config.diffusion.num_timesteps, default=50) | {"sampler": "ddim", "eta": 0.0}
+    request = InvertRequest(arguments.model, image, arguments.refinements, **walk)
+    made = drain(engine_invert(request, RunControl()))
+    found = made.inverted
+    assert found is not None  # drain has raised otherwise
+    errors = {"rmse": round(found.rmse, 4), "psnr": round(found.psnr, 2), "noise_std": round(found.noise_std, 4)}
+    facts = recipe(request, model_step=found.model_step, **errors)
+    saved = save_all(np.stack([image, found.noise, found.reconstruction]), ["picture", "noise", "reconstruction"], [facts] * 3, arguments.out)
+    remark = f"reconstructed with an error of {found.rmse:.2f} grey levels ({found.psnr:.1f} dB) from noise of deviation {found.noise_std:.3f}"
+    return tell(arguments, saved, made.seconds, errors, remark)

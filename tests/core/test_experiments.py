@@ -1,0 +1,204 @@
+"""Inpainting, inversion, trees and loops: against closed forms where there are any, and end to end on a small model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ddpm_studio.cli.main import main
+from ddpm_studio.config import DiffusionConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.diffusion.gaussian import GaussianDiffusion
+from ddpm_studio.diffusion.inpainting import repaint_loop, resampling_walk
+from ddpm_studio.diffusion.inversion import ddim_inversion_loop
+from ddpm_studio.diffusion.sampling import ddim_sample_loop
+from ddpm_studio.diffusion.spacing import spaced_timesteps
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import ImagesReady, Inverted
+from ddpm_studio.model import Model
+from ddpm_studio.requests import InpaintRequest, InvertRequest, TreeRequest
+from ddpm_studio.runs import Run
+from ddpm_studio.sampling.experiments import inpaint, invert, tree
+from tests.core.made_up import picture_folder, tiny_config, train_tiny
+
+GAUSSIAN = DiffusionConfig(beta_schedule="linear", prediction_type="epsilon", clip_x_start=False)
+
+
+def draw_from(seed: int) -> Callable[[Tensor], Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return lambda like: torch.randn(like.shape, dtype=like.dtype, generator=generator)
+
+
+@pytest.mark.parametrize(
+    ("count", "jump_length", "resamples", "expected"),
+    [(3, 1, 1, [0, 1, 2, 3]), (3, 1, 2, [0, 1, 0, 1, 2, 1, 2, 3]), (5, 2, 2, [0, 1, 2, 1, 0, 1, 2, 3, 4, 3, 2, 3, 4, 5]), (2, 10, 10, [0, 1, 2])],
+)
+def test_the_way_of_resampling(count: int, jump_length: int, resamples: int, expected: list[int]) -> None:
+    assert resampling_walk(count, jump_length, resamples) == expected
+
+
+def test_inpainting_finds_the_pixel_that_must_be_like_its_neighbour() -> None:
+    """Two pixels that are always equal, N(0, s^2): the best network is linear. Given the left one, the right one follows,
+    and the better with resampling, which is why RePaint goes back and forth."""
+    std, value, count = 0.5, 0.6, 2000
+    diffusion = GaussianDiffusion(GAUSSIAN)
+
+    def network(x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        signal, sigma = diffusion.signal_and_noise(t, x_t)
+        both = signal * std**2 * x_t.sum(dim=3, keepdim=True) / (2 * signal**2 * std**2 + sigma**2)
+        return diffusion.noise_from_start(both.expand_as(x_t), x_t, t)
+
+    x_start = torch.full((1, 1, 1, 2), value, dtype=torch.float64)
+    known = torch.tensor([1.0, 0.0], dtype=torch.float64).view(1, 1, 1, 2)
+    errors = []
+    for resamples in (1, 10):
+        draw = draw_from(0)
+        x_T = draw(torch.empty(count, 1, 1, 2, dtype=torch.float64))
+        *_, end = repaint_loop(diffusion, network, x_T, spaced_timesteps(999, 50), draw, x_start, known, 5, resamples)
+        assert torch.equal(end.x_next[..., 0], x_start[..., 0].expand(count, 1, 1))  # what is known comes back exactly
+        assert end.index == end.count - 1
+        errors.append((end.x_next[..., 1] - value).square().mean().sqrt().item())
+    assert errors[1] < errors[0] < 0.1
+
+
+def test_inversion_is_exact_at_its_fixed_point() -> None:
+    """Gaussian data again: with refinements the way up undoes the way down."""
+    std = 0.3
+    diffusion = GaussianDiffusion(GAUSSIAN)
+
+    def network(x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        signal, sigma = diffusion.signal_and_noise(t, x_t)
+        return diffusion.noise_from_start(signal * std**2 / (signal**2 * std**2 + sigma**2) * x_t, x_t, t)
+
+    x_start = 0.3 * draw_from(1)(torch.empty(1, 3, 8, 8, dtype=torch.float64))
+    timesteps = spaced_timesteps(999, 100)
+    errors = []
+    for refinements in (0, 3, 30):
+        *_, up = ddim_inversion_loop(diffusion, network, x_start, timesteps, refinements)
+        *_, down = ddim_sample_loop(diffusion, network, up.x_next, timesteps, torch.zeros_like)
+        errors.append((down.x_next - x_start).abs().max().item())
+    assert errors[0] > 10 * errors[1]
+    assert errors[2] < 1e-9
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("experiments")
+    train_tiny(Run(folder / "run"), picture_folder(folder / "data"), config=tiny_config(data__image_size=16), max_steps=20)
+    return folder / "run"
+
+
+def images_of(events: object) -> np.ndarray:
+    return next(event.images for event in events if isinstance(event, ImagesReady))  # type: ignore[attr-defined]
+
+
+def test_branches_are_the_more_alike_the_later_they_part(model: Path) -> None:
+    request = TreeRequest(model, (10, 50, 90), count=4, device="cpu", seed=3)
+    images = images_of(tree(request, RunControl())).astype(float)
+    assert images.shape == (12, 16, 16, 3)
+    spread = images.reshape(3, 4, -1).std(axis=1).mean(axis=1)  # rows: t 90, 50, 10
+    assert spread[0] > spread[1] > spread[2] > 0
+    again = images_of(tree(request, RunControl()))
+    assert np.array_equal(images, again)
+
+
+def test_a_tree_needs_a_sampler_with_noise(model: Path) -> None:
+    with pytest.raises(UserError, match="same picture"):
+        list(tree(TreeRequest(model, (50,), sampler="dpmpp-2m", device="cpu"), RunControl()))
+    with pytest.raises(UserError, match="out of range"):
+        list(tree(TreeRequest(model, (100,), device="cpu"), RunControl()))
+
+
+def test_inpainting_keeps_what_the_mask_leaves(model: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    mask = np.zeros((16, 16, 1), np.uint8)
+    mask[:, 8:] = 255
+    images = images_of(inpaint(InpaintRequest(model, image, mask, count=2, steps=10, jump_length=3, resamples=2, device="cpu"), RunControl()))
+    assert np.array_equal(images[:, :, :8], np.stack([image[:, :8]] * 2))
+    assert not np.array_equal(images[0, :, 8:], images[1, :, 8:])
+    with pytest.raises(UserError, match="nothing to do"):
+        list(inpaint(InpaintRequest(model, image, mask * 0, device="cpu"), RunControl()))
+
+
+def test_inversion_reports_its_error_truly(model: Path) -> None:
+    image = np.array(Image.open(next((model.parent / "data").glob("*.png"))).resize((16, 16)))
+    found = {}
+    for refinements in (0, 8):
+        event = next(e for e in invert(InvertRequest(model, image, refinements, steps=50, device="cpu"), RunControl()) if isinstance(e, Inverted))
+        measured = np.sqrt(((event.reconstruction.astype(float) - image) ** 2).mean())
+        assert event.rmse == pytest.approx(measured, abs=0.6)  # the pictures are rounded and cut to 0 ... 255
+        found[refinements] = event.rmse
+    assert found[8] < found[0]
+
+
+@pytest.mark.parametrize("noise", ["independent", "shared", "slerp"])
+def test_the_pieces_of_a_loop_join(model: Path, noise: str) -> None:
+    loaded = Model.load(model)
+    a, b, c = (np.random.default_rng(i).integers(0, 256, (16, 16, 3), dtype=np.uint8) for i in range(3))
+    streams = [(1, 1)] * 3 if noise == "shared" else [(1, 2), (2, 3), (3, 1)]
+    pieces = [loaded.mix(first, second, [0.0, 1.0], 50, noise, 7, stream)[0] for (first, second), stream in zip([(a, b), (b, c), (c, a)], streams, strict=True)]  # type: ignore[arg-type]
+    for i in range(3):
+        torch.testing.assert_close(pieces[i][1], pieces[(i + 1) % 3][0], rtol=0, atol=1e-6)
+
+
+def test_the_command_line(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = [str(path) for path in sorted((model.parent / "data").glob("*.png"))[:3]]
+    mask = tmp_path / "mask.png"
+    Image.fromarray(np.uint8([[0, 255]] * 2)).resize((16, 16)).save(mask)
+
+    def run(*arguments: str) -> dict[str, object]:
+        assert main([*arguments, "--device", "cpu", "--json"]) == 0
+        return dict(json.loads(capsys.readouterr().out))
+
+    made = run("interpolate", str(model), *pictures[:2], "--timesteps", "20:80:3", "--lambda", "0:1:3", "--sampler", "ddim", "--steps", "3", "--out", str(tmp_path / "sheet"))
+    assert len(made["images"]) == 9  # type: ignore[arg-type]
+    with Image.open(tmp_path / "sheet" / "sheet.png") as sheet:
+        assert sheet.size == (5 * 18 - 2, 3 * 18 - 2)
+    run("denoise", str(model), pictures[0], "--timesteps", "10:60:3", "--count", "2", "--steps", "3", "--out", str(tmp_path / "strip"))
+    with Image.open(tmp_path / "strip" / "strip.png") as strip:
+        assert strip.size == (4 * 18 - 2, 2 * 18 - 2)
+    assert run("tree", str(model), "--timesteps", "20:80:2", "--count", "2", "--steps", "5", "--out", str(tmp_path / "tree"))["timesteps"] == [80, 20]
+    film = tmp_path / "loop.gif"
+    made = run("loop", str(model), *pictures, "--frames", "2", "--steps", "3", "--film", str(film), "--out", str(tmp_path / "loop"))
+    assert len(made["images"]) == 6  # type: ignore[arg-type]
+    with Image.open(film) as frames:
+        assert frames.n_frames == 6  # type: ignore[attr-defined]
+        assert frames.info["loop"] == 0
+    run("inpaint", str(model), pictures[0], "--mask", str(mask), "--steps", "4", "--resamples", "2", "--jump-length", "2", "--out", str(tmp_path / "paint"))
+    assert float(run("invert", str(model), pictures[0], "--steps", "10", "--out", str(tmp_path / "up"))["rmse"]) > 0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["loop", "MODEL", "PICTURE"], "at least two"),
+        (["loop", "MODEL", "PICTURE", "PICTURE", "--film", "film.mp4"], "not the name of a film"),
+        (["denoise", "MODEL", "PICTURE"], "required"),
+        (["denoise", "MODEL", "PICTURE", "--timesteps", "0:100:3"], "out of range"),
+        (["interpolate", "MODEL", "PICTURE", "PICTURE", "--timestep", "3", "--timesteps", "1:2:2"], "not allowed with"),
+        (["tree", "MODEL", "--timesteps", "x"], "timesteps"),
+        (["generate", "MODEL", "--guide", "no-such-model"], "no model called"),
+    ],
+)
+def test_mistakes_get_one_sentence(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
+    picture = str(next((model.parent / "data").glob("*.png")))
+    given = [{"MODEL": str(model), "PICTURE": picture}.get(argument, argument) for argument in arguments]
+    assert main([*given, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 2
+
+
+def test_guided_by_itself_nothing_changes(model: Path, tmp_path: Path) -> None:
+    for name, extra in (("plain", []), ("guided", ["--guide", str(model), "--guidance", "3"])):
+        assert main(["generate", str(model), "--count", "2", "--steps", "4", "--device", "cpu", "--out", str(tmp_path / name), *extra]) == 0
+    for i in range(2):
+        plain, guided = (np.array(Image.open(tmp_path / name / f"{i:06d}.png"), dtype=int) for name in ("plain", "guided"))
+        assert abs(plain - guided).max() <= 1
