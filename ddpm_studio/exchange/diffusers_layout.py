@@ -22,7 +22,7 @@ from torch import Tensor
 from ddpm_studio.config import DiffusionConfig, RunConfig, parse_config
 from ddpm_studio.diffusion.schedules import SCHEDULES, make_betas
 from ddpm_studio.errors import UserError, describe_os_error
-from ddpm_studio.exchange.reading import read_json, read_tensors
+from ddpm_studio.exchange.reading import quote, read_json, read_tensors
 from ddpm_studio.exchange.weights import Names, shapes_of, to_ours, to_theirs
 from ddpm_studio.files import write_atomically
 from ddpm_studio.model import Model, write_tensors
@@ -156,7 +156,7 @@ def _model(theirs: TheirNetwork) -> dict[str, Any]:
         _refuse("down_block_types", theirs.down_block_types, f"DownBlock2D or AttnDownBlock2D for each of {len(widths)} levels")
     mirrored = tuple("AttnUpBlock2D" if has else "UpBlock2D" for has in reversed(attention))
     if theirs.up_block_types != mirrored:
-        _refuse("up_block_types", theirs.up_block_types, f"the same levels as on the way down, {_told(mirrored)}")
+        _refuse("up_block_types", theirs.up_block_types, f"the same levels as on the way down, {quote(mirrored)}")
     if theirs.out_channels != theirs.in_channels:
         _refuse("out_channels", theirs.out_channels, f"as many as in_channels, {theirs.in_channels}")
     if theirs.time_embedding_dim not in (None, 4 * base):
@@ -300,13 +300,13 @@ def _parse(kind: type[Some], values: Mapping[str, Any], must: Mapping[str, tuple
         theirs = kind.model_validate({name: value for name, value in values.items() if not name.startswith("_") and name not in _IDLE})
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(f"The field {first['loc'][0]} cannot be {first['input']!r}.", _KIND) from None
+        raise UserError(f"The field {first['loc'][0]} cannot be {quote(first['input'])}.", _KIND) from None
     for field, value in (theirs.model_extra or {}).items():
         if value:
-            raise UserError(f"The field {field} = {value!r} is not known here.", _KIND)
+            raise UserError(f"The field {quote(field)} = {quote(value)} is not known here.", _KIND)
     for field, allowed in must.items():
         if getattr(theirs, field) not in allowed:
-            _refuse(field, getattr(theirs, field), " or ".join(_told(value) for value in allowed))
+            _refuse(field, getattr(theirs, field), " or ".join(quote(value) for value in allowed))
     return theirs
 
 
@@ -317,16 +317,9 @@ def _check_class(values: Mapping[str, Any], known: tuple[str, ...]) -> None:
 
 
 def _refuse(field: str, value: object, needed: str) -> NoReturn:
-    raise UserError(f"The field {field} is {_told(value)}; this program can only take {needed}.", _KIND)
+    raise UserError(f"The field {field} is {quote(value)}; this program can only take {needed}.", _KIND)
 
 
 def _refuse_setting(section: str, setting: str, value: object) -> NoReturn:
     hint = "Models trained with the preset paper-cifar10 or paper-256 can be exported."
-    raise UserError(f"The setting {section}.{setting} is {_told(value)}, which diffusers cannot express.", hint)
-
-
-def _told(value: object) -> str:
-    """A value as their files write it."""
-    if isinstance(value, (tuple, list)):
-        return ", ".join(map(str, value)) or "an empty list"
-    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+    raise UserError(f"The setting {section}.{setting} is {quote(value)}, which diffusers cannot express.", hint)

@@ -23,6 +23,16 @@ _WRAPPERS = ("ema", "model", "state_dict", "model_state_dict", "eps_model", "net
 _FETCH_AGAIN = "Fetch it again from where it came from."
 
 
+def quote(value: object, most: int = 80) -> str:
+    """Something out of a stranger's file for a message: as their files write it, on one line, short, and without control characters."""
+    if isinstance(value, (tuple, list)):
+        text = ", ".join(quote(part) for part in value[:20]) or "an empty list"
+    else:
+        text = json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """The settings in a small JSON file. Raises UserError when it is not one."""
     try:

@@ -9,6 +9,7 @@ from torch import Size, Tensor
 
 from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
+from ddpm_studio.exchange.reading import quote
 from ddpm_studio.nn.unet import UNet
 
 Names = Mapping[str, tuple[str, ...]]
@@ -32,7 +33,7 @@ def to_ours(theirs: Mapping[str, Tensor], names: Names, shapes: Mapping[str, Siz
     if missing := sorted(wanted - theirs.keys()):
         raise UserError(f"The weights lack {missing[0]}.", _HINT)
     if extra := sorted(theirs.keys() - wanted):
-        raise UserError(f"The weights hold {extra[0]}, for which the network has no place.", _HINT)
+        raise UserError(f"The weights hold {quote(extra[0])}, for which the network has no place.", _HINT)
     for name, parts in names.items():
         expected = Size((shapes[name][0] // len(parts), *shapes[name][1:]))
         for part in parts:
@@ -55,4 +56,4 @@ def to_theirs(ours: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
 
 
 def _told(shape: Size) -> str:
-    return " x ".join(map(str, shape)) or "of a single number"
+    return quote(" x ".join(map(str, shape)) or "of a single number")

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -22,7 +24,8 @@ from ddpm_studio.cli.main import main
 from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.exchange.converting import export_model, import_model, read_source
-from ddpm_studio.exchange.diffusers_layout import NETWORK_MUST, SCHEDULER_MUST, TheirNetwork, TheirScheduler, run_config, scheduler_config, unet_config
+from ddpm_studio.exchange.diffusers_layout import NETWORK_MUST, SCHEDULER_MUST, TheirNetwork, TheirScheduler, names, run_config, scheduler_config, unet_config
+from ddpm_studio.exchange.weights import shapes_of
 from ddpm_studio.model import Model, save_model
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.presets import PRESETS
@@ -95,6 +98,19 @@ def test_import_equals_diffusers(options: dict[str, Any], tmp_path: Path) -> Non
     x, t = torch.randn(2, channels, size, size), torch.tensor([3, 800])
     with torch.no_grad():
         assert relative(model.net(x, t), theirs(x, t).sample) < 1e-5
+
+
+@pytest.mark.parametrize("preset", ["paper-cifar10", "paper-256"])
+def test_the_papers_networks_have_all_their_tensors(preset: str) -> None:
+    """The networks at their full width, by names and shapes; the numbers themselves are compared with narrower ones."""
+    diffusers = pytest.importorskip("diffusers", reason=WHY)
+    config = PRESETS[preset]
+    with torch.device("meta"):
+        theirs = {name: tensor.shape for name, tensor in diffusers.UNet2DModel.from_config(unet_config(config)).state_dict().items()}
+    shapes = shapes_of(config)
+    assert {part for parts in names(shapes).values() for part in parts} == theirs.keys()
+    assert sum(shape.numel() for shape in theirs.values()) == sum(shape.numel() for shape in shapes.values())
+    assert run_config(unet_config(config), scheduler_config(config.diffusion)).model == config.model
 
 
 def test_older_folders(exported: Path, tmp_path: Path) -> None:
@@ -210,6 +226,27 @@ def test_predictions_as_old_versions_said_it() -> None:
     assert run_config(unet_config(SMALL_PAPER), {"predict_epsilon": True}).diffusion.prediction_type == "epsilon"
 
 
+values_of_strangers = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from([1, 2, 32, 64, "conv", "UpBlock2D", "DownBlock2D"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(list(TheirNetwork.model_fields)) | st.text(max_size=5), values_of_strangers, max_size=3),
+    st.dictionaries(st.sampled_from(list(TheirScheduler.model_fields)), values_of_strangers, max_size=2),
+)
+def test_configurations_of_strangers_are_refused_or_right(network: dict[str, Any], scheduler: dict[str, Any]) -> None:
+    complaint = ""
+    try:
+        run_config(unet_config(SMALL_PAPER) | network, scheduler_config(SMALL_PAPER.diffusion) | scheduler)
+    except UserError as error:
+        complaint = error.message
+    assert complaint == "" or complaint.isprintable()
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -273,6 +310,7 @@ def test_safetensors_are_preferred(exported: Path, tmp_path: Path) -> None:
     [
         (lambda weights: weights.pop("conv_out.bias"), "lack conv_out.bias"),
         (lambda weights: weights.update(more=torch.zeros(1)), "hold more, for which"),
+        (lambda weights: weights.update({"a\x1b[2J\nline": torch.zeros(1)}), r"hold 'a\\x1b\[2J\\nline', for which"),
         (lambda weights: weights.update({"conv_out.bias": torch.zeros(4)}), "conv_out.bias has the shape 4, and 3 is needed"),
         (lambda weights: weights.update({"conv_out.bias": torch.zeros(())}), "conv_out.bias has the shape of a single number"),
         (lambda weights: weights.update({"conv_out.bias": torch.zeros(3, dtype=torch.int64)}), "conv_out.bias does not hold plain numbers"),
