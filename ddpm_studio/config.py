@@ -32,15 +32,16 @@ class Settings(BaseModel):
 class DataConfig(Settings):
     """Which pictures, and how they are brought to one shape."""
 
-    image_size: int = Field(32, ge=8, le=512, description="Side of the square pictures in pixels.")
-    channels: Literal[1, 3] = Field(3, description="3 for colour, 1 for grey.")
+    image_size: int = Field(32, ge=8, le=512, description="Side of the pictures in pixels; their width, if they are not to be square.")
+    image_height: Annotated[int, Field(ge=8, le=512)] | None = Field(None, description="Height in pixels; empty: square pictures.")
+    channels: Literal[1, 3, 4] = Field(3, description="3 for colour, 1 for grey, 4 for colour with transparency.")
     background: Literal["white", "black", "grey"] = Field("white", description="What shows through where a picture is transparent.")
     flip: bool = Field(True, description="Mirror half of the pictures left to right while training. Switch off for letters and text.")
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the pictures."""
-        return self.image_size, self.image_size, self.channels
+        return self.image_height or self.image_size, self.image_size, self.channels
 
 
 class DiffusionConfig(Settings):
@@ -135,6 +136,7 @@ class TrainConfig(Settings):
     grad_clip: float = Field(1.0, gt=0, le=1000, description="Largest gradient norm; larger ones are scaled down to it.")
     immiscible: bool = Field(False, description="Within a batch, give each picture the noise nearest to it (Li et al. 2024); the network may learn faster.")
     ema_decay: float = Field(0.998, ge=0, lt=1, description="Memory of the averaged weights that pictures are made with; it grows to this from 0 as training goes on.")
+    gradient_checkpointing: bool = Field(False, description="Compute activations a second time instead of keeping them: far less memory, about a third slower.")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto takes bfloat16 where the device computes it natively.")
     checkpoint_seconds: float = Field(120.0, gt=0, le=86_400, description="Time between saves.")
     preview_seconds: float = Field(20.0, gt=0, le=86_400, description="Time between previews; early in a run they come more often.")
@@ -154,16 +156,17 @@ class RunConfig(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        factor, size = self.model.size_factor, self.data.image_size
-        if size % factor:
-            below, above = size // factor * factor, math.ceil(size / factor) * factor
-            nearest = " or ".join(str(s) for s in dict.fromkeys((below, above)) if s >= 8)
-            raise ValueError(f"data.image_size must be divisible by {factor} for this network; {size} is not, {nearest} is")
+        factor, (height, width, _) = self.model.size_factor, self.data.shape
+        for name, side in (("image_size", width), ("image_height", height)):
+            if side % factor:
+                below, above = side // factor * factor, math.ceil(side / factor) * factor
+                nearest = " or ".join(str(s) for s in dict.fromkeys((below, above)) if 8 <= s <= 512)
+                raise ValueError(f"data.{name} must be divisible by {factor} for this network; {side} is not, {nearest} is")
         levels, patch = len(self.model.channel_mults), self.model.attention_patch
         for i in range(levels):
-            side = size // self.model.stem_patch // 2**i
-            if side % patch and (self.model.attention[i] or (self.model.middle_attention and i == levels - 1)):
-                raise ValueError(f"model.attention_patch {patch} does not divide the {side} x {side} feature map of level {i + 1}, which has attention")
+            rows, columns = (side // self.model.stem_patch // 2**i for side in (height, width))
+            if (rows % patch or columns % patch) and (self.model.attention[i] or (self.model.middle_attention and i == levels - 1)):
+                raise ValueError(f"model.attention_patch {patch} does not divide the {columns} x {rows} feature map of level {i + 1}, which has attention")
         return self
 
     def with_changes(self, changes: dict[str, Any]) -> RunConfig:

@@ -71,6 +71,8 @@ class DatasetReport:
     skipped: tuple[Skipped, ...]
     duplicates: int
     image_size: int
+    """Width of the pictures as they are used."""
+    image_height: int
     channels: int
     smallest: tuple[int, int]
     """Width and height of the smallest picture (by its shorter side), before cropping."""

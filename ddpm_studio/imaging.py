@@ -87,29 +87,38 @@ def decode_sized(source: Path | BinaryIO, least_side: int | None = None) -> tupl
         raise UnreadablePicture(_reason(error, source)) from error
 
 
-def fit(image: Image.Image, image_size: int, channels: int, background: str = "white") -> Images:
-    """The centre square of a picture as `uint8 [image_size, image_size, channels]`.
+def fit(image: Image.Image, shape: tuple[int, int, int], background: str = "white") -> Images:
+    """The middle of a picture as uint8 of this shape (height, width, channels).
 
     A picture of the right size is left as it is. Larger ones are averaged down (Lanczos); smaller ones are enlarged
-    smoothly, except for drawings of few colours that fit a whole number of times: their pixels stay squares.
+    smoothly, except for drawings of few colours that fit a whole number of times: their pixels stay squares. With four
+    channels what shows through is kept, and what cannot be seen has the colour of the background.
     """
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    if image.width != image.height:
-        image = image.crop((left, top, left + side, top + side))
-    image = _composite(image, _BACKGROUNDS[background])
-    if side > image_size:
-        image = image.resize((image_size, image_size), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    elif side < image_size:
-        few_colours = image_size % side == 0 and image.getcolors(min(64, side * side // 8)) is not None
-        image = image.resize((image_size, image_size), Image.Resampling.NEAREST if few_colours else Image.Resampling.BICUBIC)
-    wanted = "L" if channels == 1 else "RGB"
-    pixels: Images = np.array(image if image.mode == wanted else image.convert(wanted))
-    return pixels.reshape(image_size, image_size, channels)
+    height, width, channels = shape
+    across, down = image.size
+    if across * height > down * width:  # wider than wanted
+        across = max(1, round(down * width / height))
+    else:
+        down = max(1, round(across * height / width))
+    if (across, down) != image.size:
+        left, top = (image.width - across) // 2, (image.height - down) // 2
+        image = image.crop((left, top, left + across, top + down))
+    if channels < 4:
+        image = _composite(image, _BACKGROUNDS[background])
+    if across > width or down > height:
+        image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    elif (across, down) != (width, height):
+        few_colours = width % across == 0 and height % down == 0 and image.getcolors(min(64, across * down // 8)) is not None
+        image = image.resize((width, height), Image.Resampling.NEAREST if few_colours else Image.Resampling.BICUBIC)
+    wanted = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    pixels: Images = np.array(image if image.mode == wanted else image.convert(wanted)).reshape(shape)
+    if channels == 4:
+        pixels[pixels[:, :, 3] == 0] = (*[_BACKGROUNDS[background]] * 3, 0)
+    return pixels
 
 
-def load_picture(path: Path, image_size: int, channels: int, background: str = "white") -> Images:
-    """One picture of the user's as `uint8 [image_size, image_size, channels]`.
+def load_picture(path: Path, shape: tuple[int, int, int], background: str = "white") -> Images:
+    """One picture of the user's as uint8 of this shape (height, width, channels).
 
     Raises UserError that names the file.
     """
@@ -117,7 +126,7 @@ def load_picture(path: Path, image_size: int, channels: int, background: str = "
     try:
         if path.is_dir():
             raise UserError(f"{name} is a folder, not a picture.", "Choose one of the pictures in it.")
-        return fit(decode(path, image_size), image_size, channels, background)
+        return fit(decode(path, max(shape[:2])), shape, background)
     except UnreadablePicture as error:
         raise UserError(f"{name} cannot be used: {error.reason}.", error.hint) from error
     except OSError as error:
@@ -140,7 +149,7 @@ def grid(images: Images, columns: int | None = None, gap: int = 2, background: i
 
 
 def save_png(path: Path, image: Images, text: Mapping[str, str] | None = None) -> None:
-    """Write `uint8 [H, W, C]`, C 1 or 3, with text chunks; the file is there whole or not at all.
+    """Write `uint8 [H, W, C]`, C 1, 3 or 4, with text chunks; the file is there whole or not at all.
 
     Raises UserError when it cannot be written.
     """

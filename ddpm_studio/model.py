@@ -95,9 +95,9 @@ class Model:
 
     def noise(self, seeds: Sequence[int]) -> tuple[Tensor, ImageNoise]:
         """x_T for each seed, float32 [B, C, H, W] on the device, and the source of the noise of the steps after it."""
-        data = self.config.data
+        height, width, channels = self.config.data.shape
         source = ImageNoise(seeds)
-        return source.draw(torch.empty(len(seeds), data.channels, data.image_size, data.image_size, device=self.device)), source
+        return source.draw(torch.empty(len(seeds), channels, height, width, device=self.device)), source
 
     def timesteps(self, sampler: Sampler, steps: int | None = None, start: int | None = None, spacing: Spacing = "auto") -> list[int]:
         """The timesteps of a walk from `start` (pure noise by default) to the picture in `steps` steps (all timesteps by default).

@@ -26,8 +26,8 @@ class ModelInfo:
     name: str
     path: Path
     label: str
-    image_size: int
-    channels: int
+    shape: tuple[int, int, int]
+    """Height, width and channels of its pictures."""
     num_timesteps: int
     background: str
 
@@ -50,9 +50,8 @@ def list_models(also: Path | None = None) -> list[ModelInfo]:
             ModelInfo(
                 _name(path),
                 path,
-                f"{label} · {config.data.image_size} x {config.data.image_size} · step {step:,}",
-                config.data.image_size,
-                config.data.channels,
+                f"{label} · {config.data.shape[1]} x {config.data.shape[0]} · step {step:,}",
+                config.data.shape,
                 config.diffusion.num_timesteps,
                 config.data.background,
             )

@@ -89,7 +89,7 @@ class RunInfo:
 
     run: Run
     preset: str
-    image_size: int
+    shape: tuple[int, int, int]
     step: int
     images: int
     data: str
@@ -169,7 +169,7 @@ def _info(run: Run) -> RunInfo | None:
     return RunInfo(
         run=run,
         preset=config.preset,
-        image_size=config.data.image_size,
+        shape=config.data.shape,
         step=int(notes.get("step", 0)),
         images=int(notes.get("images", 0)),
         data=str(notes.get("data", "")),

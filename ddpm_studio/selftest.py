@@ -104,7 +104,7 @@ def _blending(folder: Path) -> None:
     from ddpm_studio.requests import NOISE_MODES, BlendRequest, DenoiseRequest
     from ddpm_studio.sampling.engine import blend, denoise
 
-    a, b = (load_picture(folder / "pictures" / f"{i}.png", 16, 3, "white") for i in range(2))
+    a, b = (load_picture(folder / "pictures" / f"{i}.png", (16, 16, 3), "white") for i in range(2))
     for noise in NOISE_MODES:
         list(blend(BlendRequest(folder / "run", a, b, (0.0, 0.5, 1.0), timestep=20, noise=noise, steps=3), RunControl()))
     list(denoise(DenoiseRequest(folder / "run", a, timestep=5, sampler="ddpm"), RunControl()))
@@ -118,7 +118,7 @@ def _inspecting(folder: Path) -> None:
     from ddpm_studio.sampling.forward import diffuse
 
     describe_network(read_header(folder / "run" / "model.safetensors")[0])
-    diffuse(load_picture(folder / "pictures" / "0.png", 16, 3, "white"), [0, 500, 999], DiffusionConfig())
+    diffuse(load_picture(folder / "pictures" / "0.png", (16, 16, 3), "white"), [0, 500, 999], DiffusionConfig())
 
 
 def _resources(folder: Path) -> None:

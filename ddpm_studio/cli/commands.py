@@ -72,10 +72,11 @@ def dataset(arguments: argparse.Namespace) -> int:
 def runs(arguments: argparse.Namespace) -> int:
     found = list_runs()
     values = [
-        {"name": i.run.name, "path": str(i.run.path), "preset": i.preset, "image_size": i.image_size, "step": i.step, "images": i.images, "data": i.data, "model": i.has_model}
+        {"name": i.run.name, "path": str(i.run.path), "preset": i.preset, "image_size": i.shape[1], "image_height": i.shape[0],
+         "step": i.step, "images": i.images, "data": i.data, "model": i.has_model}
         for i in found
-    ]
-    lines = [f"{'run':32}{'preset':16}{'size':>6}{'step':>10}{'pictures':>12}  data"]
-    lines += [f"{v['name']!s:32}{v['preset']!s:16}{v['image_size']!s:>6}{v['step']:>10,}{v['images']:>12,}  {v['data']}" for v in values]
+    ]  # fmt: skip
+    lines = [f"{'run':32}{'preset':16}{'size':>10}{'step':>10}{'pictures':>12}  data"]
+    lines += [f"{v['name']!s:32}{v['preset']!s:16}{v['image_size']!s:>4} x {v['image_height']!s:<3}{v['step']:>10,}{v['images']:>12,}  {v['data']}" for v in values]
     print_result({"runs": values}, arguments.json, "\n".join(lines) if values else "No runs yet. `ddpm-studio train FOLDER` starts one.")
     return 0

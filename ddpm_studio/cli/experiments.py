@@ -71,7 +71,7 @@ def inpaint(arguments: argparse.Namespace) -> int:
     config, _ = read_header(find_model(arguments.model))
     check_places(arguments.out)
     image = picture(arguments.image, config)
-    mask = imaging.load_picture(Path(arguments.mask).expanduser(), config.data.image_size, 1, "black")
+    mask = imaging.load_picture(Path(arguments.mask).expanduser(), (*config.data.shape[:2], 1), "black")
     request = InpaintRequest(
         arguments.model, image, mask, arguments.count, arguments.jump_length, arguments.resamples, **walk_of(arguments, config.diffusion.num_timesteps, default=50)
     )

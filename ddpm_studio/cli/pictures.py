@@ -101,7 +101,7 @@ def diffuse(arguments: argparse.Namespace) -> int:
 
     data = DataConfig(image_size=arguments.image_size)
     check_places(str(Path(arguments.out).expanduser().parent), arguments.out)
-    image = imaging.load_picture(Path(arguments.image).expanduser(), data.image_size, data.channels, data.background)
+    image = imaging.load_picture(Path(arguments.image).expanduser(), data.shape, data.background)
     timesteps = [round(t) for t in number_list(arguments.timesteps, "timesteps")]
     strip = forward(image, timesteps, DiffusionConfig(beta_schedule=arguments.beta_schedule), arguments.seed)
     imaging.save_png(Path(arguments.out), imaging.grid(strip, columns=len(strip)), None)
@@ -190,7 +190,7 @@ def _steps(arguments: argparse.Namespace, all_steps: int, default: int | None) -
 
 
 def picture(path: str, config: RunConfig) -> Images:
-    return imaging.load_picture(Path(path).expanduser(), config.data.image_size, config.data.channels, config.data.background)
+    return imaging.load_picture(Path(path).expanduser(), config.data.shape, config.data.background)
 
 
 def save_all(images: Images, names: list[str], recipes: list[dict[str, Any]], out: str) -> list[Path]:

@@ -59,7 +59,7 @@ def print_result(values: dict[str, Any], as_json: bool, text: str) -> None:
 
 def report_text(report: DatasetReport, most: int = 20) -> str:
     """A data set in words."""
-    lines = [f"{report.name}: {report.pictures:,} pictures, used at {report.image_size} x {report.image_size}"]
+    lines = [f"{report.name}: {report.pictures:,} pictures, used at {report.image_size} x {report.image_height}"]
     (a, b), (c, d), (e, f) = report.smallest, report.median, report.largest
     lines.append(f"  sizes        {a} x {b} to {e} x {f}, typically {c} x {d}")
     lines.append(f"  grey         {report.grey:,}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import shutil
 import tempfile
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ddpm_studio.config import DataConfig
     from ddpm_studio.control import RunControl
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """Part of the key; to be raised when `imaging` begins to make other pixels of the same file."""
 MAX_CACHE_BYTES = 20 * 10**9
 """Beyond this, the caches that were not used for longest are removed."""
@@ -118,7 +119,7 @@ def _key(source: Path, found: Found | None, settings: DataConfig) -> str:
         content = f"{source}\0{status.st_size}\0{status.st_mtime_ns}"
     else:
         content = found.fingerprint() + "".join(f"\0{skipped.path}\0{skipped.reason}" for skipped in found.skipped)
-    what = f"{CACHE_VERSION} {settings.image_size} {settings.channels} {settings.background} {content}"
+    what = f"{CACHE_VERSION} {settings.shape} {settings.background} {content}"
     return hashlib.sha256(what.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
@@ -130,7 +131,7 @@ def _load(folder: Path, settings: DataConfig) -> tuple[Images, _Record] | None:
         whole = (folder / _ARRAY).stat().st_size == images.offset + images.nbytes
     except (OSError, ValueError, EOFError, AttributeError):  # pydantic's ValidationError is a ValueError
         return None
-    shape = (record.report.pictures, settings.image_size, settings.image_size, settings.channels)
+    shape = (record.report.pictures, *settings.shape)
     return (images, record) if whole and images.dtype == np.uint8 and images.shape == shape and len(images) else None
 
 
@@ -138,7 +139,7 @@ def _make(source: Path, found: Found, folder: Path, settings: DataConfig, contro
     """Decode everything into a new cache. Whatever happens on the way, no half of one is left."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _make_room(folder.parent, len(found.files) * settings.image_size**2 * settings.channels)
+        _make_room(folder.parent, len(found.files) * math.prod(settings.shape))
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
         try:
             with (temporary / _ARRAY).open("wb", buffering=2**20) as array:
@@ -189,6 +190,7 @@ def _write_pictures(array: BinaryIO, found: Found, settings: DataConfig, control
         skipped=tuple(sorted(skipped, key=lambda s: s.path)),
         duplicates=pictures - len(digests),
         image_size=settings.image_size,
+        image_height=settings.shape[0],
         channels=settings.channels,
         smallest=smallest,
         median=median,
@@ -202,8 +204,7 @@ def _write_pictures(array: BinaryIO, found: Found, settings: DataConfig, control
 
 
 def _write_header(array: BinaryIO, count: int, settings: DataConfig) -> None:
-    shape = (count, settings.image_size, settings.image_size, settings.channels)
-    np.lib.format.write_array_header_1_0(array, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(array, {"descr": "|u1", "fortran_order": False, "shape": (count, *settings.shape)})
 
 
 def _three_sizes(sizes: Counter[tuple[int, int]]) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:

@@ -27,7 +27,7 @@ _REPORT_SECONDS = 0.1
 @dataclass(frozen=True, slots=True)
 class Decoded:
     pixels: Images
-    """uint8 [image_size, image_size, channels]."""
+    """uint8 [H, W, C]"""
     size: tuple[int, int]
     """Width and height before cropping."""
     grey: bool
@@ -76,11 +76,11 @@ def _progress(done: int, total: int, seconds: float) -> Progress:
 def _decode(entry: Entry, settings: DataConfig) -> Decoded | Refused:
     try:
         with entry.open() as stream:
-            image, size = decode_sized(stream, settings.image_size)
-        pixels = fit(image, settings.image_size, settings.channels, settings.background)
+            image, size = decode_sized(stream, max(settings.shape[:2]))
+        pixels = fit(image, settings.shape, settings.background)
     except UnreadablePicture as error:
         return Refused(Skipped(entry.name, error.reason), unreachable=False)
     except OSError as error:
         return Refused(Skipped(entry.name, describe_access(error)), unreachable=True)
-    grey = image.mode in ("L", "LA") or (settings.channels == 3 and bool((pixels == pixels[:, :, :1]).all()))
+    grey = image.mode in ("L", "LA") or (settings.channels > 1 and bool((pixels[:, :, :3] == pixels[:, :, :1]).all()))
     return Decoded(pixels, size, grey, image.mode in ("LA", "RGBA"))

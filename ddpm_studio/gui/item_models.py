@@ -133,7 +133,7 @@ class RunsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             training = info.run.name == self.active
             values = (
-                info.run.name, info.data, info.preset, f"{info.image_size} × {info.image_size}",
+                info.run.name, info.data, info.preset, f"{info.shape[1]} × {info.shape[0]}",
                 count(self._step if training else info.step), count(self._images if training else info.images), "in training" if training else _when(info.modified),
             )
             return values[index.column()]

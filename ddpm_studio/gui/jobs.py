@@ -36,8 +36,8 @@ class ModelChoice:
     name: str
     label: str
     path: Path
-    image_size: int
-    channels: int
+    shape: tuple[int, int, int]
+    """Height, width and channels of its pictures."""
     num_timesteps: int = 1000
     background: str = "white"
 
@@ -163,7 +163,7 @@ class Jobs:
             for file in sorted(run.previews.glob("step_*.png"))[-200:]:
                 if control.stopping:
                     break
-                yield PreviewReady(int(file.stem.removeprefix("step_")), split_grid(file, run.read_config().data.image_size))
+                yield PreviewReady(int(file.stem.removeprefix("step_")), split_grid(file, run.read_config().data.shape))
             yield Finished()
 
         return job
@@ -177,7 +177,7 @@ class Jobs:
 
         return job
 
-    def load_picture(self, key: str, source: Path | Images, image_size: int, channels: int, background: str = "white") -> Job:
+    def load_picture(self, key: str, source: Path | Images, shape: tuple[int, int, int], background: str = "white") -> Job:
         """A file or a picture of the window, in the shape that a model wants."""
 
         def job(control: RunControl) -> Iterator[Event]:
@@ -186,9 +186,9 @@ class Jobs:
             from ddpm_studio import imaging
 
             if isinstance(source, Path):
-                picture = imaging.load_picture(source, image_size, channels, background)
+                picture = imaging.load_picture(source, shape, background)
             else:
-                picture = imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), image_size, channels, background)
+                picture = imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), shape, background)
             yield PictureLoaded(key, frozen_images(picture))
             yield Finished()
 
@@ -249,18 +249,19 @@ def one_source(sources: list[Path]) -> Path:
     return folder
 
 
-def split_grid(file: Path, side: int, gap: int = 2) -> Images:
-    """The pictures of a preview that was saved as one sheet -> uint8 [N, side, side, C]; empty cells are white."""
+def split_grid(file: Path, shape: tuple[int, int, int], gap: int = 2) -> Images:
+    """The pictures of a preview that was saved as one sheet -> uint8 [N, H, W, C]; empty cells are white."""
     import numpy as np
     from PIL import Image
 
     with Image.open(file) as image:
         pixels = np.asarray(image)
     sheet = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    step = side + gap
-    cells = [sheet[y : y + side, x : x + side] for y in range(0, sheet.shape[0], step) for x in range(0, sheet.shape[1], step)]
+    height, width, _ = shape
+    rows, columns = range(0, sheet.shape[0], height + gap), range(0, sheet.shape[1], width + gap)
+    cells = [sheet[y : y + height, x : x + width] for y in rows for x in columns]
     return frozen_images(np.stack(cells))
 
 
 def _as_choice(info: ModelInfo) -> ModelChoice:
-    return ModelChoice(info.name, info.label, info.path, info.image_size, info.channels, info.num_timesteps, info.background)
+    return ModelChoice(info.name, info.label, info.path, info.shape, info.num_timesteps, info.background)

@@ -130,7 +130,7 @@ class Studio(QObject):
             return
         data = config.data
         self._in_training = ModelChoice(
-            run.name, f"{run.name} · in training", run.model_file, data.image_size, data.channels, config.diffusion.num_timesteps, data.background
+            run.name, f"{run.name} · in training", run.model_file, data.shape, config.diffusion.num_timesteps, data.background
         )
         self._show_models(self.models)
         if not self._chosen_by_hand:
@@ -158,4 +158,4 @@ class Studio(QObject):
 
 
 def _shape(model: ModelChoice | None) -> tuple[object, ...] | None:
-    return None if model is None else (model.path, model.image_size, model.channels, model.num_timesteps)
+    return None if model is None else (model.path, model.shape, model.num_timesteps)

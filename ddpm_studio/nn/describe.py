@@ -21,8 +21,8 @@ def describe_network(config: RunConfig) -> NetworkInfo:
     """Run the network of `config` on the meta device, where tensors have shapes but no memory."""
     with torch.device("meta"):
         net = UNet.of(config).eval()
-        size = config.data.image_size
-        x = torch.empty(1, config.data.channels, size, size)
+        height, width, channels = config.data.shape
+        x = torch.empty(1, channels, height, width)
         t = torch.zeros(1, dtype=torch.int64)
 
     found: dict[str, dict[str, Any]] = {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,8 +145,16 @@ class Level(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.attention = nn.ModuleList(attention or [])
         self.resample = resample
+        self.checkpointing = False
 
     def run_block(self, index: int, x: Tensor, time: Tensor) -> Tensor:
+        """One residual block with its attention. With `checkpointing` only its input is kept for the backward pass,
+        which computes the rest again (Chen et al. 2016)."""
+        if self.checkpointing and torch.is_grad_enabled():
+            return cast("Tensor", checkpoint(self._run_block, index, x, time, use_reentrant=False))
+        return self._run_block(index, x, time)
+
+    def _run_block(self, index: int, x: Tensor, time: Tensor) -> Tensor:
         x = self.blocks[index](x, time)
         return cast("Tensor", self.attention[index](x)) if len(self.attention) else x
 
@@ -200,6 +209,11 @@ class UNet(nn.Module):
     def of(cls, config: RunConfig) -> UNet:
         """The network that a run's settings ask for."""
         return cls(config.model, config.data.channels, config.diffusion.variance_type == "learned")
+
+    def use_checkpointing(self, on: bool = True) -> None:
+        """Trade time for memory in training: see Level.run_block."""
+        for level in (*cast("Iterable[Level]", self.down), *cast("Iterable[Level]", self.up)):
+            level.checkpointing = on
 
     def forward(self, x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         """x_t float [B, C, H, W], t int64 [B] in 0 ... T-1 -> float [B, C, H, W], or [B, 2C, H, W] with a learned variance."""

@@ -141,9 +141,9 @@ def check_timestep(model: Model, t: int) -> None:
 
 def batch_size_for(model: Model) -> int:
     """How many pictures to make at once: enough to keep the device busy, few enough to fit and to answer a Cancel soon."""
-    pixels = model.config.data.image_size**2
+    height, width, _ = model.config.data.shape
     at_once = 16 * 1024 if model.device.type == "cpu" else 256 * 1024
-    return int(max(1, min(256, at_once // pixels)))
+    return int(max(1, min(256, at_once // (height * width))))
 
 
 def frame_indices(timesteps: Sequence[int], frames: int) -> list[int]:

@@ -42,6 +42,7 @@ class TrainingState:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.training.seed)
             net = UNet.of(config)
+        net.use_checkpointing(config.training.gradient_checkpointing)
         ema = UNet.of(config)
         ema.load_state_dict(net.state_dict())
         net = net.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,14 @@ def bytes_needed(config: RunConfig) -> int:
     """A rough count: weights, average, gradients and two moments in float32, and the activations of a batch.
 
     Besides what layers put out, the backward pass keeps their normalised and activated copies: about twice as much.
+    With gradient checkpointing it keeps what enters the blocks, and the rest of one block at a time.
     """
     network = describe_network(config)
-    return 4 * (5 * network.parameters + 2 * network.activations * config.training.batch_size)
+    activations = 2 * network.activations
+    if config.training.gradient_checkpointing:
+        inputs = sum(math.prod(block.in_shape) for block in network.blocks)
+        activations = min(activations, 2 * inputs + 12 * max(math.prod(block.in_shape) for block in network.blocks))
+    return 4 * (5 * network.parameters + activations * config.training.batch_size)
 
 
 def check_memory(config: RunConfig, device: Device) -> None:

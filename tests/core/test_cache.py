@@ -123,13 +123,13 @@ def test_the_report(tmp_path: Path) -> None:
     assert report.seconds > 0
 
 
-@pytest.mark.parametrize("changes", [{"image_size": 32}, {"channels": 1}, {"background": "black"}])
+@pytest.mark.parametrize("changes", [{"image_size": 32}, {"image_height": 24}, {"channels": 1}, {"channels": 4}, {"background": "black"}])
 def test_other_settings_are_another_cache(photos: Path, changes: dict[str, object]) -> None:
     opened(photos)
     settings = SMALL.model_copy(update=changes)
     dataset, _ = opened(photos, settings)
     assert not dataset.report.from_cache
-    assert dataset.images.shape == (10, settings.image_size, settings.image_size, settings.channels)
+    assert dataset.images.shape == (10, *settings.shape)
     assert opened(photos)[0].report.from_cache
     assert opened(photos, SMALL.model_copy(update={"flip": False}))[0].report.from_cache
 

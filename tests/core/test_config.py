@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+import torch
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ddpm_studio.config import SECTIONS, RunConfig, parse_config
+from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.errors import UserError
+from ddpm_studio.model import Model, save_model
+from ddpm_studio.nn.unet import UNet
 from ddpm_studio.presets import DESCRIPTIONS, PRESETS, choose_preset, get_preset
 
 
@@ -37,6 +44,8 @@ def test_field_names_are_unique_so_that_short_flags_are_unambiguous() -> None:
     [
         ({"data.image_size": 30}, "image_size must be divisible by 8.*24 or 32"),
         ({"data.image_size": 4}, "data.image_size"),
+        ({"data.image_height": 44}, "image_height must be divisible by 8.*40 or 48"),
+        ({"data.channels": 2}, "data.channels"),
         ({"model.attention": "true,false"}, "do not fit together: model.attention needs one switch per level"),
         ({"model.base_channels": 30}, "norm_groups must divide"),
         ({"training.learning_rate": "fast"}, "training.learning_rate cannot be 'fast': a number is needed"),
@@ -95,3 +104,55 @@ def test_settings_of_strangers_are_refused_or_right(values: object) -> None:
     except UserError:
         return
     assert isinstance(config, RunConfig)
+
+
+networks = st.fixed_dictionaries({
+    "data.image_size": st.integers(8, 48), "data.image_height": st.none() | st.integers(8, 48), "data.channels": st.sampled_from([1, 3, 4]),
+    "diffusion.prediction_type": st.sampled_from(["epsilon", "x_start", "v_prediction"]), "diffusion.beta_schedule": st.sampled_from(["linear", "cosine", "sigmoid"]),
+    "diffusion.variance_type": st.sampled_from(["fixedlarge", "fixedsmall", "learned"]), "diffusion.num_timesteps": st.integers(2, 50),
+    "diffusion.zero_terminal_snr": st.booleans(), "diffusion.loss_weighting": st.sampled_from(["simple", "min_snr"]),
+    "diffusion.timestep_sampling": st.sampled_from(["uniform", "lognormal"]),
+    "model.base_channels": st.sampled_from([8, 12, 16]), "model.channel_mults": st.lists(st.integers(1, 3), min_size=1, max_size=4).map(tuple),
+    "model.attention": st.lists(st.booleans(), min_size=1, max_size=4).map(tuple), "model.num_res_blocks": st.integers(1, 2), "model.num_heads": st.sampled_from([1, 2, 3]),
+    "model.stem_patch": st.sampled_from([1, 2, 4]), "model.attention_patch": st.sampled_from([1, 2, 4]), "model.downsample": st.sampled_from(["conv", "average"]),
+    "model.downsample_padding": st.sampled_from(["symmetric", "asymmetric"]), "model.upsample": st.sampled_from(["nearest", "transposed"]),
+    "model.input_skip": st.booleans(), "model.middle_attention": st.booleans(), "model.dropout": st.sampled_from([0.0, 0.1]), "model.norm_groups": st.sampled_from([1, 4, 8]),
+    "training.gradient_checkpointing": st.booleans(),
+})  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(networks, st.booleans())
+def test_what_validates_runs_and_what_does_not_is_refused_by_name(changes: dict[str, Any], fit_sizes: bool) -> None:
+    """Any settings at all: either a network that can be trained and saved, or a sentence that names a setting."""
+    if fit_sizes:  # else hardly any would pass
+        levels = len(changes["model.channel_mults"])
+        factor = changes["model.stem_patch"] * changes["model.attention_patch"] * 2 ** (levels - 1)
+        changes |= {"model.attention": (True,) * levels, "data.image_size": factor * max(1, -(-8 // factor)), "data.image_height": factor * max(2, -(-8 // factor))}
+        changes |= {"model.num_heads": 1, "model.norm_groups": 4, "diffusion.zero_terminal_snr": False}
+    try:
+        config = RunConfig().with_changes(changes)
+    except UserError as error:
+        names = {name.rpartition(".")[2] for name in changes}
+        assert any(name in error.message for name in names), error.message  # noqa: PT017
+        return
+    assert parse_config(json.loads(config.model_dump_json())) == config
+
+    diffusion = GaussianDiffusion(config.diffusion)
+    net = UNet.of(config)
+    net.use_checkpointing(config.training.gradient_checkpointing)
+    height, width, channels = config.data.shape
+    x_start = torch.rand(2, channels, height, width) * 2 - 1
+    t = diffusion.draw_timesteps(2, torch.Generator().manual_seed(0))
+    loss = diffusion.training_losses(net, x_start, t, torch.randn_like(x_start)).mean()
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.isfinite()
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in net.parameters())
+    assert net.head.weight.grad is not None
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.safetensors"
+        save_model(file, net.state_dict(), config, {"step": 1})
+        again = Model.load(file)
+    assert again.config == config
+    assert all(torch.equal(value, again.net.state_dict()[name]) for name, value in net.state_dict().items())

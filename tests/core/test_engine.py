@@ -141,6 +141,24 @@ def test_checkpoint_on_request(run: Run, data: Path) -> None:
     assert seen == [2, 5]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data__image_height": 24, "data__channels": 4},
+        {"data__channels": 1, "diffusion__prediction_type": "x_start", "diffusion__zero_terminal_snr": True},
+        {"diffusion__variance_type": "learned", "training__gradient_checkpointing": True, "model__dropout": 0.1},
+        {"diffusion__timestep_sampling": "lognormal", "diffusion__beta_schedule": "sigmoid", "training__immiscible": True},
+    ],
+)
+def test_every_kind_of_run_trains_resumes_and_samples(run: Run, data: Path, changes: dict[str, Any]) -> None:
+    config = tiny_config(**changes)
+    whole = losses(train_tiny(Run(run.path.with_name("whole")), data, config=config, max_steps=4))
+    pieces = losses(train_tiny(run, data, config=config, max_steps=2)) + losses(train_tiny(run, data, resume=True, max_steps=2))
+    assert pieces == whole
+    made = Model.load(run.path).sample([1, 2], "ddpm", 5)
+    assert made.shape == (2, *config.data.shape)
+
+
 def test_abandoning_the_generator_lets_go_of_the_run(run: Run, data: Path) -> None:
     events = train(TrainRequest(run=run, data=data, config=tiny_config(), device="cpu", max_steps=3), RunControl())
     next(event for event in events if isinstance(event, StepDone))

@@ -85,7 +85,7 @@ def test_every_mode_comes_through(mode: str, channels: int, tmp_path: Path) -> N
     else:
         image = Image.fromarray(grey.astype(np.uint8)).convert(mode)
     kind = "PNG" if mode in ("1", "L", "P", "RGB", "RGBA", "LA", "I;16") else "TIFF"
-    pixels = fit(decode(saved(image, kind)), 32, channels)
+    pixels = fit(decode(saved(image, kind)), (32, 32, channels))
     assert pixels.dtype == np.uint8
     assert pixels.shape == (32, 32, channels)
     assert near(pixels[:, :15], 0)
@@ -93,18 +93,18 @@ def test_every_mode_comes_through(mode: str, channels: int, tmp_path: Path) -> N
 
 
 def test_lab_is_turned_into_rgb() -> None:
-    pixels = fit(decode(saved(Image.new("LAB", (16, 16), (128, 128, 128)), "TIFF")), 16, 3)
+    pixels = fit(decode(saved(Image.new("LAB", (16, 16), (128, 128, 128)), "TIFF")), (16, 16, 3))
     assert np.ptp(pixels.astype(int), axis=2).max() <= 3
     assert 100 < pixels.mean() < 140
 
 
 def test_mid_grey_of_16_bits_is_mid_grey() -> None:
     middle = np.full((16, 16), 32768, np.uint16)
-    assert near(fit(decode(saved(Image.fromarray(middle), "PNG")), 16, 1), 128, 1)
-    assert near(fit(decode(saved(Image.fromarray(middle), "TIFF")), 16, 3), 128, 1)
-    assert near(fit(decode(saved(Image.fromarray(middle.astype(np.int32)), "TIFF")), 16, 1), 128, 1)
+    assert near(fit(decode(saved(Image.fromarray(middle), "PNG")), (16, 16, 1)), 128, 1)
+    assert near(fit(decode(saved(Image.fromarray(middle), "TIFF")), (16, 16, 3)), 128, 1)
+    assert near(fit(decode(saved(Image.fromarray(middle.astype(np.int32)), "TIFF")), (16, 16, 1)), 128, 1)
     colour = (b"\0" + b"\x80\0" * 3 * 16) * 16
-    assert near(fit(decode(io.BytesIO(png(16, 16, 16, 2, colour))), 16, 3), 128, 1)
+    assert near(fit(decode(io.BytesIO(png(16, 16, 16, 2, colour))), (16, 16, 3)), 128, 1)
 
 
 def test_floats_keep_their_contrast() -> None:
@@ -120,7 +120,7 @@ def test_floats_keep_their_contrast() -> None:
 def test_background_shows_through(background: str, value: int) -> None:
     clear = Image.new("RGBA", (16, 16), (10, 200, 10, 0))
     clear.paste((255, 0, 0, 255), (0, 0, 8, 16))
-    pixels = fit(decode(saved(clear, "PNG")), 16, 3, background)
+    pixels = fit(decode(saved(clear, "PNG")), (16, 16, 3), background)
     assert near(pixels[:, 9:], value)
     assert near(pixels[:, :7], (255, 0, 0))
 
@@ -138,32 +138,32 @@ def test_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "green", "blue")]
     for kind in ("GIF", "PNG", "WEBP", "TIFF"):
         stream = saved(frames[0], kind, save_all=True, append_images=frames[1:])
-        assert near(fit(decode(stream), 16, 3), (255, 0, 0), 3), kind
+        assert near(fit(decode(stream), (16, 16, 3)), (255, 0, 0), 3), kind
 
 
 def test_right_size_is_never_touched() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)
-    assert (fit(decode(saved(Image.fromarray(noise), "PNG"), 32), 32, 3) == noise[:, 4:36]).all()
+    assert (fit(decode(saved(Image.fromarray(noise), "PNG"), 32), (32, 32, 3)) == noise[:, 4:36]).all()
 
 
 def test_pixel_art_is_enlarged_as_squares_and_photos_smoothly() -> None:
     art = np.kron(np.random.default_rng(0).integers(0, 2, (16, 16)), np.full((1, 1), 255)).astype(np.uint8)
-    assert (fit(Image.fromarray(art), 32, 1)[:, :, 0] == art.repeat(2, 0).repeat(2, 1)).all()
+    assert (fit(Image.fromarray(art), (32, 32, 1))[:, :, 0] == art.repeat(2, 0).repeat(2, 1)).all()
     ramp = np.linspace(0, 255, 256).astype(np.uint8).reshape(16, 16)
-    smooth = fit(Image.fromarray(ramp), 32, 1)[:, :, 0]
+    smooth = fit(Image.fromarray(ramp), (32, 32, 1))[:, :, 0]
     assert len(np.unique(smooth)) > 256 * 0.9 or (smooth != ramp.repeat(2, 0).repeat(2, 1)).any()
 
 
 def test_shrinking_averages() -> None:
     stripes = np.zeros((512, 512), np.uint8)
     stripes[:, ::2] = 255
-    assert near(fit(decode(saved(Image.fromarray(stripes), "PNG"), 32), 32, 1), 127, 6)
+    assert near(fit(decode(saved(Image.fromarray(stripes), "PNG"), 32), (32, 32, 1)), 127, 6)
 
 
 def test_centre_is_kept() -> None:
     wide = Image.new("RGB", (96, 32), "blue")
     wide.paste("red", (32, 0, 64, 32))
-    assert near(fit(wide, 16, 3), (255, 0, 0))
+    assert near(fit(wide, (16, 16, 3)), (255, 0, 0))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -173,7 +173,7 @@ def test_reduced_scale_never_goes_below_what_is_asked(kind: str) -> None:
         image, size = decode_sized(stream, least)
         assert size == (1200, 700)
         assert min(image.size) >= least
-        whole, reduced = fit(decode(stream), 32, 3), fit(image, 32, 3)
+        whole, reduced = fit(decode(stream), (32, 32, 3)), fit(image, (32, 32, 3))
         assert np.abs(whole.astype(int) - reduced).mean() < 2
 
 
@@ -199,7 +199,7 @@ def test_bad_files_have_a_reason(data: bytes, reason: str, tmp_path: Path) -> No
     path = tmp_path / "bad.png"
     path.write_bytes(data)
     with pytest.raises(UserError, match=reason) as caught:
-        load_picture(path, 32, 3)
+        load_picture(path, (32, 32, 3))
     assert "bad.png" in caught.value.message
     assert caught.value.hint
 
@@ -217,7 +217,7 @@ def test_a_photo_of_200_megapixels_is_read_at_reduced_scale() -> None:
     stream = saved(Image.new("L", (16000, 12500), 77), "JPEG")
     image, size = decode_sized(stream, 32)
     assert size == (16000, 12500)
-    assert near(fit(image, 32, 1), 77)
+    assert near(fit(image, (32, 32, 1)), 77)
 
 
 SEEDS = [
@@ -241,7 +241,7 @@ def test_altered_bytes_give_a_picture_or_a_reason(seed: bytes, changes: list[tup
         image = decode(io.BytesIO(bytes(data[: max(length, 1)])), 16)
     except UnreadablePicture:
         return
-    assert fit(image, 16, 3).shape == (16, 16, 3)
+    assert fit(image, (16, 16, 3)).shape == (16, 16, 3)
 
 
 def test_warnings_filters_of_others_stay() -> None:
@@ -254,13 +254,13 @@ def test_warnings_filters_of_others_stay() -> None:
 
 def test_load_picture_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.png"):
-        load_picture(tmp_path / "gone.png", 32, 3)
+        load_picture(tmp_path / "gone.png", (32, 32, 3))
     with pytest.raises(UserError, match="is a folder"):
-        load_picture(tmp_path, 32, 3)
+        load_picture(tmp_path, (32, 32, 3))
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.png")
         with pytest.raises(UserError, match="not an ordinary file"):
-            load_picture(tmp_path / "pipe.png", 32, 3)
+            load_picture(tmp_path / "pipe.png", (32, 32, 3))
 
 
 def test_grid_places_pictures_row_by_row() -> None:
@@ -282,7 +282,7 @@ def test_png_round_trip(tmp_path: Path, channels: int) -> None:
     path = tmp_path / "new folder" / "a.png"
     save_png(path, image, text)
     assert read_png_text(path) == text
-    assert (load_picture(path, 9, channels) == image[:, 1:10]).all()
+    assert (load_picture(path, (9, 9, channels)) == image[:, 1:10]).all()
     assert [p.name for p in path.parent.iterdir()] == ["a.png"]
     save_png(path, image)
     assert read_png_text(path) == {}
@@ -307,3 +307,29 @@ def test_png_text_from_strangers(tmp_path: Path) -> None:
 def test_printable_names() -> None:
     assert imaging.printable("Gänse 雛菊.png") == "Gänse 雛菊.png"
     assert imaging.printable("a\nb\u202e\udcff.png") == "a\ufffdb\ufffd\ufffd.png"
+
+
+@pytest.mark.parametrize("size", [(40, 40), (100, 30), (30, 100), (16, 24), (7 * 16, 7 * 24), (64, 48)])
+def test_pictures_that_are_not_square_lose_as_little_as_possible(size: tuple[int, int]) -> None:
+    """A ramp across the whole picture: what is left of it is its middle, as wide or as high as fits."""
+    height, width = 24, 16
+    across, down = size
+    ramp = Image.fromarray(np.tile(np.linspace(0, 255, across).astype(np.uint8), (down, 1)))
+    pixels = fit(ramp, (height, width, 1))[:, :, 0].astype(float)
+    assert pixels.shape == (height, width)
+    kept = min(1.0, down * width / height / across)  # the share of the width that is left
+    assert pixels.mean() == pytest.approx(127.5, abs=1 + 255 / across)  # an odd pixel can only go to one side
+    assert np.ptp(pixels) == pytest.approx(255 * kept, abs=0.12 * 255)
+
+
+def test_transparency_is_kept_and_its_colours_do_not_bleed() -> None:
+    """Half red, half nothing (whose hidden colour is green): no green at the edge, and the background's colour where nothing is."""
+    art = np.zeros((64, 64, 4), np.uint8)
+    art[:, :32] = (255, 0, 0, 255)
+    art[:, 32:] = (0, 255, 0, 0)
+    pixels = fit(Image.fromarray(art), (16, 16, 4), "black")
+    assert (pixels[:, :4] == (255, 0, 0, 255)).all()
+    assert (pixels[:, 12:] == (0, 0, 0, 0)).all()
+    assert pixels[:, :, 1].max() <= 2
+    assert np.array_equal(fit(Image.fromarray(pixels), (16, 16, 4), "black"), pixels)
+    assert (fit(Image.new("L", (20, 20), 9), (16, 16, 4)) == (9, 9, 9, 255)).all()

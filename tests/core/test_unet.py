@@ -83,6 +83,35 @@ def test_shapes_and_first_answer(config: ModelConfig, channels: int) -> None:
     out.square().sum().backward()
 
 
+@pytest.mark.parametrize("name", ["tiny-32", "base-32"])
+def test_checkpointing_keeps_less_and_changes_nothing(name: str) -> None:
+    config = PRESETS[name].with_changes({"model.base_channels": 32, "model.dropout": 0.2})
+    torch.manual_seed(0)
+    net = UNet.of(config)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    x, t = torch.randn(2, 3, 32, 32), torch.tensor([3, 800])
+    kept, gradients = [], []
+    for on in (False, True):
+        net.use_checkpointing(on)
+        net.zero_grad()
+        storages: dict[int, int] = {}
+
+        def keep(value: torch.Tensor, storages: dict[int, int] = storages) -> torch.Tensor:
+            storages[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+            return value
+
+        torch.manual_seed(1)  # dropout
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+            loss = net(x, t).square().mean()
+        kept.append(sum(storages.values()))
+        loss.backward()
+        gradients.append([parameter.grad.clone() for parameter in net.parameters() if parameter.grad is not None])
+    assert kept[1] < 0.7 * kept[0]  # weights, which both keep, are counted too
+    for plain, again in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, again)
+
+
 def test_time_reaches_every_residual_block() -> None:
     net = UNet(ModelConfig(), 3)
     for parameter in net.parameters():

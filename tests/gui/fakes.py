@@ -149,7 +149,7 @@ class FakeJobs(Jobs):
             report = DatasetReport(
                 name=source.name, source=str(source), pictures=1204,
                 skipped=(Skipped("a/broken.png", "the file is cut off"), Skipped("notes.gif", "the file is empty"), Skipped("b/icon.png", "too small: 4 x 4 pixels")),
-                duplicates=3, image_size=settings.image_size, channels=3,
+                duplicates=3, image_size=settings.image_size, image_height=settings.shape[0], channels=3,
                 smallest=(16, 16), median=(32, 32), largest=(256, 256), grey=12, transparent=96, from_cache=False, seconds=2.4,
             )
             yield DatasetReady(report, tiles(48))
@@ -242,8 +242,8 @@ class FakeJobs(Jobs):
         def job(control: RunControl) -> Iterator[Event]:
             found = []
             if self.has_models:
-                found.append(ModelChoice("tiles", "tiles (shipped) · 32 x 32 · step 24,000", Path("/models/tiles/model.safetensors"), SIDE, 3, 1000))
-                found.append(ModelChoice("faces", "faces (shipped) · 32 x 32 · step 61,000", Path("/models/faces/model.safetensors"), SIDE, 3, 1000))
+                found.append(ModelChoice("tiles", "tiles (shipped) · 32 x 32 · step 24,000", Path("/models/tiles/model.safetensors"), (SIDE, SIDE, 3), 1000))
+                found.append(ModelChoice("faces", "faces (shipped) · 32 x 32 · step 61,000", Path("/models/faces/model.safetensors"), (SIDE, SIDE, 3), 1000))
             yield ModelsListed(tuple(found))
             yield Finished()
 

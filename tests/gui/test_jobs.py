@@ -50,7 +50,7 @@ def test_more_than_one_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("background", "grey"), [("white", 255), ("black", 0)])
 def test_what_is_transparent_gets_the_ground_that_the_model_knows(tmp_path: Path, background: str, grey: int) -> None:
     Image.new("RGBA", (20, 20), (9, 9, 9, 0)).save(tmp_path / "glass.png")
-    loaded = next(iter(Jobs().load_picture("A", tmp_path / "glass.png", 8, 3, background)(RunControl())))
+    loaded = next(iter(Jobs().load_picture("A", tmp_path / "glass.png", (8, 8, 3), background)(RunControl())))
     assert isinstance(loaded, PictureLoaded)
     assert (loaded.image == grey).all()
 

@@ -181,7 +181,7 @@ def test_report_names_what_is_wrong(qtbot: QtBot) -> None:
     view = DatasetReportView()
     qtbot.addWidget(view)
     many = tuple(Skipped(f"a/{i}.png", "the file is cut off") for i in range(600))
-    view.show_report(DatasetReport("cats", "/cats", 40, many, 2, 32, 3, (10, 20), (64, 64), (4000, 3000), 3, 1, True, 0.1))
+    view.show_report(DatasetReport("cats", "/cats", 40, many, 2, 32, 32, 3, (10, 20), (64, 64), (4000, 3000), 3, 1, True, 0.1))
     words = view.accessibleDescription()
     assert all(part in words for part in ("40, as 32 × 32 colour", "10 × 20 to 4000 × 3000", "from the cache", "by heart"))
     assert view.skipped.toggle.text() == "600 files skipped"

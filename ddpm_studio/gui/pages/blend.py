@@ -147,7 +147,7 @@ class BlendPage(QWidget):
     def _load(self, letter: str) -> None:
         model = self._studio.model
         if model is not None and letter in self._sources:
-            self._loads[letter].request(self._studio.jobs.load_picture(letter, self._sources[letter], model.image_size, model.channels, model.background))
+            self._loads[letter].request(self._studio.jobs.load_picture(letter, self._sources[letter], model.shape, model.background))
 
     @Slot(list)
     def _picture_loaded(self, batch: list[Event]) -> None:
@@ -188,8 +188,7 @@ class BlendPage(QWidget):
         model = self._studio.model
         if model is None or len(self._pictures) < 2:
             return None
-        shape = (model.image_size, model.image_size, model.channels)
-        if any(picture.shape != shape for picture in self._pictures.values()):
+        if any(picture.shape != model.shape for picture in self._pictures.values()):
             return None  # still being brought to the shape of another model
         return BlendRequest(
             model=model.path, image_a=self._pictures["A"], image_b=self._pictures["B"], lams=lams, timestep=self.timestep.value,

@@ -227,8 +227,8 @@ class TrainPage(QWidget):
         examples = self._studio.examples
         self.contact_sheet.set_images(examples)
         if self.dataset.report:
-            shown, size = len(examples), self.dataset.report.image_size
-            self.sheet_facts.setText(f"{count(shown)} of {count(self.dataset.report.pictures)}, {size} \u00d7 {size}, as the network will see them")
+            shown, report = len(examples), self.dataset.report
+            self.sheet_facts.setText(f"{count(shown)} of {count(report.pictures)}, {report.image_size} \u00d7 {report.image_height}, as the network will see them")
         if not self._studio.training.active:
             self._set_view(PICTURES)
 

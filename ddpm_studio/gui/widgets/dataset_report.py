@@ -59,14 +59,14 @@ class DatasetReportView(QWidget):
 
 
 def _lines(report: DatasetReport) -> list[tuple[str, str, str]]:
-    kind = "colour" if report.channels == 3 else "grey"
+    kind = {1: "grey", 3: "colour", 4: "colour with transparency"}[report.channels]
     lines = [
-        ("Pictures", f"{count(report.pictures)}, as {report.image_size} × {report.image_size} {kind}", ""),
+        ("Pictures", f"{count(report.pictures)}, as {report.image_size} × {report.image_height} {kind}", ""),
         ("Original size", _sizes(report), ""),
     ]
     if report.duplicates:
         lines.append(("Duplicates", f"{count(report.duplicates)} found more than once", "warn"))
-    if report.grey and report.grey < report.pictures and report.channels == 3:
+    if report.grey and report.grey < report.pictures and report.channels >= 3:
         lines.append(("Grey", plural(report.grey, "picture", "pictures"), ""))
     if report.transparent:
         lines.append(("Transparent", plural(report.transparent, "picture", "pictures"), ""))
