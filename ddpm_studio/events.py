@@ -186,6 +186,23 @@ class Inverted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LikelihoodReady(Event):
+    """The variational bound: means over pictures, in bits per dimension."""
+
+    pictures: int
+    bits: float
+    error: float | None
+    """Standard error of the mean; None for a single picture."""
+    prior: float
+    """L_T"""
+    between: float
+    """L_1 to L_{T-1}"""
+    decoder: float
+    """L_0"""
+    model_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BlockInfo:
     """One block of a U-Net. Shapes are (C, H, W); `level` is its row, 0 at the top."""
 

@@ -83,6 +83,13 @@ class Model:
         return next(self.net.parameters()).device
 
     @property
+    def batch_size(self) -> int:
+        """How many pictures to make at once: enough to keep the device busy, few enough to fit and to answer a Cancel soon."""
+        height, width, _ = self.config.data.shape
+        at_once = 16 * 1024 if self.device.type == "cpu" else 256 * 1024
+        return max(1, min(256, at_once // (height * width)))
+
+    @property
     def alphas_cumprod(self) -> Tensor:
         """float64 [T]."""
         return self.diffusion.alphas_cumprod.double() if self.device.type != "mps" else self.diffusion.alphas_cumprod.cpu().double()

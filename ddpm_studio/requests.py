@@ -129,6 +129,19 @@ class InvertRequest(Walk):
     steps: int | None = field(default=50, kw_only=True)
 
 
+@dataclass(frozen=True, slots=True)
+class LikelihoodRequest:
+    """The variational bound of some pictures under a model."""
+
+    model: str | Path
+    data: Path
+    count: int = 64
+    stride: int = 10
+    """One of every `stride` terms is computed, drawn by lot; 1 computes all."""
+    seed: int = 0
+    device: str = "auto"
+
+
 def recipe(request: Walk, **more: Any) -> dict[str, Any]:
     """What to store in a picture so that it can be made again; pictures and paths are left out."""
     from ddpm_studio import __version__

@@ -41,7 +41,7 @@ def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
     for image in (request.image_a, request.image_b):
         check_shape(model, image)
     timesteps = model.timesteps(request.sampler, request.steps, request.timestep, request.spacing)
-    size = batch_size_for(model)
+    size = model.batch_size
     for start in range(0, len(request.lams), size):
         lams = request.lams[start : start + size]
         x_t, source, noise_a, noise_b = model.mix(request.image_a, request.image_b, lams, request.timestep, request.noise, request.seed, request.streams)
@@ -90,7 +90,7 @@ def walk(
 
     Returns the pictures, or None when it was stopped.
     """
-    size = batch_size_for(model)
+    size = model.batch_size
     batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     columns = frame_indices(timesteps, frames) if frames else []
     done: list[Images] = []
@@ -137,13 +137,6 @@ def check_shape(model: Model, image: Images) -> None:
 def check_timestep(model: Model, t: int) -> None:
     if not 0 <= t < model.diffusion.num_timesteps:
         raise UserError(f"The timestep {t} is out of range.", f"This model knows timesteps 0 to {model.diffusion.num_timesteps - 1}.")
-
-
-def batch_size_for(model: Model) -> int:
-    """How many pictures to make at once: enough to keep the device busy, few enough to fit and to answer a Cancel soon."""
-    height, width, _ = model.config.data.shape
-    at_once = 16 * 1024 if model.device.type == "cpu" else 256 * 1024
-    return int(max(1, min(256, at_once // (height * width))))
 
 
 def frame_indices(timesteps: Sequence[int], frames: int) -> list[int]:

@@ -19,7 +19,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Finished, Images, ImagesReady, Inverted, Progress, frozen_images
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import InpaintRequest, InvertRequest, TreeRequest
-from ddpm_studio.sampling.engine import batch_size_for, check_numbers, check_shape, check_timestep, ending, load_for, visible, walk
+from ddpm_studio.sampling.engine import check_numbers, check_shape, check_timestep, ending, load_for, visible, walk
 
 BRANCHES = 3
 """Stream of the noise that sets branches apart: branch 0 must not repeat the trunk, whose stream is 0."""
@@ -84,7 +84,7 @@ def inpaint(request: InpaintRequest, control: RunControl) -> Iterator[Event]:
     x_start = codec.from_images(request.image[None]).to(model.device)
     timesteps = model.timesteps("ddpm", request.steps, None, request.spacing)
     seeds = [request.seed + i for i in range(request.count)]
-    size, done = batch_size_for(model), []
+    size, done = model.batch_size, []
     for first in range(0, len(seeds), size):
         batch = seeds[first : first + size]
         x_t, source = model.noise(batch)

@@ -11,10 +11,9 @@ import torch
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Finished, FrameReady, ImagesReady, Progress
-from ddpm_studio.model import save_model
+from ddpm_studio.model import Model, save_model
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.requests import SAMPLERS, DenoiseRequest, SampleRequest
-from ddpm_studio.sampling import engine
 from ddpm_studio.sampling.engine import denoise, frame_indices, generate
 from tests.core.made_up import tiny_config
 
@@ -51,7 +50,7 @@ def test_generate_tells_frames_then_pictures(model: Path, sampler: str) -> None:
 def test_many_pictures_come_in_several_batches_and_are_the_same(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = SampleRequest(model, count=5, steps=4, device="cpu")
     whole = next(event for event in generate(request, RunControl()) if isinstance(event, ImagesReady))
-    monkeypatch.setattr(engine, "batch_size_for", lambda model: 2)
+    monkeypatch.setattr(Model, "batch_size", property(lambda model: 2))
     events = list(generate(request, RunControl()))
     parts = next(event for event in events if isinstance(event, ImagesReady))
     assert np.abs(whole.images.astype(int) - parts.images).max() <= 1
