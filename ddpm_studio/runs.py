@@ -56,6 +56,10 @@ class Run:
     def previews(self) -> Path:
         return self.path / "previews"
 
+    def milestone(self, step: int) -> Path:
+        """The model as it was after so many steps, if a copy was kept."""
+        return self.path / "milestones" / f"step_{step:07d}.safetensors"
+
     @property
     def exists(self) -> bool:
         return self.config_file.is_file()

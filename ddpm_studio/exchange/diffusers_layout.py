@@ -90,9 +90,9 @@ class TheirScheduler(_Theirs):
 
 # Fields that can only have one meaning for our network, and what they must be for it.
 NETWORK_MUST: dict[str, tuple[object, ...]] = {
-    "center_input_sample": (False,), "time_embedding_type": ("positional",), "flip_sin_to_cos": (False,), "freq_shift": (1,), "mid_block_type": ("UNetMidBlock2D",),
+    "center_input_sample": (False,), "time_embedding_type": ("positional",), "freq_shift": (0, 1), "mid_block_type": ("UNetMidBlock2D",),
     "mid_block_scale_factor": (1,), "downsample_padding": (1, 0), "downsample_type": ("conv",), "upsample_type": ("conv",), "act_fn": ("silu", "swish"),
-    "resnet_time_scale_shift": ("default",), "class_embed_type": (None,), "num_class_embeds": (None,), "in_channels": (3, 1),
+    "resnet_time_scale_shift": ("default",), "class_embed_type": (None,), "num_class_embeds": (None,), "in_channels": (3, 1, 4),
 }  # fmt: skip
 SCHEDULER_MUST: dict[str, tuple[object, ...]] = {
     "beta_schedule": ("linear", "squaredcos_cap_v2"), "variance_type": ("fixed_small", "fixed_small_log", "fixed_large"), "clip_sample_range": (1,),
@@ -129,21 +129,24 @@ def read_folder(folder: Path, image_size: int | None) -> tuple[RunConfig, dict[s
         raise UserError(f"There is no {WEIGHTS}.safetensors in the folder {inside.name!r}.", "Give a folder that holds the weights, too.")
     config = run_config(network, scheduler, image_size)
     shapes = shapes_of(config)
-    return config, to_ours(_newer_names(read_tensors(weights_file)), names(shapes), shapes), remarks
+    weights = to_ours(_newer_names(read_tensors(weights_file)), names(shapes), shapes)
+    if network.get("flip_sin_to_cos", True):  # their embedding begins with the cosines, ours with the sines
+        weights["time1.weight"] = torch.cat(weights["time1.weight"].chunk(2, dim=1)[::-1], dim=1)
+    return config, weights, remarks
 
 
 def run_config(network: Mapping[str, Any], scheduler: Mapping[str, Any], image_size: int | None = None) -> RunConfig:
     """Our settings for their two configurations. Raises UserError that names the field that we cannot express, and its value."""
     theirs = _parse(TheirNetwork, network, NETWORK_MUST)
     size = image_size or theirs.sample_size
-    if isinstance(size, tuple):
-        size = size[0] if size[0] == size[1] else _refuse("sample_size", theirs.sample_size, "square pictures")
-    if size is None:
+    height, width = size if isinstance(size, tuple) else (size, size)
+    if height is None or width is None:
         raise UserError("The model does not say how large its pictures are.", "Say so with --image-size.")
     if "predict_epsilon" in scheduler and not scheduler["predict_epsilon"]:  # how versions before 0.8 said it
         scheduler = {**scheduler, "prediction_type": "sample"}
     diffusion = _diffusion(_parse(TheirScheduler, scheduler, SCHEDULER_MUST))
-    return parse_config({"data": {"image_size": size, "channels": theirs.in_channels}, "model": _model(theirs), "diffusion": diffusion})
+    data = {"image_size": width, "image_height": None if height == width else height, "channels": theirs.in_channels}
+    return parse_config({"data": data, "model": _model(theirs), "diffusion": diffusion})
 
 
 def _model(theirs: TheirNetwork) -> dict[str, Any]:
@@ -173,7 +176,7 @@ def _model(theirs: TheirNetwork) -> dict[str, Any]:
         "base_channels": base, "channel_mults": [width // base for width in widths], "num_res_blocks": theirs.layers_per_block, "attention": attention,
         "middle_attention": theirs.add_attention, "num_heads": int(min(heads)), "stem_patch": 1, "downsample": "conv",
         "downsample_padding": "symmetric" if theirs.downsample_padding else "asymmetric", "upsample": "nearest", "input_skip": False,
-        "dropout": theirs.dropout, "norm_groups": theirs.norm_num_groups, "norm_eps": theirs.norm_eps,
+        "freq_shift": int(theirs.freq_shift), "dropout": theirs.dropout, "norm_groups": theirs.norm_num_groups, "norm_eps": theirs.norm_eps,
     }  # fmt: skip
 
 
@@ -266,9 +269,10 @@ def unet_config(config: RunConfig) -> dict[str, Any]:
     if config.diffusion.variance_type == "learned":
         _refuse_setting("diffusion", "variance_type", "learned")
     many = model.num_heads > 1 and attentive
+    height, width, channels = config.data.shape
     return {
-        "_class_name": "UNet2DModel", "sample_size": config.data.image_size, "in_channels": config.data.channels, "out_channels": config.data.channels,
-        "center_input_sample": False, "time_embedding_type": "positional", "freq_shift": 1, "flip_sin_to_cos": False,
+        "_class_name": "UNet2DModel", "sample_size": config.data.image_size if height == width else [height, width], "in_channels": channels, "out_channels": channels,
+        "center_input_sample": False, "time_embedding_type": "positional", "freq_shift": model.freq_shift, "flip_sin_to_cos": False,
         "down_block_types": ["AttnDownBlock2D" if has else "DownBlock2D" for has in model.attention], "mid_block_type": "UNetMidBlock2D",
         "up_block_types": ["AttnUpBlock2D" if has else "UpBlock2D" for has in reversed(model.attention)], "block_out_channels": widths,
         "layers_per_block": model.num_res_blocks, "mid_block_scale_factor": 1, "downsample_padding": int(model.downsample_padding == "symmetric"), "downsample_type": "conv",

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from ddpm_studio.config import ModelConfig, RunConfig
 
 
-def timestep_embedding(t: Tensor, channels: int) -> Tensor:
-    """Sinusoidal embedding of t, int64 [B] -> float32 [B, channels]: sines, then cosines, of frequencies 1 ... 1/10000."""
+def timestep_embedding(t: Tensor, channels: int, freq_shift: int = 1) -> Tensor:
+    """Sinusoidal embedding of t, int64 [B] -> float32 [B, channels]: sines, then cosines, of frequencies 1 ... 1/10000
+    (with freq_shift 0 the last is a little higher)."""
     half = channels // 2
-    frequencies = torch.exp(-math.log(10000) / (half - 1) * torch.arange(half, device=t.device))
+    frequencies = torch.exp(-math.log(10000) / (half - freq_shift) * torch.arange(half, device=t.device))
     angles = t[:, None].float() * frequencies[None, :]
     return F.pad(torch.cat([angles.sin(), angles.cos()], dim=1), (0, channels % 2))
 
@@ -217,7 +218,7 @@ class UNet(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         """x_t float [B, C, H, W], t int64 [B] in 0 ... T-1 -> float [B, C, H, W], or [B, 2C, H, W] with a learned variance."""
-        time = timestep_embedding(t, self.config.base_channels).to(x_t.dtype)
+        time = timestep_embedding(t, self.config.base_channels, self.config.freq_shift).to(x_t.dtype)
         time = F.silu(self.time2(F.silu(self.time1(time))))  # every ResBlock would begin with this SiLU
 
         patches = F.pixel_unshuffle(x_t, self.stem_patch)

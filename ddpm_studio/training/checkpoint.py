@@ -72,6 +72,11 @@ def save_checkpoint(run: Run, state: TrainingState, config: RunConfig, about: di
     write_atomically(run.resume_notes, (json.dumps(notes, ensure_ascii=False, indent=2) + "\n").encode())
 
 
+def save_milestone(run: Run, state: TrainingState, config: RunConfig) -> None:
+    """A copy of the model (EMA weights) as it is now, which later saves leave alone."""
+    save_model(run.milestone(state.step), state.ema.state_dict(), config, {"step": state.step, "images": state.images})
+
+
 def load_checkpoint(run: Run, state: TrainingState) -> dict[str, Any]:
     """Fill a new state from the last save of a run, and return its notes.
 

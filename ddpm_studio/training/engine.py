@@ -30,7 +30,7 @@ from ddpm_studio.nn.ema import ema_decay_at, ema_update
 from ddpm_studio.randomness import generator_at, seed_at
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run, lock_run
-from ddpm_studio.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from ddpm_studio.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint, save_milestone
 from ddpm_studio.training.memory import check_disk, check_memory
 from ddpm_studio.training.plan import Due, Pace, Plan
 
@@ -161,6 +161,10 @@ def _run(request: TrainRequest, config: RunConfig, dataset: Dataset, device: Dev
         if save_due.is_due(now) or pausing or control.take_checkpoint_request():
             yield save()
             save_due.again(plan.watch.seconds, settings.checkpoint_seconds)
+        if settings.milestone_steps and state.step % settings.milestone_steps == 0:
+            if quiet_steps:
+                means()
+            save_milestone(request.run, state, config)
         if pausing:
             before = time.monotonic()
             yield from control.gate()

@@ -159,6 +159,17 @@ def test_every_kind_of_run_trains_resumes_and_samples(run: Run, data: Path, chan
     assert made.shape == (2, *config.data.shape)
 
 
+def test_milestones_stay_as_they_were(run: Run, data: Path) -> None:
+    train_tiny(run, data, config=tiny_config(training__milestone_steps=2), max_steps=5)
+    assert sorted(path.name for path in run.milestone(0).parent.iterdir()) == ["step_0000002.safetensors", "step_0000004.safetensors"]
+    early, late = Model.load(run.milestone(2)), Model.load(run.path)
+    assert (early.step, late.step) == (2, 5)
+    train_tiny(Run(run.path.with_name("short")), data, config=tiny_config(), max_steps=2)
+    short = Model.load(run.path.with_name("short"))
+    assert all(torch.equal(value, short.net.state_dict()[name]) for name, value in early.net.state_dict().items())
+    assert late.guided_by(early, 2.0) is not None
+
+
 def test_abandoning_the_generator_lets_go_of_the_run(run: Run, data: Path) -> None:
     events = train(TrainRequest(run=run, data=data, config=tiny_config(), device="cpu", max_steps=3), RunControl())
     next(event for event in events if isinstance(event, StepDone))
