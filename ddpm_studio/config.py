@@ -141,6 +141,8 @@ class TrainConfig(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto takes bfloat16 where the device computes it natively.")
     checkpoint_seconds: float = Field(120.0, gt=0, le=86_400, description="Time between saves.")
     milestone_steps: Annotated[int, Field(ge=1)] | None = Field(None, description="Keep a copy of the model every so many steps, to guide by or to compare; empty: none.")
+    milestones_mb: Annotated[int, Field(ge=1)] | None = Field(2000, description="Disk space for these copies in MB; beyond it the most closely spaced go. Empty: no limit.")
+    pause_on_battery: bool = Field(False, description="Wait while the machine runs on its battery, and go on when it is on mains again.")
     preview_seconds: float = Field(20.0, gt=0, le=86_400, description="Time between previews; early in a run they come more often.")
     preview_count: int = Field(16, ge=0, le=64, description="Pictures in a preview; 0 switches previews off.")
     preview_steps: int = Field(12, ge=2, le=1000, description="Sampling steps of a preview.")

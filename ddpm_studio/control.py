@@ -45,6 +45,10 @@ class RunControl:
     def pausing(self) -> bool:
         return not self._go.is_set()
 
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, but no longer than until the run is to stop; True when it is."""
+        return self._stop.wait(seconds)
+
     def take_checkpoint_request(self) -> bool:
         """True once for each time somebody asked since the last call."""
         asked = self._checkpoint.is_set()

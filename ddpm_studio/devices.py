@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,14 @@ class Device:
         """Mixed precision for "auto" where it is native, and for "bfloat16" anywhere; nothing for "float32"."""
         wanted = precision == "bfloat16" or (precision == "auto" and self.bfloat16)
         return torch.autocast(self.kind, torch.bfloat16) if wanted else contextlib.nullcontext()
+
+    def release_memory(self) -> None:
+        """Give back what failed work has left, and what is kept for later allocations."""
+        gc.collect()
+        if self.kind == "cuda":
+            torch.cuda.empty_cache()
+        elif self.kind == "mps":
+            torch.mps.empty_cache()
 
 
 def choose_device(name: str = "auto") -> Device:

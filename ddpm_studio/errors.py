@@ -18,10 +18,26 @@ class UserError(Exception):
         self.hint = hint
 
 
+class DamagedFile(UserError):
+    """A file that is not what was once written: cut off, altered, or something else altogether."""
+
+
+class DiskFull(UserError):
+    """There is no room for what was to be written; with some room made, the same would go well."""
+
+
+class DataChanged(UserError):
+    """A run cannot go on unasked: its pictures are no longer the same."""
+
+
+class RunBusy(UserError):
+    """Another process trains the run."""
+
+
 def describe_os_error(error: OSError, doing: str) -> UserError:
     """Turn an operating system error into words; `doing` completes "Could not ..."."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(f"Could not {doing}: the disk is full.", "Free some space and try again; nothing that was saved before is lost.")
+        return DiskFull(f"Could not {doing}: the disk is full.", "Free some space and try again; nothing that was saved before is lost.")
     if isinstance(error, PermissionError):
         return UserError(f"Could not {doing}: permission denied.", "Choose a place that you may read and write, or change its permissions.")
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
@@ -39,11 +55,20 @@ def as_user_error(error: BaseException) -> UserError | None:
     if isinstance(error, OSError):
         return describe_os_error(error, "finish this")
     text = str(error).lower()
-    # torch.OutOfMemoryError by its name, since this module knows no torch; its CPU allocator raises a plain RuntimeError.
-    refused = isinstance(error, RuntimeError) and ("out of memory" in text or "not enough memory" in text)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or refused:
+    if type(error).__name__ == "AcceleratorError" or (isinstance(error, RuntimeError) and text.startswith(("cuda error", "mps backend"))):
+        return UserError("The graphics card has stopped answering.", "The last save is whole: start DDPM Studio again and continue; if it happens again, update the driver.")
+    if is_out_of_memory(error):
         return UserError("There is not enough memory for this.", "Choose a smaller batch, fewer or smaller pictures, or a smaller preset, or close other programs.")
     return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    # torch.OutOfMemoryError by its name, since this module knows no torch; its CPU allocator raises a plain RuntimeError,
+    # and oneDNN beneath it says no more than that something could not be made.
+    text = str(error).lower()
+    signs = ("out of memory", "not enough memory", "can't allocate memory", "could not create a primitive", "could not create a memory")
+    refused = isinstance(error, RuntimeError) and any(sign in text for sign in signs)
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or refused
 
 
 class Cancelled(Exception):

@@ -124,6 +124,8 @@ class StepDone(Event):
     fraction: float | None = None
     """How much of what was asked for is done, 0 to 1; None when the run has no end."""
     seconds_left: float | None = None
+    spike: bool = False
+    """The loss sticks out far from what was usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,11 +276,13 @@ class Failed(Event):
     hint: str
     details: str = ""
     """The traceback, for a fault of ours; empty for a user's mistake."""
+    kind: str = ""
+    """The class of the error, for whoever can do something about one of them."""
 
     @classmethod
     def of(cls, error: BaseException) -> Failed:
         if known := as_user_error(error):
-            return cls(known.message, known.hint)
+            return cls(known.message, known.hint, kind=type(known).__name__)
         details = "".join(traceback.format_exception(error))
         return cls(f"Something went wrong inside DDPM Studio ({type(error).__name__}).", "Copy the details and send them to us; saved work is safe.", details)
 

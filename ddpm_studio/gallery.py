@@ -50,9 +50,18 @@ def read_recipe(path: Path) -> dict[str, Any]:
         recipe = json.loads(text)
     except (ValueError, RecursionError):
         recipe = None
-    if not isinstance(recipe, dict):
+    if not isinstance(recipe, dict) or len(recipe) > 100 or not all(_is_plain(value) for value in recipe.values()):
         raise UserError(f"The recipe in {path.name} is damaged.", "Only pictures made by DDPM Studio say how they were made.")
-    return recipe
+    return {imaging.printable(key): imaging.printable(value) if isinstance(value, str) else value for key, value in recipe.items()}
+
+
+def _is_plain(value: object, inside: bool = False) -> bool:
+    """Whether a stranger's value is of the kind and size that recipes of ours have."""
+    if isinstance(value, list):
+        return not inside and len(value) <= 1000 and all(_is_plain(part, True) for part in value)
+    if isinstance(value, str):
+        return len(value) <= 1000
+    return value is None or (isinstance(value, (int, float)) and abs(value) < 2**63)  # not for NaN either
 
 
 def _free_name(folder: Path, stem: str) -> Path:

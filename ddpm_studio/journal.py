@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,11 +14,15 @@ from ddpm_studio.errors import describe_os_error
 from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, StepDone, TrainingStarted, as_json
 from ddpm_studio.runs import Run
 
+_STEP_FIELDS = tuple(field.name for field in dataclasses.fields(StepDone))
 _KEPT = (TrainingStarted, CheckpointSaved, Notice, Finished)
 
 
 class Journal:
-    """Appends events with numbers; of the StepDone events at most one a second, or a long run would fill the disk."""
+    """Appends events with numbers; of the StepDone events at most one a second, or a long run would fill the disk.
+
+    A line that cannot be written (a full disk) is left out: the curve has a gap, and the training goes on.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
@@ -28,6 +31,8 @@ class Journal:
         except OSError as error:
             raise describe_os_error(error, f"write {path.name}") from error
         self._last = -1.0
+        self._cut = _lacks_an_end(path)
+        """The last line was cut off: by a crash of the last process, or by a full disk."""
 
     def __enter__(self) -> Self:
         return self
@@ -38,36 +43,63 @@ class Journal:
 
     def write(self, event: Event) -> None:
         if isinstance(event, StepDone):
-            if time.monotonic() - self._last < 1.0:
+            if time.monotonic() - self._last < 1.0 and not event.spike:
                 return
             self._last = time.monotonic()
         elif not isinstance(event, _KEPT):
             return
         try:
-            self._file.write(as_json(event) + "\n")
-        except OSError as error:
-            raise describe_os_error(error, "write the journal of the run") from error
+            self._file.write(("\n" if self._cut else "") + as_json(event) + "\n")
+            self._cut = False
+        except OSError:
+            self._cut = True
 
 
-def read_journal(run: Run) -> Iterator[StepDone]:
-    """The steps of a past run. Lines that were cut off by a crash are passed over, and steps that were made again after
-    a resume replace those of the first time."""
-    names = {field.name for field in dataclasses.fields(StepDone)}
-    try:
-        file = run.journal_file.open(encoding="utf-8")
-    except OSError:
-        return
-    steps: list[StepDone] = []
-    with file:
-        for line in file:
-            with contextlib.suppress(ValueError, TypeError):
-                values = json.loads(line)
-                if isinstance(values, dict) and values.get("event") == "step":
-                    step = StepDone(**{name: values[name] for name in names if name in values})
-                    while steps and steps[-1].step >= step.step:
-                        steps.pop()
-                    steps.append(step)
-    yield from steps
+class JournalReader:
+    """The steps of a run, also while another process goes on writing them."""
+
+    def __init__(self, run: Run) -> None:
+        self._path = run.journal_file
+        self._position = 0
+
+    def read_new(self) -> list[StepDone]:
+        """What was added since the last call. Lines that are no steps, or were cut off or altered, are passed over; steps
+        that were made again after a resume replace those of the first time."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._position)
+                lines = file.read().rpartition(b"\n")[0]
+        except OSError:
+            return []
+        self._position += len(lines) + bool(lines)
+        steps: list[StepDone] = []
+        for line in lines.splitlines():
+            if step := _step(line):
+                while steps and steps[-1].step >= step.step:
+                    steps.pop()
+                steps.append(step)
+        return steps
+
+
+def read_journal(run: Run) -> list[StepDone]:
+    """The steps of a past run."""
+    return JournalReader(run).read_new()
+
+
+def _step(line: bytes) -> StepDone | None:
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        values = json.loads(line)
+        if isinstance(values, dict) and values.get("event") == "step":
+            step = StepDone(**{name: values[name] for name in _STEP_FIELDS if name in values})
+            numbers = (step.step, step.images, step.loss, step.grad_norm, step.learning_rate, step.images_per_second, step.seconds)
+            if all(isinstance(number, (int, float)) for number in numbers):
+                return step
+    return None
+
+
+def _lacks_an_end(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.seek(0, 2) > 0 and file.seek(-1, 2) >= 0 and file.read(1) != b"\n"
 
 
 def ended_by_itself(run: Run) -> bool:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ddpm_studio.config import RunConfig
@@ -24,13 +19,14 @@ from ddpm_studio.diffusion.guidance import Autoguided
 from ddpm_studio.diffusion.interpolation import mix
 from ddpm_studio.diffusion.sampling import SAMPLE_LOOPS, SampleStep
 from ddpm_studio.diffusion.spacing import sampler_timesteps
-from ddpm_studio.errors import UserError
+from ddpm_studio.errors import DamagedFile, UserError
 from ddpm_studio.events import Images
-from ddpm_studio.files import replace_atomically
-from ddpm_studio.models import FORMAT_VERSION, find_model, read_header
+from ddpm_studio.files import previous_of
+from ddpm_studio.models import FORMAT_VERSION, find_model, parse_header
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import NoiseMode, Sampler, Spacing
+from ddpm_studio.tensor_files import read_tensors, write_tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +38,8 @@ class Model:
     diffusion: GaussianDiffusion
     notes: dict[str, Any]
     """step and images at the time of saving."""
+    remark: str = ""
+    """What people should know about where it came from: that a damaged save was passed over."""
 
     @classmethod
     def load(cls, path_or_name: str | Path, device: str = "cpu") -> Model:
@@ -51,18 +49,25 @@ class Model:
         passed and every tensor has the name and shape that they ask for.
         """
         file = find_model(path_or_name)
-        config, notes = read_header(file)
+        try:
+            return cls._read(file, device)
+        except DamagedFile as damage:
+            if not previous_of(file).is_file():
+                raise
+            before = cls._read(previous_of(file), device)
+            return replace(before, remark=f"{damage.message} The save before it is used, of step {before.step:,}.")
+
+    @classmethod
+    def _read(cls, file: Path, device: str) -> Model:
+        tensors, header = read_tensors(file)
+        config, notes = parse_header(file, header)
         with torch.device("meta"):
             net = UNet.of(config)
-        try:
-            weights = load_file(file)
-        except SafetensorError:
-            raise UserError(f"{file.name} is damaged.", "Use an earlier copy of it, or train again.") from None
         expected = {name: tensor.shape for name, tensor in net.state_dict().items()}
-        for name in expected.keys() | weights.keys():
-            if name not in weights or name not in expected or weights[name].shape != expected[name] or not weights[name].is_floating_point():
+        for name in expected.keys() | tensors.keys():
+            if name not in tensors or name not in expected or tensors[name].shape != expected[name] or not tensors[name].is_floating_point():
                 raise UserError(f"The weights in {file.name} do not fit its settings: {name}.", "The file was altered; use an earlier copy of it, or train again.")
-        net.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
+        net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
         return cls.of(net.to(device), config, notes)
 
     @classmethod
@@ -162,28 +167,10 @@ class Model:
         return torch.cat(mixtures), ImageNoise([seed] * len(lams)), noise_a, noise_b
 
 
-def save_model(file: Path, weights: dict[str, Tensor], config: RunConfig, notes: dict[str, Any]) -> None:
+def save_model(file: Path, weights: dict[str, Tensor], config: RunConfig, notes: dict[str, Any], keep_previous: bool = False) -> None:
     """Write a model file: weights, and everything needed to use them in its header. It holds no path and no name of a user."""
     header = {"format": "ddpm-studio", "format_version": str(FORMAT_VERSION), "config": config.model_dump_json(), "notes": json.dumps(notes)}
-    write_tensors(file, weights, header)
-
-
-def write_tensors(file: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
-    """A safetensors file, whole or not at all.
-
-    Raises UserError when it cannot be written; what was there before is then untouched.
-    """
-    copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-    def write(temporary: Path) -> None:
-        try:
-            save_file(copies, temporary, metadata=header)
-        except SafetensorError as error:  # it wraps what the operating system said
-            number = re.search(r"os error (\d+)", str(error))
-            code = int(number[1]) if number else errno.EIO
-            raise OSError(code, os.strerror(code)) from error
-
-    replace_atomically(file, write)
+    write_tensors(file, weights, header, keep_previous)
 
 
 def load_cached(path_or_name: str | Path, device: str) -> Model:

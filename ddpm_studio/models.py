@@ -11,7 +11,8 @@ from safetensors import SafetensorError, safe_open
 
 from ddpm_studio import paths
 from ddpm_studio.config import RunConfig, parse_config
-from ddpm_studio.errors import UserError, describe_os_error
+from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
+from ddpm_studio.files import previous_of
 from ddpm_studio.runs import list_runs
 
 MODEL_FILE = "model.safetensors"
@@ -66,30 +67,46 @@ def _name(file: Path) -> str:
 def find_model(path_or_name: str | Path) -> Path:
     """The file behind a model folder, a run folder, a `.safetensors` file, the name of a run or of a shipped model."""
     path = Path(path_or_name).expanduser()
-    if path.is_file():
-        return path
+    if whole := there(path):
+        return whole
     names = [path, *([paths.runs_dir() / path, paths.models_dir() / path] if len(path.parts) == 1 and not path.is_absolute() else [])]
     for folder in names:
-        if (folder / MODEL_FILE).is_file():
-            return folder / MODEL_FILE
+        if whole := there(folder / MODEL_FILE):
+            return whole
     if path.is_dir():
         raise UserError(f"There is no model in the folder {path.name!r}.", "A run has one after its first save; or " + _GIVE_ANOTHER[0].lower() + _GIVE_ANOTHER[1:])
     known = ", ".join(dict.fromkeys(info.name for info in list_models())) or "none yet"
     raise UserError(f"There is no model called {str(path_or_name)!r}.", f"{_GIVE_ANOTHER} Known names: {known}.")
 
 
+def there(file: Path) -> Path | None:
+    """The file, or the save before it when a crash has left only that."""
+    return next((path for path in (file, previous_of(file)) if path.is_file()), None)
+
+
 def read_header(file: Path) -> tuple[RunConfig, dict[str, Any]]:
-    """Settings and notes (step, images) from the header of a model file; no weights are read.
+    """Settings and notes (step, images) of a model file; no weights are read. Of a damaged one in a run, those of the
+    save before it.
 
     Raises UserError when the file is not a model of ours, is damaged, or is of a newer format.
     """
     try:
         with safe_open(file, framework="np") as tensors:
-            header = tensors.metadata() or {}
+            header = dict(tensors.metadata() or {})
+        return parse_header(file, header)
     except SafetensorError:
-        raise UserError(f"{file.name} is not a model file, or it is damaged.", _GIVE_ANOTHER) from None
+        damage = UserError(f"{file.name} is not a model file, or it is damaged.", _GIVE_ANOTHER)
+    except UserError as error:
+        damage = error
     except OSError as error:
-        raise describe_os_error(error, f"open {file.name}") from error
+        damage = describe_os_error(error, f"open {file.name}")
+    if previous_of(file).is_file():
+        return read_header(previous_of(file))
+    raise damage
+
+
+def parse_header(file: Path, header: dict[str, str]) -> tuple[RunConfig, dict[str, Any]]:
+    """What the header of a model file says. Raises UserError, and DamagedFile where it was altered."""
     if header.get("format") != "ddpm-studio":
         raise UserError(f"{file.name} holds weights, but was not made by DDPM Studio.", _GIVE_ANOTHER)
     if header.get("format_version") != str(FORMAT_VERSION):
@@ -97,5 +114,5 @@ def read_header(file: Path) -> tuple[RunConfig, dict[str, Any]]:
     try:
         config, notes = json.loads(header["config"]), json.loads(header.get("notes", "{}"))
     except (KeyError, ValueError, RecursionError):
-        raise UserError(f"The settings stored in {file.name} are damaged.", _GIVE_ANOTHER) from None
+        raise DamagedFile(f"The settings stored in {file.name} are damaged.", _GIVE_ANOTHER) from None
     return parse_config(config), notes if isinstance(notes, dict) else {}

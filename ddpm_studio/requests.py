@@ -25,8 +25,10 @@ class TrainRequest:
     run: Run
     data: Path
     config: RunConfig | None = None
-    """None when resuming: the run's own settings are used."""
+    """None when resuming: the run's own settings are used. Otherwise those, with training settings changed."""
     resume: bool = False
+    accept_new_data: bool = False
+    """Go on although the pictures are no longer the same."""
     device: str = "auto"
     max_steps: int | None = None
     max_images: int | None = None

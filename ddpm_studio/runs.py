@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import time
@@ -11,15 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
 
 from ddpm_studio import paths
 from ddpm_studio.config import RunConfig, parse_config
-from ddpm_studio.errors import UserError, describe_os_error
-from ddpm_studio.files import write_atomically
+from ddpm_studio.errors import RunBusy, UserError, describe_os_error
+from ddpm_studio.files import previous_of, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+LOCK_SECONDS = 0.5
+"""How long to wait for somebody who is just letting go of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +67,41 @@ class Run:
         return self.path / "milestones" / f"step_{step:07d}.safetensors"
 
     @property
+    def can_resume(self) -> bool:
+        """There is a whole training to go on with: a save, or (before the first one) at least what it was started with."""
+        return any(file.is_file() for file in (self.resume_file, previous_of(self.resume_file), self.resume_notes))
+
+    @property
     def exists(self) -> bool:
         return self.config_file.is_file()
 
     def read_config(self) -> RunConfig:
-        return parse_config(self._read_json(self.config_file))
+        """The settings; when config.json is damaged, those in the header of the last save.
+
+        Raises UserError when neither can be read.
+        """
+        try:
+            return parse_config(self._read_json(self.config_file))
+        except UserError:
+            if (saved := self._from_header("config")) is not None:
+                return parse_config(saved)
+            raise
 
     def read_notes(self) -> dict[str, Any]:
-        """Step, pictures seen, time spent and the data set, as of the last save; empty before the first."""
-        if not self.resume_notes.is_file():
-            return {}
-        notes = self._read_json(self.resume_notes)
+        """Step, pictures seen, time spent and the data set, as of the last save; empty before the run began."""
+        notes: Any = {}
+        try:
+            notes = self._read_json(self.resume_notes) if self.resume_notes.is_file() else {}
+        except UserError:
+            notes = self._from_header("notes")
         return notes if isinstance(notes, dict) else {}
+
+    def _from_header(self, key: str) -> Any:
+        """What the save itself says, when the small file that repeats it is damaged; None when that cannot be read either."""
+        for file in (self.resume_file, previous_of(self.resume_file)):
+            with contextlib.suppress(SafetensorError, OSError, ValueError, KeyError), safe_open(file, framework="np") as saved:
+                return json.loads((saved.metadata() or {})[key])
+        return None
 
     def write_config(self, config: RunConfig) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -143,20 +172,48 @@ def delete_run(run: Run) -> None:
 def lock_run(run: Run) -> Iterator[None]:
     """Hold the run for this process; the operating system lets go of it when the process ends, however it ends.
 
-    Raises UserError when somebody else is training it.
+    (Where a file system knows no such locks, filelock takes a file for one, and breaks it when its process is dead.)
+    Raises RunBusy when somebody else is training the run.
     """
-    lock = FileLock(run.path / ".lock", timeout=0)
+    held = contextlib.ExitStack()
     try:
         run.path.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        held.enter_context(FileLock(run.path / ".lock").acquire(timeout=LOCK_SECONDS))
+        write_atomically(run.path / ".writer", f"{os.getpid()}\n".encode())
     except Timeout:
-        raise UserError(f"The run {run.name} is being trained by another window or command.", "Stop it there first, or start a run of another name.") from None
+        who = f" (process {writer})" if (writer := _writer(run)) else ""
+        raise RunBusy(f"The run {run.name} is being trained by another window or command{who}.", "Stop it there first, or start a run of another name.") from None
     except OSError as error:
+        held.close()
         raise describe_os_error(error, f"write into the run folder {run.name}") from error
+    except UserError:
+        held.close()
+        raise
+    with held:
+        try:
+            yield
+        finally:
+            (run.path / ".writer").unlink(missing_ok=True)
+
+
+def is_in_training(run: Run) -> bool:
+    """Whether some process trains the run at this moment."""
+    writer = _writer(run)
+    if writer is None or not psutil.pid_exists(writer):
+        return False
+    try:  # it may be another process that has got the number of a killed one
+        with FileLock(run.path / ".lock").acquire(timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+def _writer(run: Run) -> int | None:
+    """The process that says it writes the run; a killed one cannot take that back."""
     try:
-        yield
-    finally:
-        lock.release()
+        return int((run.path / ".writer").read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -168,15 +225,16 @@ def _info(run: Run) -> RunInfo | None:
     try:
         config, notes = run.read_config(), run.read_notes()
         modified = max(f.stat().st_mtime for f in (run.config_file, run.model_file, run.resume_notes) if f.exists())
-    except (UserError, OSError, ValueError):
+        step, images = int(notes.get("step", 0)), int(notes.get("images", 0))
+    except (UserError, OSError, ValueError, TypeError):
         return None
     return RunInfo(
         run=run,
         preset=config.preset,
         shape=config.data.shape,
-        step=int(notes.get("step", 0)),
-        images=int(notes.get("images", 0)),
+        step=step,
+        images=images,
         data=str(notes.get("data", "")),
         modified=modified or time.time(),
-        has_model=run.model_file.is_file(),
+        has_model=run.model_file.is_file() or previous_of(run.model_file).is_file(),
     )

@@ -42,7 +42,7 @@ def train(arguments: argparse.Namespace) -> int:
     control = RunControl()
     _stop_on_signals(control)
     request = TrainRequest(
-        run=chosen, data=data, config=config, resume=arguments.resume, device=arguments.device, max_steps=arguments.max_steps,
+        run=chosen, data=data, config=config, resume=arguments.resume, accept_new_data=arguments.accept_new_data, device=arguments.device, max_steps=arguments.max_steps,
         max_images=arguments.max_images, max_seconds=arguments.max_seconds, report_seconds=0.0 if arguments.json else 0.1,
     )  # fmt: skip
     last: StepDone | None = None

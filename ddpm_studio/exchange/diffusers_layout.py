@@ -25,7 +25,8 @@ from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.exchange.reading import quote, read_json, read_tensors
 from ddpm_studio.exchange.weights import Names, shapes_of, to_ours, to_theirs
 from ddpm_studio.files import write_atomically
-from ddpm_studio.model import Model, write_tensors
+from ddpm_studio.model import Model
+from ddpm_studio.tensor_files import write_tensors
 
 WEIGHTS = "diffusion_pytorch_model"
 PIPELINES = ("DDPMPipeline", "DDIMPipeline")
@@ -243,7 +244,7 @@ def write_folder(model: Model, folder: Path) -> None:
     index = {"_class_name": "DDPMPipeline", "unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDPMScheduler"]}
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
-        write_tensors(temporary / "unet" / f"{WEIGHTS}.safetensors", tensors, {"format": "pt"})
+        write_tensors(temporary / "unet" / f"{WEIGHTS}.safetensors", tensors, {"format": "pt"}, sign=False)  # one entry only: safetensors writes several in a random order
         for name, values in (("unet/config.json", network), ("scheduler/scheduler_config.json", scheduler), ("model_index.json", index)):
             write_atomically(temporary / name, (json.dumps(values, indent=2) + "\n").encode())
         os.rename(temporary, folder)

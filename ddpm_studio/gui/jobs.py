@@ -19,7 +19,7 @@ from ddpm_studio import paths
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import ArchitectureReady, Event, Finished, Images, ImageSaved, ImagesReady, PreviewReady, Progress, frozen_images
+from ddpm_studio.events import ArchitectureReady, Event, Finished, Images, ImageSaved, ImagesReady, Notice, PreviewReady, Progress, frozen_images
 from ddpm_studio.files import replace_atomically
 from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
@@ -153,17 +153,29 @@ class Jobs:
 
         return job
 
-    def replay(self, run: Run) -> Job:
-        """The journal of a past run, and its previews."""
+    def replay(self, run: Run, follow: bool = False) -> Job:
+        """The journal of a run, and its previews; with `follow` also what another process adds to them, as long as it trains."""
 
         def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.journal import read_journal
+            from ddpm_studio.journal import JournalReader
+            from ddpm_studio.runs import is_in_training
 
-            yield from read_journal(run)
-            for file in sorted(run.previews.glob("step_*.png"))[-200:]:
-                if control.stopping:
+            reader, seen = JournalReader(run), set[Path]()
+            shape = run.read_config().data.shape
+            following = follow and is_in_training(run)
+            if following:
+                yield Notice(f"The run {run.name} is being trained by another window or command: it is shown as it goes, and can be changed only there.")
+            while True:
+                yield from reader.read_new()
+                for file in sorted(set(run.previews.glob("step_*.png")) - seen)[-200:]:
+                    if control.stopping:
+                        break
+                    if (images := split_grid(file, shape)) is not None:
+                        yield PreviewReady(int(file.stem.removeprefix("step_")), images)
+                    seen.add(file)
+                if not following or control.wait(0.5):
                     break
-                yield PreviewReady(int(file.stem.removeprefix("step_")), split_grid(file, run.read_config().data.shape))
+                following = is_in_training(run)  # looked at before the last reading, so that nothing is missed
             yield Finished()
 
         return job
@@ -249,17 +261,22 @@ def one_source(sources: list[Path]) -> Path:
     return folder
 
 
-def split_grid(file: Path, shape: tuple[int, int, int], gap: int = 2) -> Images:
-    """The pictures of a preview that was saved as one sheet -> uint8 [N, H, W, C]; empty cells are white."""
+def split_grid(file: Path, shape: tuple[int, int, int], gap: int = 2) -> Images | None:
+    """The pictures of a preview that was saved as one sheet -> uint8 [N, H, W, C]; empty cells are white. None for a damaged file."""
     import numpy as np
     from PIL import Image
 
-    with Image.open(file) as image:
-        pixels = np.asarray(image)
+    try:
+        with Image.open(file, formats=("PNG",)) as image:
+            pixels = np.asarray(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
     sheet = pixels[:, :, None] if pixels.ndim == 2 else pixels
     height, width, _ = shape
     rows, columns = range(0, sheet.shape[0], height + gap), range(0, sheet.shape[1], width + gap)
     cells = [sheet[y : y + height, x : x + width] for y in rows for x in columns]
+    if not cells or any(cell.shape != shape for cell in cells):
+        return None
     return frozen_images(np.stack(cells))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal, Slot
@@ -27,6 +28,8 @@ from ddpm_studio.gui.widgets.navigation import NavigationRail
 from ddpm_studio.gui.widgets.saving_overlay import SavingOverlay
 from ddpm_studio.gui.widgets.status_line import StatusLine
 from ddpm_studio.gui.words import count, loss, short_count, time_left
+
+log = logging.getLogger(__name__)
 
 PAGES = (
     ("Train", "activity", "Train on your own pictures"),
@@ -276,6 +279,7 @@ class MainWindow(QMainWindow):
                     self.overlay.say(f"Saved at step {count(step)}")
                 case Notice(text=text):
                     self.banner.show_notice(text)
+                    log.info("notice: %s", text)
         if last and training.state is State.RUNNING:
             self._speed = f"{last.images_per_second:,.0f} images/s"
             self._show_device()
@@ -325,6 +329,11 @@ class MainWindow(QMainWindow):
     def _failed(self, failed: Failed) -> None:
         self.banner.show_failure(failed)
         self.status.say(failed.message, "bad")
+        run = self.studio.training.run
+        if failed.kind == "DataChanged":
+            self.banner.offer("Go on with these", self.train_page.accept_new_data)
+        elif failed.kind == "RunBusy" and run:
+            self.banner.offer("Watch it", lambda: self.studio.replay_wanted.emit(run))
 
     @Slot()
     def _forget_failure(self) -> None:

@@ -134,7 +134,7 @@ class TrainingPresenter(RunPresenter):
         """Show a past run; not while one is in training."""
         if self.active:
             return False
-        self._replay.request(self._jobs.replay(run))
+        self._replay.request(self._jobs.replay(run, follow=True))
         return True
 
     def _make_thread(self, request: TrainRequest) -> RunThread:

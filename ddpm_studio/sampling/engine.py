@@ -15,7 +15,7 @@ from ddpm_studio.diffusion.gaussian import Network
 from ddpm_studio.diffusion.interpolation import expected_std, latent_std
 from ddpm_studio.diffusion.sampling import SampleStep
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Progress, frozen_images
+from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Notice, Progress, frozen_images
 from ddpm_studio.model import Model, load_cached
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import BlendRequest, DenoiseRequest, InpaintRequest, SampleRequest, TreeRequest, Walk
@@ -27,7 +27,7 @@ def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
     More pictures than fit a batch are made in several; the filmstrip shows the first batch.
     """
     check_numbers(request)
-    model, network = load_for(request)
+    model, network = yield from load_for(request)
     seeds = [request.seed + i for i in range(request.count)]
     timesteps = model.timesteps(request.sampler, request.steps, None, request.spacing)
     images = yield from walk(model, network, seeds, model.noise, request, timesteps, "Generating", control, request.frames)
@@ -36,7 +36,7 @@ def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
 
 def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
     """BlendReady for each lambda in turn, then Finished. Noise and its tail are the same for all lambdas."""
-    model, network = load_for(request)
+    model, network = yield from load_for(request)
     check_timestep(model, request.timestep)
     for image in (request.image_a, request.image_b):
         check_shape(model, image)
@@ -59,7 +59,7 @@ def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
 def denoise(request: DenoiseRequest, control: RunControl) -> Iterator[Event]:
     """A picture noised to a timestep and denoised, `count` times with other noise: ImagesReady, then Finished."""
     check_numbers(request)
-    model, network = load_for(request)
+    model, network = yield from load_for(request)
     check_timestep(model, request.timestep)
     seeds = [request.seed + i for i in range(request.count)]
     x_start = codec.from_images(request.image[None]).to(model.device)
@@ -115,13 +115,16 @@ def ending(images: Images | None, seeds: Sequence[int], model: Model, steps: int
     yield Finished(step=steps if images is not None else 0, stopped=images is None)
 
 
-def load_for(request: Walk) -> tuple[Model, Network]:
-    """The model of a request, and the network to walk with: the model's own, or that guided by another model."""
+def load_for(request: Walk) -> Generator[Event, None, tuple[Model, Network]]:
+    """`model, network = yield from load_for(request)`: the model of a request, and the network to walk with, which is
+    the model's own or that guided by another model. What there is to say about them comes as Notice."""
     device = choose_device(request.device).kind
     model = load_cached(request.model, device)
-    if request.guide is None:
-        return model, model.net
-    return model, model.guided_by(load_cached(request.guide, device), request.guidance)
+    guide = load_cached(request.guide, device) if request.guide is not None else None
+    for loaded in (model, guide):
+        if loaded and loaded.remark:
+            yield Notice(loaded.remark)
+    return model, model.guided_by(guide, request.guidance) if guide else model.net
 
 
 def check_numbers(request: SampleRequest | DenoiseRequest | TreeRequest | InpaintRequest) -> None:

@@ -31,7 +31,7 @@ def tree(request: TreeRequest, control: RunControl) -> Iterator[Event]:
     The pictures of one row share all steps down to that timestep and differ in the noise of those after it.
     """
     check_numbers(request)
-    model, network = load_for(request)
+    model, network = yield from load_for(request)
     for t in request.timesteps:
         check_timestep(model, t)
     if request.sampler != "ddpm" and not (request.sampler == "ddim" and request.eta > 0):
@@ -74,7 +74,7 @@ def inpaint(request: InpaintRequest, control: RunControl) -> Iterator[Event]:
         raise UserError("Inpainting works with the ancestral sampler only.", "Leave out --sampler, or give --sampler ddpm.")
     if request.jump_length < 1 or request.resamples < 1:
         raise UserError("Jump length and resamples must be at least 1.", "Give 1 or more; 10 of each is what RePaint takes.")
-    model, network = load_for(request)
+    model, network = yield from load_for(request)
     check_shape(model, request.image)
     if request.mask.shape[:2] != request.image.shape[:2]:
         raise UserError("The mask does not have the shape of the picture.", "Bring both to the model's size.")
@@ -103,7 +103,7 @@ def invert(request: InvertRequest, control: RunControl) -> Iterator[Event]:
     """Inverted, then Finished: up from the picture to its noise, and down again by DDIM without noise, nothing clipped."""
     if request.refinements < 0:
         raise UserError("The number of refinements cannot be negative.", "Give 0 or more; 3 is usual.")
-    model, network = load_for(request)
+    model, network = yield from load_for(request)
     check_shape(model, request.image)
     config = model.config.diffusion.model_copy(update={"clip_x_start": False})
     diffusion = GaussianDiffusion(config, model.diffusion.betas.dtype).to(model.device)

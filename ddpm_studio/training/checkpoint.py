@@ -6,21 +6,26 @@ Randomness is a function of (seed, step), so no generator has a state to save.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ddpm_studio.errors import UserError
-from ddpm_studio.files import write_atomically
-from ddpm_studio.model import save_model, write_tensors
+from ddpm_studio.config import RunConfig, parse_config
+from ddpm_studio.errors import DamagedFile, UserError
+from ddpm_studio.files import previous_of, write_atomically
+from ddpm_studio.model import save_model
 from ddpm_studio.nn.unet import UNet
+from ddpm_studio.tensor_files import read_tensors, write_tensors
 
 if TYPE_CHECKING:
-    from ddpm_studio.config import RunConfig
     from ddpm_studio.runs import Run
+
+
+_START_ANEW = "Start a new run; the model that this one has saved can still be used."
 
 
 @dataclass(slots=True)
@@ -34,6 +39,10 @@ class TrainingState:
     images: int = 0
     seconds: float = 0.0
     """Time spent training in all sessions, pauses left out."""
+    rate_scale: float = 1.0
+    """What the learning rate is multiplied by: less than 1 after a rescue from numbers that were not finite."""
+    pieces: int = 1
+    """In how many pieces a batch is computed, because it does not fit into the memory at once."""
 
     @classmethod
     def new(cls, config: RunConfig, device: torch.device, memory_format: torch.memory_format) -> TrainingState:
@@ -51,6 +60,15 @@ class TrainingState:
         optimizer = torch.optim.Adam(net.parameters(), lr=settings.learning_rate, betas=(0.9, settings.adam_beta2), eps=1e-8, fused=device.type in ("cpu", "cuda"))
         return cls(net, ema, optimizer)
 
+    def counters(self) -> dict[str, Any]:
+        return {"step": self.step, "images": self.images, "seconds": round(self.seconds, 3), "rate_scale": self.rate_scale, "pieces": self.pieces}
+
+    def set_counters(self, notes: dict[str, Any]) -> None:
+        """Raises KeyError, TypeError or ValueError when these are not the notes of a save."""
+        step, images, seconds = int(notes["step"]), int(notes["images"]), float(notes["seconds"])
+        self.rate_scale, self.pieces = float(notes.get("rate_scale", 1.0)), max(1, int(notes.get("pieces", 1)))
+        self.step, self.images, self.seconds = step, images, seconds
+
     def tensors(self) -> dict[str, Tensor]:
         """Everything by name; saving and loading walk the same list."""
         named = {f"net.{name}": value for name, value in self.net.state_dict().items()}
@@ -64,48 +82,108 @@ class TrainingState:
 def save_checkpoint(run: Run, state: TrainingState, config: RunConfig, about: dict[str, Any]) -> None:
     """Write what resume needs, then the model (EMA weights), then the notes that lists of runs read.
 
-    The counters are in the header of resume.safetensors, so they always belong to the tensors beside them.
+    Each file is read back before it takes its place, and the one before it is kept. The counters are in the header of
+    resume.safetensors, so they always belong to the tensors beside them.
     """
-    notes = {"step": state.step, "images": state.images, "seconds": round(state.seconds, 3), **about}
-    write_tensors(run.resume_file, state.tensors(), {"format": "ddpm-studio-resume", "notes": json.dumps(notes)})
-    save_model(run.model_file, state.ema.state_dict(), config, {"step": state.step, "images": state.images})
+    notes = {**state.counters(), **about}
+    write_tensors(run.resume_file, state.tensors(), {"format": "ddpm-studio-resume", "config": config.model_dump_json(), "notes": json.dumps(notes)}, keep_previous=True)
+    save_model(run.model_file, state.ema.state_dict(), config, {"step": state.step, "images": state.images}, keep_previous=True)
+    write_notes(run, notes)
+
+
+def write_notes(run: Run, notes: dict[str, Any]) -> None:
     write_atomically(run.resume_notes, (json.dumps(notes, ensure_ascii=False, indent=2) + "\n").encode())
 
 
 def save_milestone(run: Run, state: TrainingState, config: RunConfig) -> None:
-    """A copy of the model (EMA weights) as it is now, which later saves leave alone."""
+    """A copy of the model (EMA weights) as it is now, which later saves leave alone; the budget of the settings decides how many stay."""
     save_model(run.milestone(state.step), state.ema.state_dict(), config, {"step": state.step, "images": state.images})
+    if config.training.milestones_mb is not None:
+        thin_milestones(run.milestone(0).parent, config.training.milestones_mb * 10**6)
 
 
-def load_checkpoint(run: Run, state: TrainingState) -> dict[str, Any]:
-    """Fill a new state from the last save of a run, and return its notes.
+def thin_milestones(folder: Path, budget: int) -> None:
+    """Remove milestones until the rest takes at most `budget` bytes: always the one whose neighbours are nearest to each
+    other, so that what stays is spread evenly over the run. The newest stays in any case."""
+    kept = sorted(folder.glob("step_*.safetensors"))
+    sizes = {file: file.stat().st_size for file in kept}
+    steps = {file: int(file.stem.removeprefix("step_")) for file in kept}
+    while len(kept) > 1 and sum(sizes[file] for file in kept) > budget:
+        before = [-1, *(steps[file] for file in kept)]
+        gaps = [steps[after] - before[index] for index, after in enumerate(kept[1:])]
+        kept.pop(gaps.index(min(gaps))).unlink(missing_ok=True)
 
-    Raises UserError when there is no save, or it is damaged or belongs to another network.
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A whole save, read from the disk."""
+
+    config: RunConfig
+    notes: dict[str, Any]
+    tensors: dict[str, Tensor]
+    """Empty when the run never came to a save: it then begins at its beginning, which is the same."""
+    remarks: tuple[str, ...]
+    """What people should know, a sentence each."""
+
+
+def read_checkpoint(run: Run) -> Saved:
+    """The last whole save of a run. A damaged one is named, and the one before it takes its place.
+
+    Only the process that holds the run's lock may call this. Raises UserError when no save is whole.
     """
-    hint = "Start a new run; the model that this one has saved can still be used."
+    remarks = [f"{file.name} of the run {run.name} is damaged: the save before it is used." for file in (run.resume_file, run.model_file) if _restored(file)]
     if not run.resume_file.is_file():
-        raise UserError(f"The run {run.name} cannot be continued: it has not saved anything yet.", "Start it anew without --resume.")
+        remarks.append(f"The run {run.name} had not saved anything yet: it begins at its beginning.")
+        return Saved(run.read_config(), run.read_notes(), {}, tuple(remarks))
     try:
-        with safe_open(run.resume_file, framework="pt") as saved:
-            notes = json.loads((saved.metadata() or {}).get("notes", "{}"))
-            tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118  (safe_open is no dict)
-    except (SafetensorError, ValueError):
-        raise UserError(f"The saved state of the run {run.name} is damaged.", hint) from None
+        tensors, header = read_tensors(run.resume_file)
+        config, notes = json.loads(header["config"]), dict(json.loads(header["notes"]))
+    except DamagedFile:
+        raise UserError(f"The saved state of the run {run.name} is damaged.", _START_ANEW) from None
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"The saved state of the run {run.name} is of another version of DDPM Studio.", _START_ANEW) from None
+    return Saved(parse_config(config), notes, tensors, tuple(remarks))
+
+
+def restore(state: TrainingState, saved: Saved, name: str) -> None:
+    """Fill a new state from a save of the run called `name`. Raises UserError when it belongs to another network."""
+    tensors = saved.tensors
+    if not tensors:
+        return
     for prefix, module in (("net.", state.net), ("ema.", state.ema)):
         weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         expected = {name: value.shape for name, value in module.state_dict().items()}
         if {name: value.shape for name, value in weights.items()} != expected:
-            raise UserError(f"The saved state of the run {run.name} does not fit its settings.", hint)
+            raise UserError(f"The saved state of the run {name} does not fit its settings.", _START_ANEW)
         module.load_state_dict(weights)
-    for name, parameter in state.net.named_parameters():
-        keys = {key: f"adam.{key}.{name}" for key in ("step", "exp_avg", "exp_avg_sq")}
+    for parameter_name, parameter in state.net.named_parameters():
+        keys = {key: f"adam.{key}.{parameter_name}" for key in ("step", "exp_avg", "exp_avg_sq")}
         if all(key in tensors for key in keys.values()):
             # The step count stays on the CPU unless the fused CUDA kernel wants it beside the weights.
             state.optimizer.state[parameter] = {
                 key: tensors[saved_name].to(parameter.device if key != "step" or parameter.device.type == "cuda" else "cpu") for key, saved_name in keys.items()
             }
     try:
-        state.step, state.images, state.seconds = int(notes["step"]), int(notes["images"]), float(notes["seconds"])
+        state.set_counters(saved.notes)
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"The saved state of the run {run.name} is damaged.", hint) from None
-    return dict(notes)
+        raise UserError(f"The saved state of the run {name} is of another version of DDPM Studio.", _START_ANEW) from None
+
+
+def _restored(file: Path) -> bool:
+    """True when a file was damaged or missing, and the one before it could take its place."""
+    previous = previous_of(file)
+    if not previous.is_file():
+        return False
+    missing = not file.is_file()
+    try:
+        if not missing:
+            read_tensors(file)
+            return False
+    except DamagedFile:
+        pass
+    try:
+        read_tensors(previous)
+    except DamagedFile:
+        return False
+    os.replace(previous, file)
+    return not missing  # a crash between two moves leaves only the previous one, and that is no damage

@@ -17,13 +17,25 @@ from ddpm_studio.nn.describe import describe_network
 if TYPE_CHECKING:
     from pathlib import Path
 
+MOST_PIECES = 16
+"""More would be possible, but so slow that a smaller batch is the better choice."""
+
+
+def save_bytes(config: RunConfig) -> int:
+    """What one save takes on the disk: weights, average and two moments, and the model that others use."""
+    return 4 * (4 + 1) * describe_network(config).parameters
+
+
+def has_room(config: RunConfig, folder: Path) -> bool:
+    """Whether the disk can take one more save."""
+    return shutil.disk_usage(folder).free > save_bytes(config)
+
 
 def check_disk(config: RunConfig, folder: Path) -> None:
-    """Raises UserError when the saves of a run would not fit: weights, average and two moments, the model, and both
-    once more while new ones are written."""
-    needed = 4 * 2 * (4 + 1) * describe_network(config).parameters
+    """Raises UserError when the saves of a run would not fit: the last, the one before it, and a third while it is written."""
     there = next(place for place in (folder, *folder.parents) if place.exists())
-    free = shutil.disk_usage(there).free
+    taken = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    needed, free = 3 * save_bytes(config) - taken, shutil.disk_usage(there).free
     if needed > free:
         raise UserError(
             f"The saves of this training need about {needed / 2**20:,.0f} MB on the disk, and {free / 2**20:,.0f} MB are free.",
@@ -31,8 +43,8 @@ def check_disk(config: RunConfig, folder: Path) -> None:
         )
 
 
-def bytes_needed(config: RunConfig) -> int:
-    """A rough count: weights, average, gradients and two moments in float32, and the activations of a batch.
+def bytes_needed(config: RunConfig, pictures: int) -> int:
+    """A rough count: weights, average, gradients and two moments in float32, and the activations of so many pictures at once.
 
     Besides what layers put out, the backward pass keeps their normalised and activated copies: about twice as much.
     With gradient checkpointing it keeps what enters the blocks, and the rest of one block at a time.
@@ -42,18 +54,21 @@ def bytes_needed(config: RunConfig) -> int:
     if config.training.gradient_checkpointing:
         inputs = sum(math.prod(block.in_shape) for block in network.blocks)
         activations = min(activations, 2 * inputs + 12 * max(math.prod(block.in_shape) for block in network.blocks))
-    return 4 * (5 * network.parameters + activations * config.training.batch_size)
+    batch = config.training.batch_size * math.prod(config.data.shape)
+    return 4 * (5 * network.parameters + activations * pictures + 3 * batch)  # x_start, noise, and x_t of a piece at most as large
 
 
-def check_memory(config: RunConfig, device: Device) -> None:
-    """Raises UserError when the training would clearly not fit."""
-    needed = bytes_needed(config)
-    if device.kind == "cuda":
-        available, _ = torch.cuda.mem_get_info()
-    else:
-        available = psutil.virtual_memory().available
-    if needed > available:
-        raise UserError(
-            f"This training needs about {needed / 2**30:.1f} GB of memory, and {available / 2**30:.1f} GB are free.",
-            "Choose a smaller picture size, a smaller batch or a smaller preset.",
-        )
+def fitting_pieces(config: RunConfig, device: Device) -> int:
+    """In how many pieces a batch has to be computed to fit into the memory: 1, 2, 4 ... MOST_PIECES.
+
+    Raises UserError when it would not fit even so.
+    """
+    available = torch.cuda.mem_get_info()[0] if device.kind == "cuda" else psutil.virtual_memory().available
+    batch = config.training.batch_size
+    for pieces in (1 << i for i in range(MOST_PIECES.bit_length())):
+        if pieces <= batch and bytes_needed(config, math.ceil(batch / pieces)) <= available:
+            return pieces
+    raise UserError(
+        f"This training needs about {bytes_needed(config, batch) / 2**30:.1f} GB of memory, and {available / 2**30:.1f} GB are free.",
+        "Choose a smaller picture size, a smaller batch or a smaller preset.",
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ddpm_studio.config import TrainConfig
@@ -20,8 +22,14 @@ class Stopwatch:
     def seconds(self) -> float:
         return time.monotonic() - self._start
 
-    def leave_out(self, seconds: float) -> None:
-        self._start += seconds
+    @contextlib.contextmanager
+    def time_out(self) -> Iterator[None]:
+        """What passes within does not count."""
+        before = time.monotonic()
+        try:
+            yield
+        finally:
+            self._start += time.monotonic() - before
 
 
 @dataclass(slots=True)
@@ -69,9 +77,9 @@ class Plan:
 class Pace:
     """Pictures per second over the last few seconds."""
 
-    def __init__(self, window: float = 5.0) -> None:
+    def __init__(self, seconds: float, images: int, window: float = 5.0) -> None:
         self._window = window
-        self._marks: deque[tuple[float, int]] = deque()
+        self._marks = deque([(seconds, images)])
 
     def mark(self, seconds: float, images: int) -> float:
         self._marks.append((seconds, images))

@@ -229,7 +229,7 @@ class FakeJobs(Jobs):
 
         return job
 
-    def replay(self, run: Run) -> Job:
+    def replay(self, run: Run, follow: bool = False) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             for step in range(1, 300):
                 yield StepDone(step * 10, step * 320, 0.05 + 0.5 * math.exp(-step / 60), 0.8, 1e-3, 400.0, step * 0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,65 @@ def test_saving_that_takes_long_offers_to_quit_anyway(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: not workers.running_threads())
     window.close()
     window.deleteLater()
+
+
+def test_a_worker_that_never_answers_does_not_keep_the_window(qtbot: QtBot, home: Path) -> None:
+    """It closes by itself; what main() does with the thread that is left, the next test shows."""
+    jobs, release = FakeJobs(), threading.Event()
+
+    def job(control: RunControl) -> Iterator[Event]:
+        yield TrainingStarted("run", 0, None, 1, "CPU")
+        release.wait(30)
+
+    jobs.train = lambda request: job  # type: ignore[method-assign]
+    _, window = create(jobs=jobs)
+    window.show()
+    window.studio.training.start(TrainRequest(Run(home / "runs" / "a"), home, get_preset("tiny-32")))
+    qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING)
+    window.overlay._limit.setInterval(100)
+    window.overlay.quit_now.disconnect(window._quit_now)  # which would end the event loop of all tests
+    with qtbot.waitSignal(window.overlay.quit_now, timeout=3000):
+        window.close()
+    release.set()
+    qtbot.waitUntil(lambda: not workers.running_threads())
+    window.deleteLater()
+
+
+HUNG = """
+import sys, time
+sys.path.insert(0, {tests!r})
+import fakes
+from PySide6.QtCore import QTimer
+from ddpm_studio.events import TrainingStarted
+from ddpm_studio.gui import app as program
+from ddpm_studio.presets import get_preset
+from ddpm_studio.requests import TrainRequest
+from ddpm_studio.runs import Run
+from pathlib import Path
+def job(control):
+    yield TrainingStarted("run", 0, None, 1, "CPU")
+    time.sleep(60)
+class Hung(fakes.FakeJobs):
+    def train(self, request):
+        return job
+create = program.create
+def started(argv=None, jobs=None):
+    application, window = create(jobs=Hung())
+    QTimer.singleShot(300, lambda: window.studio.training.start(TrainRequest(Run(Path({home!r}) / "runs" / "a"), Path({home!r}), get_preset("tiny-32"))))
+    QTimer.singleShot(1000, window.close)
+    return application, window
+program.create = started
+sys.exit(program.main([]))
+"""
+
+
+@pytest.mark.slow
+def test_a_hung_process_is_gone_within_ten_seconds_of_closing(home: Path) -> None:
+    code = HUNG.format(tests=str(Path(__file__).parent), home=str(home))
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "DDPM_STUDIO_HOME": str(home)}, timeout=40, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 1 + 10 + 5  # until it closes, the promise, and what a busy machine needs to start it
 
 
 PROGRAM = """

@@ -81,7 +81,7 @@ def test_failure_keeps_its_place_and_its_words(qtbot: QtBot) -> None:
     thread.events.connect(seen)
     with qtbot.waitSignal(thread.ended, timeout=5000):
         thread.launch()
-    assert seen.events == [Notice("before"), Failed("The disk is full.", "Free some space.")]
+    assert seen.events == [Notice("before"), Failed("The disk is full.", "Free some space.", kind="UserError")]
 
 
 def test_fault_of_ours_carries_its_traceback(qtbot: QtBot) -> None:

@@ -158,9 +158,12 @@ class GeneratePage(QWidget):
         if index >= 0:
             self.sampler.setCurrentIndex(index)
         for box, name in ((self.steps, "steps"), (self.seed, "seed")):
-            if isinstance(value := values.get(name), int):
+            value = values.get(name)
+            if isinstance(value, int) and not box.minimum() <= value <= box.maximum():
+                self._studio.failed.emit(Failed(f"The recipe asks for {value:,} as {name}, which cannot be set here.", "It was altered, or is of another version of DDPM Studio."))
+            elif isinstance(value, int):
                 box.setValue(value)
-        if isinstance(eta := values.get("eta"), (int, float)):
+        if isinstance(eta := values.get("eta"), (int, float)) and 0 <= eta <= 1:
             self.eta.setValue(float(eta))
         self.count.setValue(1)
 

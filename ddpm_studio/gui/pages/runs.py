@@ -120,7 +120,7 @@ class RunsPage(QWidget):
         info = self.current
         training = self._studio.training
         in_training = bool(info and training.active and training.run and training.run.path == info.run.path)
-        self.continue_button.setEnabled(bool(info and info.run.resume_file.is_file() and not training.active))
+        self.continue_button.setEnabled(bool(info and info.run.can_resume and not training.active))
         for part in (self.use_button, self.inside_button):
             part.setEnabled(bool(info and info.has_model))
         self.curve_button.setEnabled(bool(info))

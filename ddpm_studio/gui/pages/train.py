@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Slot
@@ -38,6 +39,7 @@ class TrainPage(QWidget):
         self.setAccessibleName("Train")
         self._studio = studio
         self.offered: Run | None = None
+        self._resumed: TrainRequest | None = None
         self.dataset = DatasetSection(studio)
         self.settings = TrainSettings()
         self.train_button = button("Start training", "trainButton", "play", "primary", "Start training (Ctrl+T)")
@@ -164,8 +166,15 @@ class TrainPage(QWidget):
         if self.dataset.source != data and not self.dataset.busy:
             self.dataset.open([data])
         limit = self.settings.max_seconds if self.settings.duration_chosen else None  # else until it is stopped, or its own end
-        self._begin(TrainRequest(run=run, data=data, resume=True, max_seconds=limit))
+        self._resumed = TrainRequest(run=run, data=data, resume=True, max_seconds=limit)
+        self._begin(self._resumed)
         self._studio.ask(self._studio.jobs.replay(run), self.live.receive)
+
+    @Slot()
+    def accept_new_data(self) -> None:
+        """Go on with the run that was refused because its pictures have changed."""
+        if self._resumed and not self._studio.training.active:
+            self._begin(replace(self._resumed, accept_new_data=True))
 
     @Slot(object)
     def replay(self, run: Run) -> None:
@@ -260,15 +269,22 @@ class TrainPage(QWidget):
     def _offer_last_run(self) -> None:
         """A calm card: the newest run, when it was stopped before its end and was not turned down before."""
         newest = next(iter(runs.list_runs()), None)
-        if newest is None or not newest.run.resume_file.is_file() or newest.run.name == self._studio.preferences.dismissed_run or ended_by_itself(newest.run):
+        if newest is None or not newest.run.can_resume or newest.run.name == self._studio.preferences.dismissed_run or ended_by_itself(newest.run):
             return
         self.offered = newest.run
-        self.offer_text.setText(f"{newest.run.name} stopped at step {count(newest.step)}. Continue?")
+        elsewhere = runs.is_in_training(newest.run)
+        self.offer_text.setText(
+            f"{newest.run.name} is being trained by another window or command." if elsewhere else f"{newest.run.name} stopped at step {count(newest.step)}. Continue?"
+        )
+        self.continue_button.setText("Watch it" if elsewhere else "Continue")
         self.offer.show()
 
     @Slot()
     def _continue_offered(self) -> None:
-        if self.offered:
+        if self.offered and runs.is_in_training(self.offered):
+            self.offer.hide()
+            self.replay(self.offered)
+        elif self.offered:
             self.resume(self.offered)
 
     @Slot()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy
@@ -26,13 +28,16 @@ class ErrorBanner(QFrame):
         self.hint = label(name="errorHint", wrap=True)
         for text in (self.message, self.hint):
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.action_button = button("Go on", "errorActionButton", kind="primary")
+        self._action: Callable[[], None] | None = None
         self.copy_button = button("Copy details", "copyDetailsButton", "copy")
         self.close_button = tool_button("x", "closeErrorButton", "Close this message")
-        self.setLayout(row(self._icon, column(self.message, self.hint, spacing=2), self.copy_button, self.close_button, spacing=12, margins=(16, 12, 12, 12)))
+        self.setLayout(row(self._icon, column(self.message, self.hint, spacing=2), self.action_button, self.copy_button, self.close_button, spacing=12, margins=(16, 12, 12, 12)))
         lines = self.layout()
         assert isinstance(lines, QHBoxLayout)
         lines.setStretch(1, 1)
         lines.setAlignment(self._icon, Qt.AlignmentFlag.AlignTop)
+        self.action_button.clicked.connect(self._act)
         self.copy_button.clicked.connect(self._copy)
         self.close_button.clicked.connect(self.hide)
         QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.hide, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -46,6 +51,7 @@ class ErrorBanner(QFrame):
         self._details = failed.details
         self.copy_button.setVisible(bool(failed.details))
         self.copy_button.setText("Copy details")
+        self.action_button.hide()
         self.setAccessibleDescription(f"{failed.message} {failed.hint}")
         self.show()
 
@@ -53,6 +59,18 @@ class ErrorBanner(QFrame):
         """Something to know; nothing is wrong."""
         self.show_failure(Failed(text, ""))
         self._set_tone("warn")
+
+    def offer(self, text: str, action: Callable[[], None]) -> None:
+        """A way out, beside what is wrong."""
+        self._action = action
+        self.action_button.setText(text)
+        self.action_button.show()
+
+    @Slot()
+    def _act(self) -> None:
+        self.hide()
+        if self._action:
+            self._action()
 
     def _set_tone(self, tone: str) -> None:
         self.setProperty("tone", tone)

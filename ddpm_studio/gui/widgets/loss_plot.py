@@ -1,4 +1,4 @@
-"""The loss over the steps: what was measured faint, its running mean strong."""
+"""The loss over the steps: what was measured faint, its running mean strong, what sticks out marked."""
 
 from __future__ import annotations
 
@@ -90,6 +90,7 @@ class LossPlot(QWidget):
         self.setAccessibleName("Loss curve")
         self.setMinimumHeight(140)
         self.series = Series()
+        self.spikes: list[tuple[int, float]] = []
         self._pg: Any = None
         self._plot: Any = None
         self._theme = ""
@@ -117,6 +118,7 @@ class LossPlot(QWidget):
 
     def clear(self) -> None:
         self.series = Series()
+        self.spikes.clear()
         self.value.setText("")
         self._later()
 
@@ -132,6 +134,8 @@ class LossPlot(QWidget):
             return
         if self.series.size and finite[0].step <= self.series.steps[-1]:
             self.series.cut(finite[0].step, self.memory)
+            self.spikes = [spike for spike in self.spikes if spike[0] < finite[0].step]
+        self.spikes += [(s.step, s.loss) for s in finite if s.spike]
         self.series.extend([s.step for s in finite], [s.loss for s in finite], self.memory)
         self._say_last()
         self._later()
@@ -172,6 +176,8 @@ class LossPlot(QWidget):
         item.getViewBox().setDefaultPadding(0.02)
         self._raw = item.plot([], [])
         self._mean = item.plot([], [])
+        self._marks = self._pg.ScatterPlotItem(symbol="t", size=9, pen=None)
+        item.addItem(self._marks)
         self._line = self._pg.InfiniteLine(angle=90, movable=False)
         self._line.hide()
         item.addItem(self._line, ignoreBounds=True)
@@ -192,6 +198,7 @@ class LossPlot(QWidget):
         self._plot.setBackground(theme.color("base"))
         self._raw.setPen(self._pg.mkPen(theme.color("plot_raw"), width=1))
         self._mean.setPen(self._pg.mkPen(theme.color("accent"), width=2))
+        self._marks.setBrush(self._pg.mkBrush(theme.color("warn")))
         self._line.setPen(self._pg.mkPen(theme.color("faint"), width=1, style=Qt.PenStyle.DashLine))
         self._hover.setColor(theme.color("text"))
         self._hover.fill = self._pg.mkBrush(theme.color("raised"))
@@ -218,11 +225,14 @@ class LossPlot(QWidget):
         steps = self.series.steps
         self._raw.setData(steps, self.series.values)
         self._mean.setData(steps, self.series.means)
+        log = self.log_box.isChecked()
+        self._marks.setData([step for step, _ in self.spikes], [np.log10(value) if log else value for _, value in self.spikes])
 
     @Slot(bool)
     def _set_log(self, log: bool) -> None:
         if self._plot is not None:
             self._plot.setLogMode(y=log)
+            self._redraw()
 
     @Slot()
     def _smooth_again(self) -> None:

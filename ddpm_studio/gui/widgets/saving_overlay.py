@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QHideEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QProgressBar, QWidget
 
 from ddpm_studio.gui.widgets.basics import Card, button, column, label, row
 
-PATIENCE_MS = 10_000
+PATIENCE_MS, LIMIT_MS = 3_000, 7_500
+"""When it offers to quit without waiting, and when that happens by itself: the window is to be gone within ten seconds,
+of which threads that do not answer get the last two. A save that is under way then is not half a save: it is none."""
 
 
 class SavingOverlay(QWidget):
@@ -23,7 +25,7 @@ class SavingOverlay(QWidget):
         bar.setRange(0, 0)
         bar.setTextVisible(False)
         bar.setAccessibleName("Saving")
-        self.late = label("This takes longer than usual. Without waiting, what was learnt since the last save is lost.", "caption", wrap=True)
+        self.late = label("This takes longer than usual. In a few seconds the window closes all the same; what was learnt since the last save is then lost.", "caption", wrap=True)
         self.quit_button = button("Quit anyway", "quitAnywayButton")
         self.quit_button.clicked.connect(self.quit_now)
         card = Card(self.text, bar, self.late, row(-1, self.quit_button), margin=24)
@@ -31,6 +33,8 @@ class SavingOverlay(QWidget):
         self.setLayout(column(-1, row(-1, card, -1), -1))
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._patience.timeout.connect(self._offer)
+        self._limit = QTimer(self, singleShot=True, interval=LIMIT_MS)
+        self._limit.timeout.connect(self.quit_now)
         parent.installEventFilter(self)
         self.hide()
 
@@ -44,6 +48,12 @@ class SavingOverlay(QWidget):
         self.show()
         self.raise_()
         self._patience.start()
+        self._limit.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._patience.stop()
+        self._limit.stop()
 
     def say(self, text: str) -> None:
         self.text.setText(text)

@@ -1,0 +1,88 @@
+"""Safetensors files with a checksum: written whole or not at all, and noticed when they were altered afterwards.
+
+The checksum is in the header and covers the rest of the header and every tensor. It tells a rotten disk from a whole
+file; it is no signature, and says nothing about who wrote the file.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
+from ddpm_studio.files import previous_of, replace_atomically
+
+CHECKSUM = "checksum"
+_USE_ANOTHER = "Give a model folder, a run folder or a .safetensors file made by DDPM Studio; of a damaged one use an earlier copy."
+
+
+def write_tensors(file: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str], keep_previous: bool = False, sign: bool = True) -> None:
+    """Write tensors, and `header` with the checksum added (unless `sign` is False: a file for others). The new file is read back before it takes the old one's
+    place; with `keep_previous` the old one stays beside it under the name that `previous_of` gives.
+
+    Raises UserError when it cannot be written, or not be read back as it was; what was there before is then untouched.
+    """
+    copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {**header, CHECKSUM: checksum(copies, header)} if sign else dict(header)
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(copies, temporary, metadata=header)
+        except SafetensorError as error:  # it wraps what the operating system said
+            number = re.search(r"os error (\d+)", str(error))
+            code = int(number[1]) if number else errno.EIO
+            raise OSError(code, os.strerror(code)) from error
+
+    def verify(temporary: Path) -> None:
+        try:
+            read_tensors(temporary)
+        except DamagedFile as error:
+            raise UserError(f"The disk did not keep {file.name} as it was written.", "Check that disk, or choose another one; the save before it is untouched.") from error
+
+    replace_atomically(file, write, verify, previous_of(file) if keep_previous else None)
+
+
+def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors, on the CPU, and the header.
+
+    Nothing larger than the file itself is ever allocated: safetensors checks all declared shapes against its length.
+    Raises DamagedFile when it is no safetensors file or does not match its checksum (files without one are believed),
+    UserError when it cannot be opened.
+    """
+    try:
+        with safe_open(file, framework="pt") as opened:
+            header = dict(opened.metadata() or {})
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (safe_open is no dict)
+    except (SafetensorError, ValueError, KeyError, AttributeError):  # the last two: dtypes that torch does not know
+        raise DamagedFile(f"{file.name} is not a model file, or it is damaged.", _USE_ANOTHER) from None
+    except OSError as error:
+        raise describe_os_error(error, f"open {file.name}") from error
+    if CHECKSUM in header and header[CHECKSUM] != checksum(tensors, header):
+        raise DamagedFile(f"{file.name} is damaged: its content does not match its checksum.", _USE_ANOTHER)
+    return tensors, header
+
+
+def checksum(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
+    """BLAKE2b of the header (without any checksum) and of all tensors by name, type, shape and content."""
+    digest = hashlib.blake2b(digest_size=20)
+    for key in sorted(header.keys() - {CHECKSUM}):
+        digest.update(f"{key}\0{header[key]}\0".encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(_bytes(tensor))
+    return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    flat = tensor.contiguous().reshape(-1)
+    return memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else memoryview(b"")  # type: ignore[arg-type]

@@ -1,0 +1,223 @@
+"""The training loop: Algorithm 1 of the paper, and what hours of it need around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddpm_studio.config import RunConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.data.batches import batch_indices, load_batch
+from ddpm_studio.data.cache import Dataset
+from ddpm_studio.devices import Device
+from ddpm_studio.diffusion import codec
+from ddpm_studio.diffusion.assignment import assign_noise
+from ddpm_studio.diffusion.gaussian import GaussianDiffusion
+from ddpm_studio.errors import DiskFull, UserError, is_out_of_memory
+from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, Progress, StepDone
+from ddpm_studio.randomness import generator_at
+from ddpm_studio.requests import TrainRequest
+from ddpm_studio.training.checkpoint import TrainingState, read_checkpoint, restore, save_checkpoint, save_milestone
+from ddpm_studio.training.gradient import Batch, gradient_step
+from ddpm_studio.training.machine import MachineWatch
+from ddpm_studio.training.memory import has_room
+from ddpm_studio.training.plan import Due, Pace, Plan
+from ddpm_studio.training.preview import preview
+from ddpm_studio.training.tally import NotFinite, SpikeWatch, Tally
+
+MAX_RESCUES = 3
+LOOK_SECONDS = 15.0
+"""How often the battery and the heat of the machine are looked at."""
+
+
+@dataclass
+class TrainingLoop:
+    """One session of a run, from the state it is given to its limits or until somebody stops it."""
+
+    request: TrainRequest
+    config: RunConfig
+    dataset: Dataset
+    device: Device
+    control: RunControl
+    state: TrainingState
+    diffusion: GaussianDiffusion
+    about: dict[str, Any]
+    """What the save says about the data."""
+    _saved_at: int = field(default=-1, init=False)
+
+    def __post_init__(self) -> None:
+        self.plan = Plan(self.request, self.config.training, self.state.step, self.state.images)
+        self._seconds_before = self.state.seconds
+        self._tally, self._spikes, self._machine = Tally(self.device.torch), SpikeWatch(), MachineWatch()
+        self._pace = Pace(0.0, self.state.images)
+
+    def run(self) -> Iterator[Event]:
+        """All events up to Finished. From numbers that are not finite it goes back to the last save and on with half
+        the learning rate, in full precision; the fourth time it raises UserError."""
+        for _ in range(MAX_RESCUES):
+            try:
+                yield from self._train()
+                return
+            except NotFinite as trouble:
+                step = trouble.step
+            yield Notice(self._go_back(step))
+        try:
+            yield from self._train()
+        except NotFinite as trouble:
+            message = f"The loss is no longer a finite number at step {trouble.step:,}, although the learning rate was halved {MAX_RESCUES} times."
+            raise UserError(message, "Continue the run with a much lower learning rate, or start another: the last save is unharmed.") from None
+
+    def _train(self) -> Iterator[Event]:
+        settings, plan, control = self.config.training, self.plan, self.control
+        report_due, save_due = Due(0.0), Due(plan.watch.seconds + settings.checkpoint_seconds)
+        preview_due, look_due = Due(min(5.0, settings.preview_seconds)), Due(0.0)
+        self.state.net.train()
+        while not control.stopping and (plan.fraction(self.state.step, self.state.images) or 0.0) < 1.0:
+            # The batch of this step, its timesteps and its noise: all from (seed, step).
+            batch = draw_batch(self.dataset, self.config, self.diffusion, self.state.step, self.device)
+
+            # Algorithm 1: a gradient step on the loss between the noise and the network's answer.
+            learning_rate = self.state.rate_scale * plan.learning_rate(self.state.step)
+            loss, norm = yield from self._gradient_step(batch, learning_rate)
+            self._tally.add(loss, norm)
+            self.state.step += 1
+            self.state.images += settings.batch_size
+
+            # Report, preview, save, pause.
+            now = plan.watch.seconds
+            if report_due.is_due(now):
+                yield self._report(learning_rate)
+                report_due.again(now, self.request.report_seconds)
+            if settings.preview_count and preview_due.is_due(now):
+                yield from preview(self.request.run, self.state, self.config, control)
+                cost = plan.watch.seconds - now
+                # Early previews come often, later ones take at most a thirtieth of the time.
+                preview_due.again(plan.watch.seconds, max(min(settings.preview_seconds, now), 30 * cost))
+            pausing = control.pausing  # read once: nobody may find the run paused and not saved
+            if save_due.is_due(now) or pausing or control.take_checkpoint_request():
+                yield from self._save()
+                save_due.again(plan.watch.seconds, settings.checkpoint_seconds)
+            if settings.milestone_steps and self.state.step % settings.milestone_steps == 0:
+                yield from self._save_milestone()
+            if look_due.is_due(now):
+                yield from self._look_at_machine()
+                look_due.again(plan.watch.seconds, LOOK_SECONDS)
+            if pausing:
+                with plan.watch.time_out():
+                    yield from control.gate()
+
+        if self._tally.steps:
+            yield self._report(self.state.rate_scale * plan.learning_rate(self.state.step - 1))
+        # First what counts, then what is nice to have.
+        if self._saved_at != self.state.step > plan.first_step:
+            yield from self._save()
+        if settings.preview_count and self.state.step > plan.first_step:
+            yield from preview(self.request.run, self.state, self.config, control)
+        yield Finished(self.state.step, control.stopping)
+
+    def _gradient_step(self, batch: Batch, learning_rate: float) -> Generator[Event, None, tuple[Tensor, Tensor]]:
+        """Where the memory does not suffice, the batch is computed in twice as many pieces from here on."""
+        state, most = self.state, self.config.training.batch_size
+        while True:
+            try:
+                return gradient_step(state, self.config, self.diffusion, batch, learning_rate, self.device)
+            except Exception as error:
+                if not is_out_of_memory(error) or state.pieces >= most:
+                    raise
+            state.optimizer.zero_grad(set_to_none=True)
+            self.device.release_memory()
+            state.pieces = min(2 * state.pieces, most)
+            yield Notice(f"There is not enough memory for {most} pictures at once: they are computed in {state.pieces} parts from here on, with the same result.")
+
+    def _report(self, learning_rate: float) -> StepDone:
+        loss, norm = self._tally.means(self.state.step)
+        self._tally.clear()
+        state, seconds = self.state, self.plan.watch.seconds
+        fraction = self.plan.fraction(state.step, state.images)
+        left = seconds * (1 - fraction) / fraction if fraction else None
+        return StepDone(state.step, state.images, loss, norm, learning_rate, self._pace.mark(seconds, state.images), seconds, fraction, left, self._spikes.is_spike(loss))
+
+    # What is kept.
+
+    def _save(self) -> Iterator[Event]:
+        """A save, at once or as soon as the disk has room for it. Raises UserError when somebody stops the run before that."""
+        if self._tally.steps:
+            self._tally.means(self.state.step)  # nothing that is not finite is saved over what is
+        told = False
+        while True:
+            self.state.seconds = self._seconds_before + self.plan.watch.seconds
+            try:
+                save_checkpoint(self.request.run, self.state, self.config, self.about)
+                break
+            except DiskFull as full:
+                if self.control.stopping:
+                    raise
+                why = full.message
+            if not told:
+                yield Notice(f"{why} Training waits, with all that it has learnt, and goes on when some space has been freed.")
+                told = True
+            yield from self._wait("Waiting for room on the disk", lambda: has_room(self.config, self.request.run.path))
+        self._saved_at = self.state.step
+        yield CheckpointSaved(self.state.step, self.request.run.model_file)
+
+    def _save_milestone(self) -> Iterator[Event]:
+        if self._tally.steps:
+            self._tally.means(self.state.step)
+        try:
+            save_milestone(self.request.run, self.state, self.config)
+        except DiskFull as full:
+            yield Notice(f"{full.message} This milestone is left out.")
+
+    def _go_back(self, step: int) -> str:
+        """To the last save, or to the beginning, with half the learning rate; says so."""
+        scale, pieces = self.state.rate_scale / 2, self.state.pieces
+        self.state = TrainingState.new(self.config, self.device.torch, self.device.memory_format)
+        if self.request.run.resume_file.is_file():
+            restore(self.state, read_checkpoint(self.request.run), self.request.run.name)
+        self.state.rate_scale, self.state.pieces = scale, pieces
+        self._tally.clear()
+        self._spikes, self._pace = SpikeWatch(), Pace(self.plan.watch.seconds, self.state.images)
+        rate = scale * self.config.training.learning_rate
+        return f"The loss was no longer a finite number at step {step:,}: back to step {self.state.step:,}, and on with the learning rate {rate:g}."
+
+    # What the machine asks for.
+
+    def _look_at_machine(self) -> Iterator[Event]:
+        for news in self._machine.look():
+            yield Notice(news)
+        if self.config.training.pause_on_battery and self._machine.on_battery:
+            yield from self._save()
+            yield Notice("Training waits until the machine is on mains power again, as its settings ask.")
+            yield from self._wait("Waiting for mains power", self._machine.is_back_on_mains)
+
+    def _wait(self, why: str, over: Callable[[], bool]) -> Iterator[Event]:
+        """Compute nothing until it is over or the run is stopped; others may borrow the device meanwhile."""
+        with self.plan.watch.time_out():
+            while True:
+                yield Progress(why)
+                yield from self.control.gate()
+                if self.control.wait(1.0) or over():  # stopped, or over
+                    return
+
+
+def draw_batch(dataset: Dataset, config: RunConfig, diffusion: GaussianDiffusion, step: int, device: Device) -> Batch:
+    """x_start float [B, C, H, W] in [-1, 1], t int64 [B] in 0 ... T-1, noise like x_start, on the device.
+
+    A function of (seed, step) alone, drawn on the CPU: the same on every device and after every resume.
+    """
+    settings = config.training
+    generator = generator_at(settings.seed, step)
+    pixels = load_batch(dataset.images, batch_indices(len(dataset), settings.batch_size, settings.seed, step))
+    if config.data.flip:
+        mirrored = torch.rand(len(pixels), generator=generator) < 0.5
+        pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
+    t = diffusion.draw_timesteps(len(pixels), generator)
+    noise = torch.randn(pixels.shape, generator=generator)
+    if settings.immiscible:
+        noise = assign_noise(codec.encode(pixels), noise)
+    x_start = codec.encode(pixels.to(device.torch, non_blocking=True)).contiguous(memory_format=device.memory_format)
+    return x_start, t.to(device.torch, non_blocking=True), noise.to(device.torch, non_blocking=True).contiguous(memory_format=device.memory_format)

@@ -1,0 +1,51 @@
+"""What the network makes of always the same noise, so that one can see it learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ddpm_studio import imaging
+from ddpm_studio.config import RunConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.diffusion import codec
+from ddpm_studio.errors import UserError, as_user_error, is_out_of_memory
+from ddpm_studio.events import Event, Images, Notice, PreviewReady
+from ddpm_studio.model import Model
+from ddpm_studio.runs import Run
+from ddpm_studio.training.checkpoint import TrainingState
+
+PREVIEW_SEED = 1_000_000
+"""Seeds of the previews' noise: the same for every preview of every run."""
+
+
+def preview(run: Run, state: TrainingState, config: RunConfig, control: RunControl) -> Iterator[Event]:
+    """Samples of the average from the noise that every preview starts from; also kept as a picture in the run.
+
+    It gives way at once when the run is to stop. That there is no memory for it, or no room to keep it, is told, but
+    ends nothing.
+    """
+    try:
+        images = _sample(state, config, control)
+    except Exception as error:
+        if not is_out_of_memory(error) or (known := as_user_error(error)) is None:
+            raise
+        yield Notice(f"No preview this time. {known.message}")
+        return
+    if images is None:
+        return
+    yield PreviewReady(state.step, images)
+    try:
+        imaging.save_png(run.previews / f"step_{state.step:07d}.png", imaging.grid(images), None)
+    except UserError as error:
+        yield Notice(error.message)
+
+
+def _sample(state: TrainingState, config: RunConfig, control: RunControl) -> Images | None:
+    """uint8 [N, H, W, C], or None when the run is to stop."""
+    model = Model.of(state.ema, config)
+    x_t, source = model.noise(range(PREVIEW_SEED, PREVIEW_SEED + config.training.preview_count))
+    for step in model.sample_steps(x_t, source, "dpmpp-2m", model.timesteps("dpmpp-2m", config.training.preview_steps)):
+        if control.stopping:
+            return None
+        x_t = step.x_next
+    return codec.decode(x_t)
