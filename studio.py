@@ -65,7 +65,7 @@ def set_up_environment(testing: bool) -> None:
         say("Setting up DDPM Studio in .venv: once, about 1 GB, a few minutes.")
         make_environment()
     say("Bringing .venv up to date." if found else "Installing PyTorch, Qt and the rest.")
-    install(".[test]" if testing else ".")
+    install(".[test,verify]" if testing else ".")
     STAMP.write_text(f"{place} {wanted} {'test' if testing else ''}\n", encoding="utf-8")
     say("Ready.")
 

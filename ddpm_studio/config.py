@@ -69,8 +69,10 @@ class DiffusionConfig(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.zero_terminal_snr and self.timestep_sampling == "lognormal":
+            raise ValueError("diffusion.zero_terminal_snr needs diffusion.timestep_sampling uniform: log-normal sampling never comes to the last step, which then is not learnt")
         if self.zero_terminal_snr and self.prediction_type == "epsilon":
-            raise ValueError("diffusion.zero_terminal_snr needs another prediction_type than epsilon: from pure noise no picture can be told by its noise")
+            raise ValueError("diffusion.zero_terminal_snr needs another diffusion.prediction_type than epsilon: from pure noise no picture can be told by its noise")
         return self
 
 
@@ -136,7 +138,8 @@ class TrainConfig(Settings):
     decay_share: float = Field(0.4, ge=0, le=1, description="Last part of a run with a planned end over which the learning rate falls to 0.")
     grad_clip: float = Field(1.0, gt=0, le=1000, description="Largest gradient norm; larger ones are scaled down to it.")
     immiscible: bool = Field(False, description="Within a batch, give each picture the noise nearest to it (Li et al. 2024); the network may learn faster.")
-    ema_decay: float = Field(0.998, ge=0, lt=1, description="Memory of the averaged weights that pictures are made with; it grows to this from 0 as training goes on.")
+    ema_decay: float = Field(0.998, ge=0, lt=1, description="Memory of the averaged weights that pictures are made with; the longer, the smoother.")
+    ema_warmup: bool = Field(True, description="Let that memory grow from 0; without it, as in the paper, the average shows next to nothing for thousands of steps.")
     gradient_checkpointing: bool = Field(False, description="Compute activations a second time instead of keeping them: far less memory, about a third slower.")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto takes bfloat16 where the device computes it natively.")
     checkpoint_seconds: float = Field(120.0, gt=0, le=86_400, description="Time between saves.")
@@ -169,6 +172,8 @@ class RunConfig(Settings):
         levels, patch = len(self.model.channel_mults), self.model.attention_patch
         for i in range(levels):
             rows, columns = (side // self.model.stem_patch // 2**i for side in (height, width))
+            if rows * columns == 1 and self.model.base_channels * self.model.channel_mults[i] == self.model.norm_groups:
+                raise ValueError(f"model.norm_groups {self.model.norm_groups} leaves a single number in each group at level {i + 1}, whose feature map is 1 x 1")
             if (rows % patch or columns % patch) and (self.model.attention[i] or (self.model.middle_attention and i == levels - 1)):
                 raise ValueError(f"model.attention_patch {patch} does not divide the {columns} x {rows} feature map of level {i + 1}, which has attention")
         return self

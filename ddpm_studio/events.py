@@ -1,6 +1,6 @@
 """What a run tells whoever watches it.
 
-Events are values: frozen, and made of numbers, strings and uint8 pictures only, so that they can cross a thread,
+Events are values: frozen, and made of numbers, strings and arrays (uint8 pictures) only, so that they can cross a thread,
 a process or a file. Pictures are `uint8 [N, H, W, C]` (grey: C = 1) and read-only.
 """
 
@@ -19,6 +19,8 @@ import numpy.typing as npt
 from ddpm_studio.errors import as_user_error
 
 Images = npt.NDArray[np.uint8]
+Latent = npt.NDArray[np.float32]
+"""A noisy picture in full precision, float32 [C, H, W] in the scale of [-1, 1]."""
 
 
 def frozen_images(images: npt.NDArray[Any]) -> Images:
@@ -85,6 +87,8 @@ class DatasetReport:
     from_cache: bool
     """True when nothing had to be decoded."""
     seconds: float
+    others: int = 0
+    """How many files are of other kinds, by their names, and were not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +134,12 @@ class StepDone(Event):
 
 @dataclass(frozen=True, slots=True)
 class PreviewReady(Event):
-    """Samples of the averaged (EMA) weights from noise that is the same at every preview."""
+    """Samples from noise that is the same at every preview."""
 
     step: int
     images: Images
+    averaged: bool = True
+    """Of the averaged (EMA) weights; False while the average holds too little of what was learnt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,8 @@ class ImagesReady(Event):
     seeds: tuple[int, ...]
     model_step: int | None = None
     """How far the model was trained when it made them: a run in training makes others later."""
+    timesteps: tuple[int, ...] = ()
+    """Of a tree: where each row of pictures has branched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +193,8 @@ class Inverted(Event):
     psnr: float
     """The same in decibels; infinite when there is none."""
     model_step: int | None = None
+    x_T: Latent | None = None
+    """The noise itself, float32 [C, H, W]: a picture can hold but an image of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,11 +135,12 @@ class Model:
             raise UserError("The guide is a model of another kind.", "It must have the same picture size, schedule and prediction type, as an earlier state of the same run has.")
         return Autoguided(self.net, guide.net, weight)
 
-    def sample(self, seeds: Sequence[int], sampler: Sampler = "ddim", steps: int | None = 50, x_T: Tensor | None = None, eta: float = 0.0) -> Images:
-        """Pictures uint8 [N, H, W, C], one for each seed; `steps` None: all T. With x_T the walk begins at that noise."""
+    def sample(self, seeds: Sequence[int], sampler: Sampler = "ddim", steps: int | None = 50, x_T: Tensor | None = None, eta: float = 0.0, t: int | None = None) -> Images:
+        """Pictures uint8 [N, H, W, C], one for each seed; `steps` None: all T. With x_T the walk begins at that noise, and
+        with t, at that timestep: x_T is then an x_t of whatever origin."""
         x_t, source = self.noise(seeds)
         x_t = x_t if x_T is None else x_T.to(self.device, torch.float32)
-        for step in self.sample_steps(x_t, source, sampler, self.timesteps(sampler, steps), eta):
+        for step in self.sample_steps(x_t, source, sampler, self.timesteps(sampler, steps, t), eta):
             x_t = step.x_next
         return codec.decode(x_t)
 

@@ -13,7 +13,7 @@ from ddpm_studio import paths
 from ddpm_studio.config import RunConfig, parse_config
 from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
 from ddpm_studio.files import previous_of
-from ddpm_studio.runs import list_runs
+from ddpm_studio.runs import find_run, list_runs
 
 MODEL_FILE = "model.safetensors"
 FORMAT_VERSION = 1
@@ -65,10 +65,14 @@ def _name(file: Path) -> str:
 
 
 def find_model(path_or_name: str | Path) -> Path:
-    """The file behind a model folder, a run folder, a `.safetensors` file, the name of a run or of a shipped model."""
+    """The file behind a model folder, a run folder, a `.safetensors` file, the name of a run or of a shipped model; with
+    @STEP behind a run, that of its milestone."""
     path = Path(path_or_name).expanduser()
     if whole := there(path):
         return whole
+    name, at, step = str(path_or_name).rpartition("@")
+    if at and step.isdecimal() and (milestone := find_run(name).milestone(int(step))).is_file():
+        return milestone
     names = [path, *([paths.runs_dir() / path, paths.models_dir() / path] if len(path.parts) == 1 and not path.is_absolute() else [])]
     for folder in names:
         if whole := there(folder / MODEL_FILE):

@@ -6,6 +6,7 @@ from ddpm_studio.config import DataConfig, DiffusionConfig, ModelConfig, RunConf
 from ddpm_studio.errors import UserError
 
 PAPER_DIFFUSION = DiffusionConfig(beta_schedule="linear", prediction_type="epsilon", loss_weighting="simple", variance_type="fixedlarge")
+PAPER_TRAINING = TrainConfig(adam_beta2=0.999, warmup_steps=5000, decay_share=0.0, ema_decay=0.9999, ema_warmup=False, precision="float32")
 
 PRESETS: dict[str, RunConfig] = {
     "tiny-32": RunConfig(preset="tiny-32"),
@@ -53,7 +54,7 @@ PRESETS: dict[str, RunConfig] = {
             base_channels=128, channel_mults=(1, 2, 2, 2), num_res_blocks=2, attention=(False, True, False, False), stem_patch=1,
             downsample="conv", downsample_padding="asymmetric", upsample="nearest", dropout=0.1, norm_groups=32, norm_eps=1e-6, input_skip=False,
         ),
-        training=TrainConfig(adam_beta2=0.999, batch_size=128, learning_rate=2e-4, warmup_steps=5000, total_steps=800_000, decay_share=0.0, ema_decay=0.9999),
+        training=PAPER_TRAINING.model_copy(update={"batch_size": 128, "learning_rate": 2e-4, "total_steps": 800_000}),
     ),
     "paper-256": RunConfig(
         preset="paper-256",
@@ -63,7 +64,7 @@ PRESETS: dict[str, RunConfig] = {
             base_channels=128, channel_mults=(1, 1, 2, 2, 4, 4), num_res_blocks=2, attention=(False, False, False, False, True, False), stem_patch=1,
             downsample="conv", downsample_padding="asymmetric", upsample="nearest", dropout=0.0, norm_groups=32, norm_eps=1e-6, input_skip=False,
         ),
-        training=TrainConfig(adam_beta2=0.999, batch_size=64, learning_rate=2e-5, warmup_steps=5000, total_steps=500_000, decay_share=0.0, ema_decay=0.9999),
+        training=PAPER_TRAINING.model_copy(update={"batch_size": 64, "learning_rate": 2e-5, "total_steps": 500_000}),
     ),
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ddpm_studio.config import RunConfig
-from ddpm_studio.events import Images
+from ddpm_studio.events import Images, Latent
 from ddpm_studio.runs import Run
 
 Sampler = Literal["ddpm", "ddim", "dpmpp-2m", "unipc", "heun"]
@@ -33,6 +33,10 @@ class TrainRequest:
     max_steps: int | None = None
     max_images: int | None = None
     max_seconds: float | None = None
+    seconds_done: float = 0.0
+    """How much of a plan by time had been done before: the learning rate falls towards the end of all of it."""
+    keep_plan: bool = True
+    """When resuming without a limit: go on to the end that was planned by time, if one was."""
     report_seconds: float = 0.1
     """Least time between two StepDone events; 0 reports every step."""
 
@@ -92,6 +96,8 @@ class DenoiseRequest(Walk):
     timestep: int = 500
     count: int = 1
     already_noisy: bool = False
+    x_t: Latent | None = None
+    """Instead of a noisy picture, which can hold no more than 256 levels: float32 [C, H, W], as `invert` writes it."""
     frames: int = 12
     sampler: Sampler = field(default="ddpm", kw_only=True)
     steps: int | None = field(default=None, kw_only=True)
@@ -148,7 +154,7 @@ def recipe(request: Walk, **more: Any) -> dict[str, Any]:
     """What to store in a picture so that it can be made again; pictures and paths are left out."""
     from ddpm_studio import __version__
 
-    left_out = {"model", "image", "image_a", "image_b", "device", "frames", "quick", "lams", "mask", "streams"}
+    left_out = {"model", "image", "image_a", "image_b", "device", "frames", "quick", "lams", "mask", "streams", "x_t"}
     left_out |= set() if request.sampler == "ddim" else {"eta"}
     left_out |= set() if request.spacing != "auto" else {"spacing"}
     left_out |= set() if request.guide else {"guide", "guidance"}

@@ -12,11 +12,13 @@ from ddpm_studio import gallery
 from ddpm_studio.cli.evaluation import evaluate
 from ddpm_studio.cli.exchange import export, import_
 from ddpm_studio.cli.experiments import inpaint, invert, loop, tree
+from ddpm_studio.cli.flags import setting_changes, words_of
 from ddpm_studio.cli.pictures import denoise, diffuse, generate, interpolate
 from ddpm_studio.cli.show import network_text, print_result, report_text, with_progress
 from ddpm_studio.cli.training import train
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
 from ddpm_studio.events import DatasetReady, NetworkInfo
 from ddpm_studio.models import find_model, read_header
 from ddpm_studio.presets import PRESETS
@@ -38,8 +40,11 @@ def inspect(arguments: argparse.Namespace) -> int:
         print_result(facts, arguments.json, "\n".join(f"{name:14}{value}" for name, value in facts.items()))
         return 0
     notes: dict[str, Any] = {}
+    changes = setting_changes(arguments)
     if arguments.model in PRESETS:
-        config = PRESETS[arguments.model]
+        config = PRESETS[arguments.model].with_changes(changes)
+    elif changes:
+        raise UserError("A model has the settings that it was trained with.", f"Leave the settings out, or look at a preset: {', '.join(PRESETS)}.")
     else:
         config, notes = read_header(find_model(arguments.model))
     from ddpm_studio.nn.describe import describe_network
@@ -54,7 +59,7 @@ def _inspect_text(config: RunConfig, notes: dict[str, Any], network: NetworkInfo
     lines = [f"{name}: {value}" for name, value in notes.items()]
     for section, settings in config.model_dump().items():
         if isinstance(settings, dict):
-            lines.append(f"{section}: " + ", ".join(f"{name} {value}" for name, value in settings.items()))
+            lines.append(f"{section}: " + ", ".join(f"{name} {words_of(value)}" for name, value in settings.items()))
         else:
             lines.append(f"{section}: {settings}")
     cost = f"{network.parameters:,} parameters, {network.gmacs:.2f} GMAC a picture forward, about {6 * network.gmacs:.2f} GFLOP a picture in training"

@@ -9,7 +9,7 @@ import numpy as np
 
 from ddpm_studio import imaging
 from ddpm_studio.cli.flags import number_list
-from ddpm_studio.cli.pictures import check_places, drain, picture, save_all, save_one, tell, walk_of
+from ddpm_studio.cli.pictures import check_places, drain, picture, save_all, save_array, save_one, tell, walk_of
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Images
@@ -26,7 +26,7 @@ def tree(arguments: argparse.Namespace) -> int:
     check_places(arguments.out)
     request = TreeRequest(arguments.model, timesteps, arguments.count, **walk_of(arguments, most))
     made = drain(engine_tree(request, RunControl()))
-    rows = sorted(timesteps, reverse=True)
+    rows = list(made.timesteps)  # where the walk has a stop, which may be beside what was asked for
     names = [f"t_{t:04d}_{i:02d}" for t in rows for i in range(arguments.count)]
     facts = recipe(request, model_step=made.model_step)
     saved = save_all(made.images, names, [facts] * len(names), arguments.out)
@@ -94,5 +94,7 @@ def invert(arguments: argparse.Namespace) -> int:
     errors = {"rmse": round(found.rmse, 4), "psnr": round(found.psnr, 2), "noise_std": round(found.noise_std, 4)}
     facts = recipe(request, model_step=found.model_step, **errors)
     saved = save_all(np.stack([image, found.noise, found.reconstruction]), ["picture", "noise", "reconstruction"], [facts] * 3, arguments.out)
+    assert found.x_T is not None
+    save_array(Path(arguments.out) / "noise.npy", found.x_T)
     remark = f"reconstructed with an error of {found.rmse:.2f} grey levels ({found.psnr:.1f} dB) from noise of deviation {found.noise_std:.3f}"
     return tell(arguments, saved, made.seconds, errors, remark)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import math
-import types
 import typing
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -36,10 +35,10 @@ class Parser(argparse.ArgumentParser):
 def add_setting_flags(parser: argparse.ArgumentParser) -> None:
     """`--learning-rate` and, the same, `--training.learning-rate`, and so on for all settings of a run."""
     for section, model in SECTIONS.items():
-        group = parser.add_argument_group(f"{section} settings", (model.__doc__ or "").strip())
+        group = parser.add_argument_group(f"{section} settings", f"{(model.__doc__ or '').strip()} In brackets: what tiny-32 has; other presets differ.")
         for name, field in model.model_fields.items():
             flag = name.replace("_", "-")
-            options = {"dest": f"{section}.{name}", "default": None, "help": _help(field.description, field.annotation)}
+            options = {"dest": f"{section}.{name}", "default": None, "help": _help(field.description, field.annotation, field.default)}
             if field.annotation is bool:
                 group.add_argument(f"--{flag}", f"--{section}.{flag}", action=argparse.BooleanOptionalAction, **options)  # type: ignore[arg-type]
             else:
@@ -59,10 +58,19 @@ def _number_choice(name: str, value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdigit() and int(value) in choices else value
 
 
-def _help(description: str | None, annotation: Any) -> str:
-    choices = typing.get_args(annotation) if typing.get_origin(annotation) not in (tuple, types.UnionType) else ()
-    listed = f" ({', '.join(str(choice) for choice in choices)})" if choices else ""
-    return f"{description or ''}{listed}".replace("%", "%%")
+def _help(description: str | None, annotation: Any, default: Any) -> str:
+    choices = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ()
+    listed = f" One of {', '.join(str(choice) for choice in choices)}." if choices else ""
+    return f"{description or ''}{listed} [{words_of(default)}]".replace("%", "%%")
+
+
+def words_of(value: Any) -> str:
+    """A setting's value as a command line takes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (tuple, list)):
+        return ",".join(words_of(part) for part in value)
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def within(kind: type[int] | type[float], lowest: float, highest: float | None = None) -> Callable[[str], float]:
@@ -82,6 +90,8 @@ def number_list(text: str, what: str) -> list[float]:
     """"0.5" -> [0.5]; "0:1:9" -> nine numbers from 0 to 1."""
     try:
         parts = [float(part) for part in text.split(":")]
+        if not all(math.isfinite(part) for part in parts):
+            raise ValueError
         if len(parts) == 1:
             return parts
         first, last, count = parts

@@ -77,7 +77,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     strength.add_argument("--timestep", type=within(int, 0), metavar="T", help="How far it is noised.")
     strength.add_argument("--timesteps", metavar="LIST", help="Several, first:last:count such as 100:900:5: a strip of ever freer versions (SDEdit).")
     denoise.add_argument("--count", type=within(int, 1), default=1, metavar="N", help="How many times, each with other noise (1).")
-    denoise.add_argument("--already-noisy", action="store_true", help="The picture is noisy already: only denoise it.")
+    denoise.add_argument("--already-noisy", action="store_true", help="The picture (or noise.npy of `invert`) is noisy already: only denoise it.")
     denoise.add_argument("--out", required=True, metavar="DIR", help="Folder for the pictures.")
     _sampling_flags(denoise, "ddpm")
 
@@ -126,8 +126,9 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     diffuse.add_argument("--json", action="store_true", help="Print a JSON object.")
 
     inspect = command("inspect", "Settings, parameters, cost and every block of a model; the recipe of a PNG.")
-    inspect.add_argument("model", metavar="MODEL_OR_RUN_OR_PNG", help="Or the name of a preset.")
+    inspect.add_argument("model", metavar="MODEL_OR_RUN_OR_PNG", help="Or the name of a preset; its settings can be changed by the flags below.")
     inspect.add_argument("--json", action="store_true", help="Print a JSON object.")
+    add_setting_flags(inspect)
 
     dataset = command("dataset", "What is in a folder or zip of pictures.")
     dataset.add_argument("folder", metavar="FOLDER")

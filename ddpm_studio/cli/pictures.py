@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import os
 import sys
@@ -16,11 +17,13 @@ import numpy as np
 
 from ddpm_studio import gallery, imaging
 from ddpm_studio.cli.flags import number_list
+from ddpm_studio.cli.interrupt import stop_on_signals
 from ddpm_studio.cli.show import print_result, with_progress
 from ddpm_studio.config import DataConfig, DiffusionConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError, describe_os_error
-from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted
+from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted, Latent
+from ddpm_studio.files import write_atomically
 from ddpm_studio.models import find_model, read_header
 from ddpm_studio.requests import BlendRequest, DenoiseRequest, SampleRequest, recipe
 
@@ -33,7 +36,9 @@ def generate(arguments: argparse.Namespace) -> int:
     config, _ = read_header(find_model(arguments.model))
     check_places(arguments.out, arguments.grid, arguments.filmstrip)
     request = SampleRequest(arguments.model, arguments.count, **walk_of(arguments, config.diffusion.num_timesteps))
-    made = drain(engine_generate(request, RunControl()))
+    control = RunControl()
+    stop_on_signals(control, "Stopping ... (Ctrl-C again ends at once)")
+    made = drain(engine_generate(request, control))
     recipes = [recipe(request, seed=seed, count=1, model_step=made.model_step) for seed in made.seeds]
     saved = save_all(made.images, [f"{seed:06d}" for seed in made.seeds], recipes, arguments.out)
     whole = recipe(request, model_step=made.model_step)
@@ -41,7 +46,8 @@ def generate(arguments: argparse.Namespace) -> int:
         save_one(Path(arguments.grid), imaging.grid(made.images), whole)
     if arguments.filmstrip:
         save_one(Path(arguments.filmstrip), made.filmstrip(), whole)
-    return tell(arguments, saved, made.seconds)
+    tell(arguments, saved, made.seconds, remark=f"stopped: {len(saved)} of {arguments.count} were done" if made.stopped else "")
+    return 130 if made.stopped else 0
 
 
 def interpolate(arguments: argparse.Namespace) -> int:
@@ -77,10 +83,12 @@ def denoise(arguments: argparse.Namespace) -> int:
     config, _ = read_header(find_model(arguments.model))
     timesteps = _timesteps(arguments, config)
     check_places(arguments.out)
-    image = picture(arguments.image, config)
+    source = Path(arguments.image).expanduser()
+    x_t = load_noise(source) if arguments.already_noisy and source.suffix == ".npy" else None
+    image = picture(arguments.image, config) if x_t is None else np.zeros(config.data.shape, np.uint8)
     saved, columns, seconds = [], [], 0.0
     for timestep in timesteps:
-        request = DenoiseRequest(arguments.model, image, timestep, arguments.count, arguments.already_noisy, **walk_of(arguments, timestep + 1))
+        request = DenoiseRequest(arguments.model, image, timestep, arguments.count, arguments.already_noisy, x_t, **walk_of(arguments, timestep + 1))
         made = drain(engine_denoise(request, RunControl()))
         facts = [recipe(request, seed=seed, count=1, model_step=made.model_step) for seed in made.seeds]
         before = f"t_{timestep:04d}_" if arguments.timesteps else ""
@@ -118,6 +126,9 @@ class Made:
     seconds: float
     inverted: Inverted | None = None
     model_step: int | None = None
+    timesteps: tuple[int, ...] = ()
+    stopped: bool = False
+    """Somebody stopped it: `images` are those that were done by then."""
 
     def filmstrip(self, most: int = 8) -> Images:
         """For each picture its x_t above its predicted x_0, from noise to picture."""
@@ -136,9 +147,12 @@ def drain(events: Iterable[Event]) -> Made:
         elif isinstance(event, Inverted):
             made.inverted = event
         elif isinstance(event, ImagesReady):
-            made.images, made.seeds, made.model_step = event.images, event.seeds, event.model_step
+            made.images, made.seeds, made.model_step, made.timesteps = event.images, event.seeds, event.model_step, event.timesteps
         elif isinstance(event, Finished) and event.stopped:
-            raise KeyboardInterrupt
+            if not len(made.images):
+                sys.stderr.write("Stopped before the first pictures were done.\n")
+                raise KeyboardInterrupt
+            made.stopped = True
     made.seconds = time.monotonic() - started
     return made
 
@@ -204,6 +218,25 @@ def save_all(images: Images, names: list[str], recipes: list[dict[str, Any]], ou
 
 def save_one(path: Path, image: Images, facts: dict[str, Any]) -> None:
     imaging.save_png(path.expanduser(), image, {gallery.RECIPE_KEY: json.dumps(facts, ensure_ascii=False)})
+
+
+def save_array(path: Path, array: Latent) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_atomically(path.expanduser(), buffer.getvalue())
+
+
+def load_noise(path: Path) -> Latent:
+    """A float array [C, H, W] that `invert` has written. Raises UserError when it is something else."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array.ndim == 3 and array.dtype.kind == "f" and array.size <= 4 * 512 * 512:
+            return np.array(array, dtype=np.float32)
+    except OSError as error:
+        raise describe_os_error(error, f"open {path.name}") from error
+    except (ValueError, EOFError, AttributeError):
+        pass
+    raise UserError(f"{path.name} holds no noise.", "Give the noise.npy that `invert` has written.")
 
 
 def tell(arguments: argparse.Namespace, saved: list[Path], seconds: float, more: dict[str, Any] | None = None, remark: str = "") -> int:

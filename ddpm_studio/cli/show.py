@@ -65,6 +65,8 @@ def report_text(report: DatasetReport, most: int = 20) -> str:
     lines.append(f"  grey         {report.grey:,}")
     lines.append(f"  transparent  {report.transparent:,}")
     lines.append(f"  duplicates   {report.duplicates:,}")
+    if report.others:
+        lines.append(f"  other files  {report.others:,} (no jpg, png, webp, bmp, gif or tiff by their names)")
     lines.append(f"  skipped      {len(report.skipped):,}")
     lines += [f"    {skipped.path}: {skipped.reason}" for skipped in report.skipped[:most]]
     if len(report.skipped) > most:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from ddpm_studio.cli.flags import setting_changes
+from ddpm_studio.cli.interrupt import stop_on_signals
 from ddpm_studio.cli.show import duration, with_progress
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
@@ -40,7 +39,7 @@ def train(arguments: argparse.Namespace) -> int:
         chosen = chosen or new_run(data.stem, config.preset)
 
     control = RunControl()
-    _stop_on_signals(control)
+    stop_on_signals(control, "Saving ... (Ctrl-C again ends without saving)")
     request = TrainRequest(
         run=chosen, data=data, config=config, resume=arguments.resume, accept_new_data=arguments.accept_new_data, device=arguments.device, max_steps=arguments.max_steps,
         max_images=arguments.max_images, max_seconds=arguments.max_seconds, report_seconds=0.0 if arguments.json else 0.1,
@@ -102,19 +101,3 @@ def _last_run_on(data: Path) -> Run:
         if info.run.read_notes().get("source") == source:
             return info.run
     raise UserError(f"No run on {data.name!r} was found to go on with.", "Name it with --run, or leave --resume out to start one.")
-
-
-def _stop_on_signals(control: RunControl) -> None:
-    """The first Ctrl-C (or SIGTERM) asks the run to save and stop, the second one ends it at once."""
-    caught: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-        control.stop()
-        if sys.stderr.isatty():
-            sys.stderr.write("\nSaving ... (Ctrl-C again ends without saving)\n")
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)

@@ -34,13 +34,14 @@ if TYPE_CHECKING:
     from ddpm_studio.config import DataConfig
     from ddpm_studio.control import RunControl
 
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 """Part of the key; to be raised when `imaging` begins to make other pixels of the same file."""
 MAX_CACHE_BYTES = 20 * 10**9
 """Beyond this, the caches that were not used for longest are removed."""
 
 _ARRAY, _RECORD = "images.npy", "report.json"
-_SPARE_BYTES = 100 * 10**6
+_SPARE_BYTES = 20 * 10**6
+"""What is left for everything else on that disk."""
 _STALE_SECONDS = 3600.0
 
 
@@ -199,6 +200,7 @@ def _write_pictures(array: BinaryIO, found: Found, settings: DataConfig, control
         transparent=transparent,
         from_cache=False,
         seconds=0.0,
+        others=found.others,
     )
     return report, complete
 
@@ -244,7 +246,8 @@ def _make_room(cache: Path, needed: int) -> None:
         total -= size
     free = shutil.disk_usage(cache).free
     if needed + _SPARE_BYTES > free:
-        raise UserError(f"The pictures need {_gigabytes(needed)} on the disk, and {_gigabytes(free)} are free.", "Free some space, or choose a smaller picture size.")
+        message = f"The pictures need {_gigabytes(needed + _SPARE_BYTES)} on the disk, and {_gigabytes(free)} are free."
+        raise UserError(message, "Free some space, or choose a smaller picture size.")
 
 
 def _gigabytes(count: int) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -16,8 +20,6 @@ from ddpm_studio.events import Images, Progress, Skipped
 from ddpm_studio.imaging import UnreadablePicture, decode_sized, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ddpm_studio.config import DataConfig
     from ddpm_studio.control import RunControl
 
@@ -52,7 +54,9 @@ def decode_all(entries: list[Entry], settings: DataConfig, control: RunControl) 
     waiting: deque[Future[Decoded | Refused]] = deque()
     rest = iter(entries)
     started = reported = time.monotonic()
-    try:
+    with ExitStack() as stack:
+        stack.enter_context(quiet_libraries())
+        stack.callback(pool.shutdown, cancel_futures=True)
         for done in range(len(entries)):
             waiting.extend(pool.submit(_decode, entry, settings) for entry in islice(rest, 8 * threads - len(waiting)))
             while True:
@@ -65,8 +69,32 @@ def decode_all(entries: list[Entry], settings: DataConfig, control: RunControl) 
                     break
             yield waiting.popleft().result()
         yield _progress(len(entries), len(entries), time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """libtiff writes its remarks on damaged files straight to the error output of the process; they become reasons in the
+    report anyway. What Python writes to sys.stderr still arrives."""
+    try:
+        ours = sys.stderr.fileno() == 2
+    except (AttributeError, OSError, ValueError):  # no such output, or one of a test runner or a window
+        ours = False
+    if not ours:
+        yield
+        return
+    kept, before = os.dup(2), sys.stderr
+    before.flush()
+    sys.stderr = os.fdopen(kept, "w", buffering=1, encoding=before.encoding, errors=before.errors)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
     finally:
-        pool.shutdown(cancel_futures=True)
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        sys.stderr, temporary = before, sys.stderr
+        temporary.close()
 
 
 def _progress(done: int, total: int, seconds: float) -> Progress:

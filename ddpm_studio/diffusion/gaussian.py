@@ -30,7 +30,7 @@ def variance_share(output: Tensor, x_t: Tensor) -> Tensor:
 
 
 class GaussianDiffusion(nn.Module):
-    """Equations 2 to 14 of the paper; beside them x_0- and v-prediction, Min-SNR weighting and learned variances.
+    """Equations 4, 6, 7, 11, 14 and 15 of the paper; beside them x_0- and v-prediction, Min-SNR weighting and learned variances.
 
     The schedule stays float64 on the device where the module is; coefficients are cast to the dtype of the pictures
     when they are used, so a float64 picture gets float64 arithmetic. (MPS knows no float64: there the buffers are
@@ -110,7 +110,7 @@ class GaussianDiffusion(nn.Module):
         return signal * noise - sigma * x_start
 
     def predict_start(self, output: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """x_0 from the network's answer (for epsilon: equation 4 solved for x_0). A learned variance is left aside."""
+        """x_0 from the network's answer (for epsilon equation 15, which is equation 4 solved for x_0). A learned variance is left aside."""
         output = output[:, : x_t.shape[1]]
         signal, sigma = self.signal_and_noise(t, x_t)
         if self.prediction_type == "epsilon":
@@ -175,12 +175,15 @@ class GaussianDiffusion(nn.Module):
 
     def loss_weight(self, t: Tensor) -> Tensor:
         """1 for L_simple; for Min-SNR-gamma (Hang et al. 2023) min(SNR, gamma) in units of the x_0 loss, that is
-        divided by SNR for epsilon and by SNR + 1 for v."""
+        divided by SNR for epsilon and by SNR + 1 for v.
+
+        With zero terminal SNR that would be 0 at t = T - 1, where a sampler begins: there it stays at least 0.1."""
         if self.config.loss_weighting == "simple":
             return torch.ones_like(t, dtype=self.alphas_cumprod.dtype)
         snr = self.alphas_cumprod[t] / (1 - self.alphas_cumprod[t])
         units = {"epsilon": snr, "x_start": torch.ones_like(snr), "v_prediction": snr + 1}[self.prediction_type]
-        return snr.clamp(max=self.config.min_snr_gamma) / units
+        weight = snr.clamp(max=self.config.min_snr_gamma) / units
+        return weight.clamp(min=0.1) if self.config.zero_terminal_snr else weight
 
     @staticmethod
     def _at(coefficients: Tensor, t: Tensor, like: Tensor) -> Tensor:

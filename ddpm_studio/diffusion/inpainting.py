@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def resampling_walk(count: int, jump_length: int, resamples: int) -> list[int]:
-    """The way through stops 0 (noise) to `count` (the picture): after every `jump_length` stops it goes back as many,
-    `resamples` - 1 times, so that the new part can come to terms with the kept one."""
-    left = dict.fromkeys(range(jump_length, count, jump_length), resamples - 1)
+    """The way through stops 0 (noise) to `count` (the picture): from the last stop before the picture, and from every
+    `jump_length`-th before that, it goes back `jump_length` stops, `resamples` - 1 times, so that the new part can come to
+    terms with the kept one. As the authors have it, the first `jump_length` stops are walked but once."""
+    left = {count - 1 - below: resamples - 1 for below in range(0, count - jump_length, jump_length)}
     way = [0]
     while way[-1] < count:
         way.append(way[-1] + 1)

@@ -20,7 +20,9 @@ def ddim_inversion_loop(diffusion: GaussianDiffusion, network: Network, x_start:
 
     A step of DDIM goes from x_t to x_s by the noise found in x_t, which is not known yet on the way up. It is taken from
     x_s first, and from the x_t found so far in each of the `refinements`: a fixed point is the exact inverse
-    (Pan et al. 2023). The model's x_0 must not be clipped on either way: clipping cannot be undone.
+    (Pan et al. 2023). Both x_0 and the noise that the network finds lead from x_s to x_t; the one is taken that errs less,
+    x_0 where there is mostly noise (the noise found in x_t is then nearly x_t itself, and its iteration stands still).
+    The model's x_0 must not be clipped on either way: clipping cannot be undone.
     """
     x, a_s = x_start, 1.0
     for index, t in enumerate(reversed(timesteps)):
@@ -29,8 +31,12 @@ def ddim_inversion_loop(diffusion: GaussianDiffusion, network: Network, x_start:
         x_t = x
         for _ in range(1 + refinements):
             output = network(x_t, batch_t).to(x.dtype)
-            noise = diffusion.predict_noise(output, x_t, batch_t)
-            pred_x_start = (x - (1 - a_s) ** 0.5 * noise) / a_s**0.5
+            if a_s > 0.5:
+                noise = diffusion.predict_noise(output, x_t, batch_t)
+                pred_x_start = (x - (1 - a_s) ** 0.5 * noise) / a_s**0.5
+            else:
+                pred_x_start = diffusion.predict_start(output, x_t, batch_t)
+                noise = (x - a_s**0.5 * pred_x_start) / (1 - a_s) ** 0.5
             x_t = a_t**0.5 * pred_x_start + (1 - a_t) ** 0.5 * noise
         yield SampleStep(index, len(timesteps), t, x, pred_x_start, x_t)
         x, a_s = x_t, a_t

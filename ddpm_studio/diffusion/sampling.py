@@ -97,7 +97,10 @@ def p_sample_loop(diffusion: GaussianDiffusion, network: Network, x_t: Tensor, t
 
 @torch.no_grad()
 def ddim_sample_loop(diffusion: GaussianDiffusion, network: Network, x_t: Tensor, timesteps: Sequence[int], draw: DrawNoise, eta: float = 0.0) -> Iterator[SampleStep]:
-    """DDIM (Song et al. 2021, equation 12): eta 0 is deterministic, eta 1 adds as much noise as the posterior variance."""
+    """DDIM (Song et al. 2021, equation 12): eta 0 is deterministic, eta 1 adds as much noise as the posterior variance.
+
+    Where x_0 is clipped, the noise is what is left of x_t beside the clipped x_0, so that both lead to the same x_t.
+    """
     for index, t, a_t, a_s in _stops(diffusion, timesteps):
         x_start = _predict(diffusion, network, x_t, t)
         noise = (x_t - a_t**0.5 * x_start) / (1 - a_t) ** 0.5
@@ -177,7 +180,7 @@ def _corrected(arrived: Tensor, x_start: Tensor, h: float, previous: tuple[Tenso
 
 @torch.no_grad()
 def heun_sample_loop(diffusion: GaussianDiffusion, network: Network, x_t: Tensor, timesteps: Sequence[int], draw: DrawNoise, eta: float = 0.0) -> Iterator[SampleStep]:
-    """Heun's method of second order (Karras et al. 2022, algorithm 1 without churn): two network calls per step, one for the last.
+    """Heun's method of second order (Karras et al. 2022, algorithm 1): two network calls per step, one for the last.
 
     In their words the picture is x = x_t / sqrt(a) with noise of deviation sigma = sqrt(1 / a - 1), and dx/dsigma =
     (x - x_0) / sigma. `draw` and `eta` are not used.

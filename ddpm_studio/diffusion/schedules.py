@@ -33,7 +33,7 @@ def cosine_beta_schedule(num_timesteps: int, s: float = 0.008) -> Tensor:
 
 
 def sigmoid_beta_schedule(num_timesteps: int, start: float = -3.0, end: float = 3.0) -> Tensor:
-    """Jabri et al. 2022, algorithm 1: alphas_cumprod falls along a sigmoid from `start` to `end`; beta at most 0.999; float64 [T]."""
+    """Jabri et al. 2022, figure 8 (in code: Chen 2023, algorithm 1): alphas_cumprod falls along a sigmoid from `start` to `end`; beta at most 0.999; float64 [T]."""
     u = torch.linspace(start, end, num_timesteps + 1, dtype=torch.float64).sigmoid()
     alphas_cumprod = (u[-1] - u) / (u[-1] - u[0])
     return (1 - alphas_cumprod[1:] / alphas_cumprod[:-1]).clamp(max=0.999)

@@ -96,11 +96,11 @@ NETWORK_MUST: dict[str, tuple[object, ...]] = {
     "resnet_time_scale_shift": ("default",), "class_embed_type": (None,), "num_class_embeds": (None,), "in_channels": (3, 1, 4),
 }  # fmt: skip
 SCHEDULER_MUST: dict[str, tuple[object, ...]] = {
-    "beta_schedule": ("linear", "squaredcos_cap_v2"), "variance_type": ("fixed_small", "fixed_small_log", "fixed_large"), "clip_sample_range": (1,),
+    "beta_schedule": ("linear", "squaredcos_cap_v2"), "variance_type": ("fixed_small", "fixed_small_log", "fixed_large", "learned_range"), "clip_sample_range": (1,),
     "prediction_type": ("epsilon", "sample", "v_prediction"), "thresholding": (False,),
 }  # fmt: skip
 PREDICTIONS = {"epsilon": "epsilon", "sample": "x_start", "v_prediction": "v_prediction"}
-VARIANCES = {"fixed_small": "fixedsmall", "fixed_small_log": "fixedsmall", "fixed_large": "fixedlarge"}
+VARIANCES = {"fixed_small": "fixedsmall", "fixed_small_log": "fixedsmall", "fixed_large": "fixedlarge", "learned_range": "learned"}
 SCHEDULE_NAMES = {"linear": "linear", "squaredcos_cap_v2": "cosine"}
 # A DDIMScheduler's way of sampling and remains of old versions, which say nothing about the model.
 _IDLE = {"timestep_spacing", "steps_offset", "set_alpha_to_one", "dynamic_thresholding_ratio", "sample_max_value", "tensor_format", "predict_epsilon", "skip_prk_steps"}
@@ -147,10 +147,10 @@ def run_config(network: Mapping[str, Any], scheduler: Mapping[str, Any], image_s
         scheduler = {**scheduler, "prediction_type": "sample"}
     diffusion = _diffusion(_parse(TheirScheduler, scheduler, SCHEDULER_MUST))
     data = {"image_size": width, "image_height": None if height == width else height, "channels": theirs.in_channels}
-    return parse_config({"data": data, "model": _model(theirs), "diffusion": diffusion})
+    return parse_config({"data": data, "model": _model(theirs, diffusion["variance_type"] == "learned"), "diffusion": diffusion})
 
 
-def _model(theirs: TheirNetwork) -> dict[str, Any]:
+def _model(theirs: TheirNetwork, learns_variance: bool) -> dict[str, Any]:
     widths = theirs.block_out_channels
     base = widths[0] if widths else 0
     if base < 1 or any(width < 1 or width % base for width in widths):
@@ -161,8 +161,9 @@ def _model(theirs: TheirNetwork) -> dict[str, Any]:
     mirrored = tuple("AttnUpBlock2D" if has else "UpBlock2D" for has in reversed(attention))
     if theirs.up_block_types != mirrored:
         _refuse("up_block_types", theirs.up_block_types, f"the same levels as on the way down, {quote(mirrored)}")
-    if theirs.out_channels != theirs.in_channels:
-        _refuse("out_channels", theirs.out_channels, f"as many as in_channels, {theirs.in_channels}")
+    if theirs.out_channels != theirs.in_channels * (2 if learns_variance else 1):
+        wanted = f"twice in_channels, {2 * theirs.in_channels}, for a learned variance" if learns_variance else f"as many as in_channels, {theirs.in_channels}"
+        _refuse("out_channels", theirs.out_channels, wanted)
     if theirs.time_embedding_dim not in (None, 4 * base):
         _refuse("time_embedding_dim", theirs.time_embedding_dim, f"4 times the first width, {4 * base}")
     if theirs.attn_norm_num_groups not in (None, theirs.norm_num_groups):
@@ -267,12 +268,11 @@ def unet_config(config: RunConfig) -> dict[str, Any]:
     ):  # fmt: skip
         if not fits:
             _refuse_setting("model", setting, getattr(model, setting))
-    if config.diffusion.variance_type == "learned":
-        _refuse_setting("diffusion", "variance_type", "learned")
     many = model.num_heads > 1 and attentive
     height, width, channels = config.data.shape
     return {
-        "_class_name": "UNet2DModel", "sample_size": config.data.image_size if height == width else [height, width], "in_channels": channels, "out_channels": channels,
+        "_class_name": "UNet2DModel", "sample_size": config.data.image_size if height == width else [height, width], "in_channels": channels,
+        "out_channels": channels * (2 if config.diffusion.variance_type == "learned" else 1),
         "center_input_sample": False, "time_embedding_type": "positional", "freq_shift": model.freq_shift, "flip_sin_to_cos": False,
         "down_block_types": ["AttnDownBlock2D" if has else "DownBlock2D" for has in model.attention], "mid_block_type": "UNetMidBlock2D",
         "up_block_types": ["AttnUpBlock2D" if has else "UpBlock2D" for has in reversed(model.attention)], "block_out_channels": widths,
@@ -290,7 +290,8 @@ def scheduler_config(diffusion: DiffusionConfig) -> dict[str, Any]:
     return {
         "_class_name": "DDPMScheduler", "num_train_timesteps": steps, "beta_schedule": {"cosine": "squaredcos_cap_v2"}.get(schedule, "linear"),
         "beta_start": 0.1 / steps, "beta_end": 20 / steps, "trained_betas": make_betas(schedule, steps).tolist() if written_out else None,
-        "variance_type": {"fixedsmall": "fixed_small", "fixedlarge": "fixed_large"}[diffusion.variance_type], "clip_sample": diffusion.clip_x_start, "clip_sample_range": 1.0,
+        "variance_type": {"fixedsmall": "fixed_small", "fixedlarge": "fixed_large", "learned": "learned_range"}[diffusion.variance_type],
+        "clip_sample": diffusion.clip_x_start, "clip_sample_range": 1.0,
         "prediction_type": {ours: theirs for theirs, ours in PREDICTIONS.items()}[diffusion.prediction_type], "rescale_betas_zero_snr": diffusion.zero_terminal_snr,
         "thresholding": False,
     }  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from ddpm_studio import paths
@@ -40,6 +40,7 @@ def create(argv: list[str] | None = None, jobs: Any = None) -> tuple[QApplicatio
 def main(argv: list[str] | None = None) -> int:
     options = _parse(argv)
     _log_to_file()
+    qInstallMessageHandler(_log_qt)
     app, window = create(sys.argv[:1])
     sys.excepthook = _Reporter(window)
     window.show()
@@ -102,6 +103,11 @@ def _log_to_file() -> None:
         handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def _log_qt(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
+    """Qt's own remarks are for us: into the log, not onto somebody's terminal."""
+    log.log(logging.ERROR if kind in (QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg) else logging.INFO, "Qt: %s", message)
 
 
 class _Reporter:

@@ -20,10 +20,10 @@ HEADINGS = {"data": "Pictures", "diffusion": "Diffusion", "model": "Network", "t
 
 
 class Field:
-    """One setting: its widget, and how to read and write it."""
+    """One setting: its widget, how to read and write it, and what may be in it, in words."""
 
-    def __init__(self, widget: QWidget, read: Callable[[], Any], write: Callable[[Any], None], changed: Any) -> None:
-        self.widget, self.read, self.write, self.changed = widget, read, write, changed
+    def __init__(self, widget: QWidget, read: Callable[[], Any], write: Callable[[Any], None], changed: Any, wanted: str = "something else") -> None:
+        self.widget, self.read, self.write, self.changed, self.wanted = widget, read, write, changed, wanted
 
 
 class ConfigForm(QWidget):
@@ -70,7 +70,7 @@ class ConfigForm(QWidget):
                 entry.read()
             except ValueError:
                 words = name.partition(".")[2].replace("_", " ").capitalize()
-                raise UserError(f"{words} cannot be what it says.", "Mend the field that is marked red under All settings, or choose the preset again.") from None
+                raise UserError(f"{words} must be {entry.wanted}.", "Mend the field that is marked red under All settings, or choose the preset again.") from None
 
     def _add(self, form: QFormLayout, name: str, kind: Any, limits: list[Any], description: str) -> None:
         entry = make_field(kind, limits)
@@ -104,7 +104,8 @@ class ConfigForm(QWidget):
 
 def make_field(kind: Any, limits: list[Any]) -> Field:
     """The widget for a type: combo box for Literal, check box for bool, spin box for int, a line for the rest."""
-    kind, optional = _plain(kind)
+    kind, optional, more = _plain(kind)
+    limits = [*limits, *more]
     low: Any = next((limit.ge if isinstance(limit, Ge) else limit.gt for limit in limits if isinstance(limit, (Ge, Gt))), None)
     high: Any = next((limit.le if isinstance(limit, Le) else limit.lt for limit in limits if isinstance(limit, (Le, Lt))), None)
     if get_origin(kind) is Literal:
@@ -121,14 +122,16 @@ def make_field(kind: Any, limits: list[Any]) -> Field:
     return _line(kind, optional, low, high)
 
 
-def _plain(kind: Any) -> tuple[Any, bool]:
-    """`int | None` -> (int, True); Annotated types without their notes."""
+def _plain(kind: Any) -> tuple[Any, bool, list[Any]]:
+    """`int | None` -> (int, True); Annotated types without their notes, and the limits that are among these."""
+    limits: list[Any] = []
+    optional = get_origin(kind) in (types.UnionType, typing.Union)
+    if optional:
+        kind = next(part for part in get_args(kind) if part is not type(None))
     if get_origin(kind) is typing.Annotated:
-        kind = get_args(kind)[0]
-    if get_origin(kind) in (types.UnionType, typing.Union):
-        rest = [part for part in get_args(kind) if part is not type(None)]
-        return rest[0], True
-    return kind, False
+        kind, *notes = get_args(kind)
+        limits = [limit for note in notes for limit in getattr(note, "metadata", [])]
+    return kind, optional, limits
 
 
 def _choice(values: tuple[Any, ...]) -> Field:
@@ -143,7 +146,7 @@ def _choice(values: tuple[Any, ...]) -> Field:
 def _line(kind: Any, optional: bool, low: Any, high: Any) -> Field:
     edit = QLineEdit()
     if optional:
-        edit.setPlaceholderText("no end")
+        edit.setPlaceholderText("none")
 
     def read() -> Any:
         text = edit.text().strip()
@@ -165,7 +168,19 @@ def _line(kind: Any, optional: bool, low: Any, high: Any) -> Field:
         else:
             edit.setText(f"{value:g}" if isinstance(value, float) else str(value))
 
-    return Field(edit, read, write, edit.editingFinished)
+    return Field(edit, read, write, edit.editingFinished, _in_words(kind, optional, low, high))
+
+
+def _in_words(kind: Any, optional: bool, low: Any, high: Any) -> str:
+    """What a line may hold: "a whole number from 8 to 512, or empty"."""
+    if get_origin(kind) is tuple:
+        return "a list such as 1, 2, 4"
+    noun = "a whole number" if kind is int else "a number"
+    if low is not None and high is not None:
+        limits = f" from {low:g} to {high:g}"
+    else:
+        limits = f" of at least {low:g}" if low is not None else f" of at most {high:g}" if high is not None else ""
+    return f"{noun}{limits}{', or empty' if optional else ''}"
 
 
 def _mark(widget: QWidget, valid: bool) -> None:

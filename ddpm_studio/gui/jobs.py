@@ -252,7 +252,7 @@ def one_source(sources: list[Path]) -> Path:
         raise UserError("Only one folder or zip can be opened at a time.", "Put the folders into one folder and drop that; sub-folders are searched too.")
     files = sorted(sources)
     marks = [f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files]
-    folder = paths.data_dir() / "collections" / f"{first.parent.name or 'pictures'}-{hashlib.sha256(chr(10).join(marks).encode()).hexdigest()[:8]}"
+    folder = paths.data_dir() / "collections" / hashlib.sha256(chr(10).join(marks).encode()).hexdigest()[:8] / f"{len(files)} of {first.parent.name or 'my pictures'}"
     folder.mkdir(parents=True, exist_ok=True)
     for number, path in enumerate(files):
         target = folder / f"{number:05d}{path.suffix}"

@@ -78,7 +78,10 @@ class AttentionBlock(nn.Module):
         # Folding P x P pixels into one vector and projecting it to C channels is a convolution with stride P. Tokens as wide
         # as C keep the projections as cheap as those of pixels, while the attention itself costs P^4 times less; tokens of
         # C P^2 channels would make the projections P^2 times dearer.
-        self.query_key_value = initialise(nn.Conv2d(channels, 3 * channels, self.patch, stride=self.patch))
+        self.query_key_value = nn.Conv2d(channels, 3 * channels, self.patch, stride=self.patch)
+        for third in self.query_key_value.weight.data.chunk(3):  # three layers in one: each starts as a layer of its own would
+            nn.init.xavier_uniform_(third)
+        nn.init.zeros_(cast("Tensor", self.query_key_value.bias))
         self.out = initialise(nn.Conv2d(channels, channels * self.patch**2, 1), scale=0)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -63,6 +63,12 @@ def denoise(request: DenoiseRequest, control: RunControl) -> Iterator[Event]:
     check_timestep(model, request.timestep)
     seeds = [request.seed + i for i in range(request.count)]
     x_start = codec.from_images(request.image[None]).to(model.device)
+    if request.x_t is not None:
+        height, width, channels = model.config.data.shape
+        if request.x_t.shape != (channels, height, width) or not np.isfinite(request.x_t).all():
+            message = f"The noise is of the shape {request.x_t.shape}, or not finite; finite numbers of the shape ({channels}, {height}, {width}) are needed."
+            raise UserError(message, "Give noise that this model, or one of its size, has inverted a picture to.")
+        x_start = torch.from_numpy(np.array(request.x_t, dtype=np.float32))[None].to(model.device)
 
     def noised(seeds: Sequence[int]) -> tuple[Tensor, ImageNoise]:
         source = ImageNoise(seeds)
@@ -88,7 +94,7 @@ def walk(
 ) -> Generator[Event, None, Images | None]:
     """From the x_t that `begin` gives for some seeds down the timesteps, in as many batches as it takes.
 
-    Returns the pictures, or None when it was stopped.
+    Returns the pictures; when it was stopped, those of the batches that were done by then, or None.
     """
     size = model.batch_size
     batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
@@ -103,16 +109,17 @@ def walk(
             yield Progress(doing, index * len(timesteps) + step.index + 1, len(batches) * len(timesteps))
             yield from control.gate()
             if control.stopping:
-                return None
+                return frozen_images(np.concatenate(done)) if done else None
         done.append(codec.decode(x_t))
     return frozen_images(np.concatenate(done))
 
 
 def ending(images: Images | None, seeds: Sequence[int], model: Model, steps: int) -> Iterator[Event]:
-    """What a walk ends with: the pictures, unless it was stopped, and Finished."""
+    """What a walk ends with: the pictures, when it was stopped those that were done, and Finished."""
+    made = 0 if images is None else len(images)
     if images is not None:
-        yield ImagesReady(images, tuple(seeds), model.step)
-    yield Finished(step=steps if images is not None else 0, stopped=images is None)
+        yield ImagesReady(images, tuple(seeds)[:made], model.step)
+    yield Finished(step=steps if images is not None else 0, stopped=made < len(seeds))
 
 
 def load_for(request: Walk) -> Generator[Event, None, tuple[Model, Network]]:

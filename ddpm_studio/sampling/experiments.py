@@ -36,11 +36,15 @@ def tree(request: TreeRequest, control: RunControl) -> Iterator[Event]:
         check_timestep(model, t)
     if request.sampler != "ddpm" and not (request.sampler == "ddim" and request.eta > 0):
         raise UserError("With this sampler all branches would be the same picture.", "Take the sampler ddpm, or ddim with an eta above 0: their steps add noise.")
-    wanted = sorted(request.timesteps, reverse=True)
     timesteps = model.timesteps(request.sampler, request.steps, None, request.spacing)
     x_t, source = model.noise([request.seed])
     # Where the trunk has its stop nearest to each t, and the x_t there.
-    forks = [min(range(len(timesteps)), key=lambda index: abs(timesteps[index] - t)) for t in wanted]
+    forks = sorted({min(range(len(timesteps)), key=lambda index: abs(timesteps[index] - t)) for t in request.timesteps})
+    places = ", ".join(str(timesteps[fork]) for fork in forks)
+    if len(forks) < len(set(request.timesteps)):
+        raise UserError(f"With {len(timesteps)} steps the walk does not stop between all of these timesteps, only at {places}.", "Take more steps, or timesteps further apart.")
+    if timesteps[forks[-1]] == 0:
+        raise UserError("At timestep 0 nothing branches off any more: the last step adds no noise.", "Give timesteps of 1 and more.")
     shared: dict[int, Tensor] = {}
     for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta, network):
         shared |= {step.index: step.x_t} if step.index in forks else {}
@@ -59,11 +63,11 @@ def tree(request: TreeRequest, control: RunControl) -> Iterator[Event]:
             return shared[fork].expand(len(seeds), -1, -1, -1), ImageNoise(seeds, BRANCHES)
 
         images = yield from walk(model, network, seeds, branch_off, request, timesteps[fork:], f"Branches {number + 1} of {len(forks)}", control)
-        if images is None:
+        if images is None or len(images) < request.count:
             yield Finished(stopped=True)
             return
         rows.append(images)
-    yield ImagesReady(frozen_images(np.concatenate(rows)), tuple(seeds * len(rows)), model.step)
+    yield ImagesReady(frozen_images(np.concatenate(rows)), tuple(seeds * len(rows)), model.step, tuple(timesteps[fork] for fork in forks))
     yield Finished(step=len(timesteps))
 
 
@@ -83,6 +87,10 @@ def inpaint(request: InpaintRequest, control: RunControl) -> Iterator[Event]:
         raise UserError("The mask leaves nothing to do: it is all dark, or all bright.", "Paint white what is to be drawn anew, and black what is to stay.")
     x_start = codec.from_images(request.image[None]).to(model.device)
     timesteps = model.timesteps("ddpm", request.steps, None, request.spacing)
+    if request.resamples > 1 and request.jump_length >= len(timesteps):
+        raise UserError(
+            f"With {len(timesteps)} steps there is no going back {request.jump_length} of them.", "Take more steps, or a smaller jump length (--jump-length)."
+        )
     seeds = [request.seed + i for i in range(request.count)]
     size, done = model.batch_size, []
     for first in range(0, len(seeds), size):
@@ -124,5 +132,5 @@ def invert(request: InvertRequest, control: RunControl) -> Iterator[Event]:
         yield Progress("Coming down again", step.index + 1, step.count)
     rmse = 127.5 * float((x - x_start).square().mean().sqrt())
     psnr = 20 * math.log10(255 / rmse) if rmse else math.inf
-    yield Inverted(visible(noise)[0], codec.decode(x)[0], float(noise.std()), rmse, psnr, model.step)
+    yield Inverted(visible(noise)[0], codec.decode(x)[0], float(noise.std()), rmse, psnr, model.step, noise[0].cpu().numpy())
     yield Finished(step=len(timesteps))

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -43,15 +44,15 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         saved = read_checkpoint(request.run) if request.resume else None
         for remark in saved.remarks if saved else ():
             yield Notice(remark)
-        config = _settings(request, saved)
+        config, request = _settings(request, saved), _plan_of(request, saved)
+        pieces = fitting_pieces(config, device)
+        check_disk(config, request.run.path)
         # Data.
         try:
             dataset = yield from open_dataset(request.data, config.data, control)
         except Cancelled:
             yield Finished(0, True)
             return
-        pieces = fitting_pieces(config, device)
-        check_disk(config, request.run.path)
         for left in request.run.path.glob(".*.part"):  # of a save that a crash cut short
             left.unlink(missing_ok=True)
         if saved is None:
@@ -82,6 +83,19 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
     diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.kind == "mps" else torch.float64).to(device.torch)
     yield TrainingStarted(str(request.run.path), state.step, config.training.total_steps, sum(p.numel() for p in state.net.parameters()), device.label)
     yield from TrainingLoop(request, config, dataset, device, control, state, diffusion, about).run()
+
+
+def _plan_of(request: TrainRequest, saved: Saved | None) -> TrainRequest:
+    """The request with what is left of the time that was planned when the run was interrupted, unless it has a limit of its own."""
+    planned = saved.notes.get("planned") if saved else None
+    limits = (request.max_steps, request.max_images, request.max_seconds)
+    if not request.keep_plan or not isinstance(planned, dict) or any(limit is not None for limit in limits):
+        return request
+    try:
+        done, left = float(planned["seconds_done"]), float(planned["seconds_left"])
+    except (KeyError, TypeError, ValueError):
+        return request
+    return replace(request, max_seconds=left, seconds_done=done) if left > 1 else request  # a plan that was kept is no plan any more
 
 
 def _data_changed(saved: Saved, dataset: Dataset, request: TrainRequest) -> str:

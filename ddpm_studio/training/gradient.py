@@ -40,5 +40,5 @@ def gradient_step(state: TrainingState, config: RunConfig, diffusion: GaussianDi
         total += loss.detach()
     norm = nn.utils.clip_grad_norm_(weights, settings.grad_clip)
     state.optimizer.step()
-    ema_update(list(state.ema.parameters()), weights, ema_decay_at(state.step, settings.ema_decay))
+    ema_update(list(state.ema.parameters()), weights, ema_decay_at(state.step, settings.ema_decay, settings.ema_warmup))
     return total, norm

@@ -151,7 +151,7 @@ class TrainingLoop:
         while True:
             self.state.seconds = self._seconds_before + self.plan.watch.seconds
             try:
-                save_checkpoint(self.request.run, self.state, self.config, self.about)
+                save_checkpoint(self.request.run, self.state, self.config, self.about | self._plan_by_time())
                 break
             except DiskFull as full:
                 if self.control.stopping:
@@ -163,6 +163,13 @@ class TrainingLoop:
             yield from self._wait("Waiting for room on the disk", lambda: has_room(self.config, self.request.run.path))
         self._saved_at = self.state.step
         yield CheckpointSaved(self.state.step, self.request.run.model_file)
+
+    def _plan_by_time(self) -> dict[str, Any]:
+        """What a resume must know to go on to the same end."""
+        request, done = self.request, self.plan.watch.seconds
+        if request.max_seconds is None:
+            return {}
+        return {"planned": {"seconds_done": round(request.seconds_done + done, 3), "seconds_left": round(max(request.max_seconds - done, 0.0), 3)}}
 
     def _save_milestone(self) -> Iterator[Event]:
         if self._tally.steps:

@@ -61,13 +61,13 @@ class Plan:
         Its end is planned by `total_steps` or by `max_seconds`; `max_steps` and `max_images` merely stop, so that a run
         made in pieces equals a run made in one.
         """
-        config = self.config
+        config, request = self.config, self.request
         warmup = min((step + 1) / (config.warmup_steps + 1), 1.0)
         progress = []
         if config.total_steps is not None:
             progress.append(step / config.total_steps)
         if self.request.max_seconds is not None:
-            progress.append(self.watch.seconds / max(self.request.max_seconds, 1e-9))
+            progress.append((request.seconds_done + self.watch.seconds) / max(request.seconds_done + self.request.max_seconds, 1e-9))
         left = 1 - min(max(progress), 1.0) if progress else 1.0
         decay = min(left / config.decay_share, 1.0) if config.decay_share > 0 else 1.0
         # A last trace keeps the final step from being wasted.

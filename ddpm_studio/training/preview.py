@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 from ddpm_studio import imaging
@@ -11,6 +12,7 @@ from ddpm_studio.diffusion import codec
 from ddpm_studio.errors import UserError, as_user_error, is_out_of_memory
 from ddpm_studio.events import Event, Images, Notice, PreviewReady
 from ddpm_studio.model import Model
+from ddpm_studio.nn.ema import is_ripe
 from ddpm_studio.runs import Run
 from ddpm_studio.training.checkpoint import TrainingState
 
@@ -19,7 +21,7 @@ PREVIEW_SEED = 1_000_000
 
 
 def preview(run: Run, state: TrainingState, config: RunConfig, control: RunControl) -> Iterator[Event]:
-    """Samples of the average from the noise that every preview starts from; also kept as a picture in the run.
+    """Samples from the noise that every preview starts from; also kept as a picture in the run.
 
     It gives way at once when the run is to stop. That there is no memory for it, or no room to keep it, is told, but
     ends nothing.
@@ -33,16 +35,21 @@ def preview(run: Run, state: TrainingState, config: RunConfig, control: RunContr
         return
     if images is None:
         return
-    yield PreviewReady(state.step, images)
+    yield PreviewReady(state.step, images, is_averaged(state, config))
     try:
         imaging.save_png(run.previews / f"step_{state.step:07d}.png", imaging.grid(images), None)
     except UserError as error:
         yield Notice(error.message)
 
 
+def is_averaged(state: TrainingState, config: RunConfig) -> bool:
+    """Previews show the average; but while that is mostly made of the first weights, those of the network itself."""
+    return is_ripe(state.step, config.training.ema_decay, config.training.ema_warmup)
+
+
 def _sample(state: TrainingState, config: RunConfig, control: RunControl) -> Images | None:
     """uint8 [N, H, W, C], or None when the run is to stop."""
-    model = Model.of(state.ema, config)
+    model = Model.of(state.ema if is_averaged(state, config) else copy.deepcopy(state.net), config)
     x_t, source = model.noise(range(PREVIEW_SEED, PREVIEW_SEED + config.training.preview_count))
     for step in model.sample_steps(x_t, source, "dpmpp-2m", model.timesteps("dpmpp-2m", config.training.preview_steps)):
         if control.stopping:

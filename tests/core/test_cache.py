@@ -23,6 +23,7 @@ from ddpm_studio.data.cache import Dataset, inspect_dataset, open_dataset
 from ddpm_studio.errors import Cancelled, UserError
 from ddpm_studio.events import DatasetReady, Event, Finished, Progress
 from ddpm_studio.imaging import IMAGE_SUFFIXES
+from tests.conftest import ROOT
 
 SMALL = DataConfig(image_size=16)
 
@@ -371,3 +372,27 @@ def test_made_up_cases_beside_good_ones(photos: Path, tmp_path: Path) -> None:
         assert reasons["pipe.png"] == "not an ordinary file"
         assert len(dataset) == 13
         assert dataset.report.duplicates == 2
+
+
+def test_what_libraries_say_about_damaged_files_stays_away_from_the_terminal(tmp_path: Path) -> None:
+    """libtiff writes to the error output of the process itself; what we write there still arrives."""
+    folder = tmp_path / "tiffs"
+    folder.mkdir()
+    Image.effect_noise((64, 64), 50).save(folder / "whole.tif", compression="tiff_lzw")
+    content = (folder / "whole.tif").read_bytes()
+    for i in range(20):
+        (folder / f"cut{i}.tif").write_bytes(content[: 200 + 50 * i])
+    code = f"""
+import os, sys
+from pathlib import Path
+from ddpm_studio.config import DataConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.data.cache import inspect_dataset
+for event in inspect_dataset(Path({str(folder)!r}), DataConfig(), RunControl()):
+    sys.stderr.write(type(event).__name__ + ".")
+os.write(2, b"end")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "DDPM_STUDIO_HOME": str(tmp_path / "home")}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stderr.split(".")) <= {"Progress", "DatasetReady", "Finished", "end"}
+    assert done.stderr.endswith("Finished.end")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -219,6 +220,32 @@ def test_a_signal_saves_and_stops(number: int, data: Path, tmp_path: Path) -> No
     assert run.read_notes()["step"] >= 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+def test_generate_keeps_what_was_done_when_it_is_interrupted(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "ddpm_studio", "generate", str(run.path), "--count", "100000", "--steps", "2", "--out", str(out), "--device", "cpu"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and sum(psutil.Process(process.pid).cpu_times()[:2]) < 8:  # however busy the machine is
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    told, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    made = len(list(out.glob("*.png")))
+    assert 0 < made < 100000
+    assert f"stopped: {made} of 100000 were done" in told
+
+
+def test_the_flags_say_what_they_have_without_being_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Step size of Adam. [0.002]" in text
+    assert "One of linear, cosine, sigmoid. [cosine]" in text
+    assert "[1,2,4]" in text
+    assert "Annotated" not in text
+    assert "typing" not in text
+
+
 def test_a_reader_that_goes_away_does_not_cost_the_run(data: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     command = [sys.executable, "-m", "ddpm_studio", "train", str(data), "--run", str(run.path), "--device", "cpu", "--max-steps", "100000", "--json", *FLAGS]
@@ -245,3 +272,18 @@ def test_a_bare_run_name_is_not_the_folder_of_pictures(data: Path, monkeypatch: 
     # And --resume finds it from elsewhere, by the pictures alone.
     monkeypatch.chdir(home)
     assert main(["train", str(data / ".." / "discs"), "--resume", "--device", "cpu", "--max-steps", "1"]) == 0
+
+
+def test_the_cost_of_a_setting_is_seen_before_any_training(capsys: pytest.CaptureFixture[str]) -> None:
+    """The article's idea: patches as tokens. Its cost shows in `inspect` of a preset."""
+    tokens, cost = [], []
+    for patch in ("1", "2", "4"):
+        assert main(["inspect", "annotated", "--attention-patch", patch, "--json"]) == 0
+        blocks = json.loads(capsys.readouterr().out)["blocks"]
+        attention = next(block for block in blocks if block["kind"] == "attention")
+        tokens.append(attention["tokens"])
+        cost.append(attention["gmacs"])
+    assert tokens == [256, 64, 16]
+    assert cost[0] > cost[1] > cost[2]
+    assert main(["inspect", "annotated", "--attention-patch", "3"]) == 2
+    assert "attention_patch" in capsys.readouterr().err

@@ -164,6 +164,16 @@ def test_every_kind_of_run_trains_resumes_and_samples(run: Run, data: Path, chan
     assert made.shape == (2, *config.data.shape)
 
 
+def test_previews_of_an_unripe_average_show_the_network_itself_and_leave_it_alone(tmp_path: Path, data: Path) -> None:
+    config = tiny_config(training__ema_warmup=False, training__ema_decay=0.9999, training__preview_seconds=0.01)
+    with_previews = train_tiny(Run(tmp_path / "a"), data, config=config, max_steps=5)
+    without = train_tiny(Run(tmp_path / "b"), data, config=config.with_changes({"training.preview_count": 0}), max_steps=5)
+    previews = [event for event in with_previews if isinstance(event, PreviewReady)]
+    assert previews
+    assert not any(event.averaged for event in previews)
+    assert losses(with_previews) == losses(without)
+
+
 def test_milestones_stay_as_they_were(run: Run, data: Path) -> None:
     train_tiny(run, data, config=tiny_config(training__milestone_steps=2), max_steps=5)
     assert sorted(path.name for path in run.milestone(0).parent.iterdir()) == ["step_0000002.safetensors", "step_0000004.safetensors"]
@@ -259,6 +269,24 @@ def test_a_preview_that_cannot_be_kept_ends_nothing(run: Run, data: Path) -> Non
     assert any(isinstance(event, PreviewReady) for event in events)
     assert any(isinstance(event, Notice) for event in events)
     assert events[-1] == Finished(2, False)
+
+
+def test_a_plan_by_time_goes_on_to_its_end_after_an_interruption(run: Run, data: Path) -> None:
+    """Stopped after a third of its two seconds, it has two thirds left, and the learning rate falls over those as it would have."""
+    control = RunControl()
+    request = TrainRequest(run=run, data=data, config=tiny_config(training__decay_share=1.0, training__warmup_steps=0), device="cpu", max_seconds=2.0, report_seconds=0.0)
+    for event in train(request, control):
+        if isinstance(event, StepDone) and event.seconds > 0.7:
+            control.stop()
+    planned = run.read_notes()["planned"]
+    assert planned["seconds_done"] + planned["seconds_left"] == pytest.approx(2.0, abs=0.01)
+    assert 1.0 < planned["seconds_left"] < 1.3
+    events = [event for event in train_tiny(run, data, resume=True) if isinstance(event, StepDone)]
+    assert events[-1].seconds == pytest.approx(planned["seconds_left"], abs=0.3)
+    full = tiny_config().training.learning_rate
+    assert events[0].learning_rate / full == pytest.approx(planned["seconds_left"] / 2, abs=0.1)
+    assert events[-1].learning_rate / full < 0.1
+    assert train_tiny(run, data, resume=True, max_steps=2)[-1] == Finished(run.read_notes()["step"], False)  # limits of its own
 
 
 def test_settings_changed_at_resume_are_kept(run: Run, data: Path) -> None:

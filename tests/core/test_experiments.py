@@ -38,7 +38,8 @@ def draw_from(seed: int) -> Callable[[Tensor], Tensor]:
 
 @pytest.mark.parametrize(
     ("count", "jump_length", "resamples", "expected"),
-    [(3, 1, 1, [0, 1, 2, 3]), (3, 1, 2, [0, 1, 0, 1, 2, 1, 2, 3]), (5, 2, 2, [0, 1, 2, 1, 0, 1, 2, 3, 4, 3, 2, 3, 4, 5]), (2, 10, 10, [0, 1, 2])],
+    [(3, 1, 1, [0, 1, 2, 3]), (3, 1, 2, [0, 1, 0, 1, 2, 1, 2, 3]), (5, 2, 2, [0, 1, 2, 1, 0, 1, 2, 3, 4, 3, 2, 3, 4, 5]), (2, 10, 10, [0, 1, 2]),
+     (6, 2, 2, [0, 1, 2, 3, 2, 1, 2, 3, 4, 5, 4, 3, 4, 5, 6])],
 )
 def test_the_way_of_resampling(count: int, jump_length: int, resamples: int, expected: list[int]) -> None:
     assert resampling_walk(count, jump_length, resamples) == expected
@@ -68,14 +69,19 @@ def test_inpainting_finds_the_pixel_that_must_be_like_its_neighbour() -> None:
     assert errors[1] < errors[0] < 0.1
 
 
-def test_inversion_is_exact_at_its_fixed_point() -> None:
-    """Gaussian data again: with refinements the way up undoes the way down."""
+@pytest.mark.parametrize("zero_terminal_snr", [False, True])
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "sigmoid"])
+def test_inversion_is_exact_at_its_fixed_point(schedule: str, zero_terminal_snr: bool) -> None:
+    """Gaussian data again: with refinements the way up undoes the way down, whatever the schedule."""
     std = 0.3
-    diffusion = GaussianDiffusion(GAUSSIAN)
+    settings = {"beta_schedule": schedule, "zero_terminal_snr": zero_terminal_snr, "prediction_type": "v_prediction" if zero_terminal_snr else "epsilon"}
+    diffusion = GaussianDiffusion(GAUSSIAN.model_copy(update=settings))
 
     def network(x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         signal, sigma = diffusion.signal_and_noise(t, x_t)
-        return diffusion.noise_from_start(signal * std**2 / (signal**2 * std**2 + sigma**2) * x_t, x_t, t)
+        found = signal * std**2 / (signal**2 * std**2 + sigma**2) * x_t
+        noise = diffusion.noise_from_start(found, x_t, t)
+        return signal * noise - sigma * found if zero_terminal_snr else noise
 
     x_start = 0.3 * draw_from(1)(torch.empty(1, 3, 8, 8, dtype=torch.float64))
     timesteps = spaced_timesteps(999, 100)
@@ -86,6 +92,7 @@ def test_inversion_is_exact_at_its_fixed_point() -> None:
         errors.append((down.x_next - x_start).abs().max().item())
     assert errors[0] > 10 * errors[1]
     assert errors[2] < 1e-9
+    assert up.x_next.std().item() == pytest.approx(1.0, abs=0.15)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +119,10 @@ def test_branches_are_the_more_alike_the_later_they_part(model: Path) -> None:
 def test_a_tree_needs_a_sampler_with_noise(model: Path) -> None:
     with pytest.raises(UserError, match="same picture"):
         list(tree(TreeRequest(model, (50,), sampler="dpmpp-2m", device="cpu"), RunControl()))
+    with pytest.raises(UserError, match="does not stop between"):
+        list(tree(TreeRequest(model, (50, 51, 90), steps=5, device="cpu"), RunControl()))
+    with pytest.raises(UserError, match="nothing branches off"):
+        list(tree(TreeRequest(model, (0, 50), device="cpu"), RunControl()))
     with pytest.raises(UserError, match="out of range"):
         list(tree(TreeRequest(model, (100,), device="cpu"), RunControl()))
 
@@ -123,6 +134,8 @@ def test_inpainting_keeps_what_the_mask_leaves(model: Path) -> None:
     images = images_of(inpaint(InpaintRequest(model, image, mask, count=2, steps=10, jump_length=3, resamples=2, device="cpu"), RunControl()))
     assert np.array_equal(images[:, :, :8], np.stack([image[:, :8]] * 2))
     assert not np.array_equal(images[0, :, 8:], images[1, :, 8:])
+    with pytest.raises(UserError, match="no going back 10"):
+        list(inpaint(InpaintRequest(model, image, mask, steps=5, device="cpu"), RunControl()))
     with pytest.raises(UserError, match="nothing to do"):
         list(inpaint(InpaintRequest(model, image, mask * 0, device="cpu"), RunControl()))
 
@@ -164,7 +177,8 @@ def test_the_command_line(model: Path, tmp_path: Path, capsys: pytest.CaptureFix
     run("denoise", str(model), pictures[0], "--timesteps", "10:60:3", "--count", "2", "--steps", "3", "--out", str(tmp_path / "strip"))
     with Image.open(tmp_path / "strip" / "strip.png") as strip:
         assert strip.size == (4 * 18 - 2, 2 * 18 - 2)
-    assert run("tree", str(model), "--timesteps", "20:80:2", "--count", "2", "--steps", "5", "--out", str(tmp_path / "tree"))["timesteps"] == [80, 20]
+    made = run("tree", str(model), "--timesteps", "20:80:2", "--count", "2", "--steps", "5", "--out", str(tmp_path / "tree"))
+    assert made["timesteps"] == [74, 25]  # where the walk stops, nearest to 80 and 20
     film = tmp_path / "loop.gif"
     made = run("loop", str(model), *pictures, "--frames", "2", "--steps", "3", "--film", str(film), "--out", str(tmp_path / "loop"))
     assert len(made["images"]) == 6  # type: ignore[arg-type]
@@ -172,7 +186,21 @@ def test_the_command_line(model: Path, tmp_path: Path, capsys: pytest.CaptureFix
         assert frames.n_frames == 6  # type: ignore[attr-defined]
         assert frames.info["loop"] == 0
     run("inpaint", str(model), pictures[0], "--mask", str(mask), "--steps", "4", "--resamples", "2", "--jump-length", "2", "--out", str(tmp_path / "paint"))
-    assert float(run("invert", str(model), pictures[0], "--steps", "10", "--out", str(tmp_path / "up"))["rmse"]) > 0  # type: ignore[arg-type]
+    inverted = run("invert", str(model), pictures[0], "--steps", "10", "--refinements", "8", "--out", str(tmp_path / "up"))
+    assert 0 < float(inverted["rmse"]) < 1  # type: ignore[arg-type]
+    # The noise that was written makes the picture again, in the same steps.
+    down = ["--already-noisy", "--timestep", "99", "--sampler", "ddim", "--steps", "10", "--out", str(tmp_path / "down")]
+    again = run("denoise", str(model), str(tmp_path / "up" / "noise.npy"), *down)
+    with Image.open(str(again["images"][0])) as down, Image.open(tmp_path / "up" / "picture.png") as picture:  # type: ignore[index]
+        assert np.abs(np.asarray(down, dtype=int) - np.asarray(picture, dtype=int)).mean() < 3  # the model clips, the inversion does not
+
+
+def test_a_milestone_is_asked_for_by_its_step(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train_tiny(Run(home / "runs" / "mine"), picture_folder(tmp_path / "data"), config=tiny_config(training__milestone_steps=2), max_steps=4)
+    assert Model.load("mine@2").step == 2
+    assert main(["generate", "mine", "--guide", "mine@2", "--count", "1", "--steps", "2", "--device", "cpu", "--out", str(tmp_path / "out")]) == 0
+    with pytest.raises(UserError, match="no model called 'mine@3'"):
+        Model.load("mine@3")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +212,9 @@ def test_the_command_line(model: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["denoise", "MODEL", "PICTURE", "--timesteps", "0:100:3"], "out of range"),
         (["interpolate", "MODEL", "PICTURE", "PICTURE", "--timestep", "3", "--timesteps", "1:2:2"], "not allowed with"),
         (["tree", "MODEL", "--timesteps", "x"], "timesteps"),
+        (["tree", "MODEL", "--timesteps", "inf"], "timesteps"),
+        (["denoise", "MODEL", "PICTURE", "--timesteps", "nan"], "timesteps"),
+        (["interpolate", "MODEL", "PICTURE", "PICTURE", "--timesteps", "1e400"], "timesteps"),
         (["generate", "MODEL", "--guide", "no-such-model"], "no model called"),
     ],
 )

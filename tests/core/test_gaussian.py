@@ -125,10 +125,8 @@ def test_uniform_timesteps_are_those_of_earlier_versions() -> None:
     assert torch.equal(drawn, torch.randint(1000, (100,), generator=torch.Generator().manual_seed(5)))
 
 
-@pytest.mark.parametrize("zero_terminal_snr", [False, True])
-def test_lognormal_timesteps_make_sigma_lognormal(zero_terminal_snr: bool) -> None:
-    config = DiffusionConfig(beta_schedule="cosine", timestep_sampling="lognormal", zero_terminal_snr=zero_terminal_snr)
-    diffusion = GaussianDiffusion(config)
+def test_lognormal_timesteps_make_sigma_lognormal() -> None:
+    diffusion = GaussianDiffusion(DiffusionConfig(beta_schedule="cosine", timestep_sampling="lognormal"))
     t = diffusion.draw_timesteps(50_000, torch.Generator().manual_seed(5))
     assert t.min() >= 0
     assert t.max() <= 999
@@ -165,3 +163,13 @@ def test_hybrid_loss_moves_the_variance_by_the_bound_and_the_rest_by_the_simple_
     (bound,) = torch.autograd.grad(vlb_terms(diffusion, output, x_start, x_t, t).sum(), output)
     torch.testing.assert_close(hybrid[:, 1:], bound[:, 1:])  # 0.001 T = 1 for T = 1000
     assert hybrid[:, 1:].abs().sum() > 0
+
+
+@pytest.mark.parametrize("prediction", ["x_start", "v_prediction"])
+def test_with_zero_terminal_snr_the_last_step_is_learnt_too(prediction: str) -> None:
+    config = DiffusionConfig(prediction_type=prediction, zero_terminal_snr=True, loss_weighting="min_snr")
+    weights = GaussianDiffusion(config).loss_weight(torch.arange(1000))
+    assert weights.min().item() == pytest.approx(0.1)
+    assert weights[-1].item() == pytest.approx(0.1)
+    plain = GaussianDiffusion(config.model_copy(update={"zero_terminal_snr": False})).loss_weight(torch.arange(1000))
+    assert plain[-1].item() < 1e-3

@@ -68,6 +68,19 @@ def test_stop_answers_within_a_step(model: Path) -> None:
     assert sum(isinstance(event, Progress) for event in events) == 3
 
 
+def test_what_is_done_when_somebody_stops_is_kept(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Model, "batch_size", property(lambda model: 2))
+    control, events = RunControl(), []
+    for event in generate(SampleRequest(model, count=5, steps=4, device="cpu", seed=3), control):
+        events.append(event)
+        if isinstance(event, Progress) and event.done == 6:  # in the middle of the second batch
+            control.stop()
+    made = next(event for event in events if isinstance(event, ImagesReady))
+    assert made.seeds == (3, 4)
+    assert len(made.images) == 2
+    assert events[-1] == Finished(4, True)
+
+
 def test_denoise_keeps_what_is_hardly_noisy(model: Path) -> None:
     image = np.random.default_rng(0).integers(60, 200, (16, 16, 3), dtype=np.uint8)
     made = next(event for event in denoise(DenoiseRequest(model, image, timestep=0, count=2, device="cpu"), RunControl()) if isinstance(event, ImagesReady))

@@ -94,7 +94,7 @@ def test_setting_up_happens_once(studio: ModuleType, commands: list[list[str]]) 
     studio.set_up_environment(testing=False)
     assert len(commands) == first
     studio.set_up_environment(testing=True)
-    assert commands[-1][commands[-1].index("-e") + 1] == ".[test]"
+    assert commands[-1][commands[-1].index("-e") + 1] == ".[test,verify]"
     done = len(commands)
     studio.set_up_environment(testing=False)
     assert len(commands) == done
@@ -107,7 +107,7 @@ def test_changed_pins_install_again_and_keep_the_test_tools(studio: ModuleType, 
     commands.clear()
     studio.set_up_environment(testing=False)
     assert not any("venv" in command for command in commands)
-    assert ".[test]" in commands[-1]
+    assert ".[test,verify]" in commands[-1]
 
 
 def test_an_environment_that_was_moved_is_made_anew(studio: ModuleType, commands: list[list[str]]) -> None:

@@ -10,9 +10,10 @@ import torch
 from ddpm_studio.config import ModelConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.nn.describe import describe_network
-from ddpm_studio.nn.ema import ema_decay_at, ema_update
+from ddpm_studio.nn.ema import ema_decay_at, ema_update, is_ripe
 from ddpm_studio.nn.unet import AttentionBlock, ResBlock, UNet, timestep_embedding
 from ddpm_studio.presets import PRESETS
+from tests.core.made_up import diffusers_or_skip
 
 
 def test_paper_cifar10_has_the_papers_size() -> None:
@@ -173,7 +174,7 @@ def test_timestep_embedding_is_sines_then_cosines() -> None:
 
 def test_equals_diffusers() -> None:
     """UNet2DModel in the configuration of google/ddpm-cifar10-32, its random weights copied into ours."""
-    diffusers = pytest.importorskip("diffusers", reason="the independent implementation comes with the extra `verify`")
+    diffusers = diffusers_or_skip()
     theirs = diffusers.UNet2DModel(
         sample_size=32,
         block_out_channels=(32, 64, 64, 64),
@@ -236,6 +237,37 @@ def _from_diffusers(theirs: dict[str, torch.Tensor], ours: UNet) -> dict[str, to
                     attention(f"{side}.{i}.attention.{j}", f"{their_side}.{i}.attentions.{j}")
             take(f"{side}.{i}.resample.conv", f"{their_side}.{i}.{resample}")
     return out
+
+
+def test_every_layer_starts_as_the_authors_have_it() -> None:
+    """Uniform with variance 1 / average of fan-in and fan-out, zeros where a branch must start silent, biases 0.
+    Query, key and value are three layers of theirs in one of ours."""
+    torch.manual_seed(0)
+    net = UNet.of(PRESETS["paper-cifar10"])
+    silent = 0
+    for name, layer in net.named_modules():
+        if not isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            continue
+        assert layer.bias is not None
+        assert not layer.bias.any()
+        for weight in layer.weight.chunk(3) if name.endswith("query_key_value") else (layer.weight,):
+            if not weight.any():
+                silent += 1
+                continue
+            area = weight[0, 0].numel()
+            bound = (6 / (area * (weight.shape[0] + weight.shape[1]))) ** 0.5
+            assert weight.abs().max().item() <= bound * (1 + 1e-6)
+            assert weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.06), name
+    blocks = [module for module in net.modules() if isinstance(module, ResBlock | AttentionBlock)]
+    assert silent == len(blocks) + 1  # the last layer of each, and the head
+
+
+def test_the_papers_average_copies_first_and_then_keeps_its_pace() -> None:
+    training = PRESETS["paper-cifar10"].training
+    decays = [ema_decay_at(step, training.ema_decay, training.ema_warmup) for step in (0, 1, 1000, 100_000)]
+    assert decays == [0.0, 0.9999, 0.9999, 0.9999]
+    assert [is_ripe(steps, 0.9999, False) for steps in (1, 5000, 7000)] == [False, False, True]  # 0.9999^6931 = 1/2
+    assert is_ripe(1, 0.998, True)
 
 
 def test_ema_warms_up_and_forgets_the_start() -> None:

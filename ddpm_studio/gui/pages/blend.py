@@ -243,7 +243,8 @@ class BlendPage(QWidget):
             if not isinstance(event, BlendReady):
                 continue
             self.preview.set_picture(event.image)
-            self.noise_facts.setText(f"Noise in the mixture {event.latent_std:.2f}  ·  expected {event.expected_std:.2f}  ·  trained with 1")
+            self.noise_facts.setText(f"Noise in the mixture: {event.latent_std:.2f}, where the network knows 1")
+            self.noise_facts.setToolTip(f"Its deviation; this way of mixing should give {event.expected_std:.2f}. With less than 1 the network smooths more than it should.")
 
     def _show_readiness(self) -> None:
         self.sheet.make_button.setEnabled(len(self._pictures) == 2)

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDoubleSpinBox, QMenu, QProgressBar, QSpinBox, QStackedWidget, QVBoxLayout, QWidget
 
-from ddpm_studio.events import Event, Failed, FrameReady, ImageSaved, ImagesReady, Progress
+from ddpm_studio.events import Event, Failed, Finished, FrameReady, ImageSaved, ImagesReady, Progress
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.presenters import State
@@ -17,7 +17,7 @@ from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, button, column, field, label, row, tidy, tool_button
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip, FrameView
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
-from ddpm_studio.gui.words import plural
+from ddpm_studio.gui.words import count, plural
 from ddpm_studio.requests import SampleRequest, recipe
 
 SAMPLERS = (
@@ -207,6 +207,13 @@ class GeneratePage(QWidget):
                     self._images = event
                     self.grid.set_images(images)
                     self.made.setText(f"{plural(len(images), 'picture', 'pictures')} · seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}")
+                case Finished(stopped=True):
+                    asked = self._request.count if self._request else 0
+                    if self._images is None:  # what is seen are guesses on the way, no pictures
+                        self.grid.clear()
+                        self.made.setText("cancelled before a picture was done")
+                    else:
+                        self.made.setText(f"cancelled: {count(len(self._images.images))} of {count(asked)} are done and kept")
                 case ImageSaved(path=path):
                     self.files.append(path)
                     self._studio.gallery_changed.emit()

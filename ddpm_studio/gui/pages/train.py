@@ -60,6 +60,9 @@ class TrainPage(QWidget):
     def _make_stage(self) -> QWidget:
         self.view = Segments(("Pictures", "Live"), "trainView", "What is shown")
         self.stage_title = ElidedLabel("", "caption", "stageCaption")
+        keep = self.stage_title.sizePolicy()
+        keep.setRetainSizeWhenHidden(True)  # or the switch beside it would jump
+        self.stage_title.setSizePolicy(keep)
         self.contact_sheet = PictureGrid("contactSheet", "Pictures of the data set", gap=2)
         sheet_title = label("A look at the pictures", "heading")
         self.sheet_facts = ElidedLabel("as the network will see them")
@@ -165,8 +168,8 @@ class TrainPage(QWidget):
             return
         if self.dataset.source != data and not self.dataset.busy:
             self.dataset.open([data])
-        limit = self.settings.max_seconds if self.settings.duration_chosen else None  # else until it is stopped, or its own end
-        self._resumed = TrainRequest(run=run, data=data, resume=True, max_seconds=limit)
+        chosen = self.settings.duration_chosen  # else to the end that was planned, if one was
+        self._resumed = TrainRequest(run=run, data=data, resume=True, max_seconds=self.settings.max_seconds if chosen else None, keep_plan=not chosen)
         self._begin(self._resumed)
         self._studio.ask(self._studio.jobs.replay(run), self.live.receive)
 

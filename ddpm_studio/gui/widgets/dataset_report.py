@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QListWidget, QSizePolicy, QVBoxLayout
 
 from ddpm_studio.events import DatasetReport
 from ddpm_studio.gui.widgets.basics import Collapsible, label
-from ddpm_studio.gui.words import count, duration, plural
+from ddpm_studio.gui.words import count, duration, elided, plural
 
 
 class DatasetReportView(QWidget):
@@ -24,7 +24,8 @@ class DatasetReportView(QWidget):
         self._list = QListWidget()
         self._list.setObjectName("skippedList")
         self._list.setAccessibleName("Skipped files")
-        self._list.setWordWrap(True)
+        self._list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.skipped = Collapsible("Skipped files", self._list, "skippedToggle")
         layout = QVBoxLayout(self)
@@ -49,9 +50,9 @@ class DatasetReportView(QWidget):
         self.skipped.toggle.setText(f"{plural(len(report.skipped), 'file', 'files')} skipped")
         self._list.clear()
         for skipped in report.skipped[:500]:
-            self._list.addItem(f"{skipped.path.rsplit('/', 1)[-1]}: {skipped.reason}")
-            self._list.item(self._list.count() - 1).setToolTip(skipped.path)
-        self._list.setFixedHeight(min(132, 22 * self._list.count() + 12))
+            self._list.addItem(f"{elided(skipped.path, 26)}: {skipped.reason}")
+            self._list.item(self._list.count() - 1).setToolTip(f"{skipped.path}: {skipped.reason}")
+        self._list.setFixedHeight(min(150, max(self._list.sizeHintForRow(0), 18) * self._list.count() + 12))
         if len(report.skipped) > 500:
             self._list.addItem(f"… and {count(len(report.skipped) - 500)} more")
         self.setAccessibleDescription("; ".join(f"{name}: {value}" for name, value, _ in _lines(report)))
@@ -65,7 +66,9 @@ def _lines(report: DatasetReport) -> list[tuple[str, str, str]]:
         ("Original size", _sizes(report), ""),
     ]
     if report.duplicates:
-        lines.append(("Duplicates", f"{count(report.duplicates)} found more than once", "warn"))
+        lines.append(("Duplicates", f"{count(report.duplicates)} copies of others, used too", "warn"))
+    if report.others:
+        lines.append(("Other files", f"{plural(report.others, 'file', 'files')} of other kinds", ""))
     if report.grey and report.grey < report.pictures and report.channels >= 3:
         lines.append(("Grey", plural(report.grey, "picture", "pictures"), ""))
     if report.transparent:

@@ -9,7 +9,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEven
 from PySide6.QtWidgets import QLabel, QProgressBar, QStackedWidget, QVBoxLayout, QWidget
 
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import button, column, label, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row
 from ddpm_studio.gui.words import elided
 
 
@@ -68,7 +68,7 @@ class DropZone(QWidget):
         return page
 
     def _make_busy(self) -> QWidget:
-        self._doing = label(role="caption")
+        self._doing = ElidedLabel()
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setObjectName("datasetProgress")
@@ -76,7 +76,7 @@ class DropZone(QWidget):
         cancel = button("Cancel", "cancelDatasetButton", kind="quiet")
         cancel.clicked.connect(self.cancel_wanted)
         page = QWidget()
-        page.setLayout(column(row(self._doing, -1, cancel), self._bar, spacing=4, margins=(16, 8, 8, 14)))
+        page.setLayout(column(row(self._doing, cancel), self._bar, spacing=4, margins=(16, 8, 8, 14)))
         return page
 
     def show_empty(self) -> None:

@@ -90,4 +90,4 @@ class LivePanel(QWidget):
         if 0 <= index < len(self.previews):
             preview = self.previews[index]
             self.grid.set_images(preview.images)
-            self.detail.setText(f"at step {count(preview.step)} · EMA weights, always from the same noise")
+            self.detail.setText(f"at step {count(preview.step)} · {'averaged' if preview.averaged else 'raw'} weights, always from the same noise")

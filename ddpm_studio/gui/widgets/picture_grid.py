@@ -87,6 +87,7 @@ class PictureGrid(QAbstractScrollArea):
         if zoom < floor:
             zoom = math.ceil(floor * ratio) / ratio if floor * ratio > 1 else floor
             columns = max(1, int((room_w + gap) // (width * zoom + gap)))
+            columns = next((fewer for fewer in range(columns, columns * 2 // 3, -1) if count % fewer == 0), columns)
         self._columns = min(columns, count)
         self._cell = QSize(round(width * zoom), round(height * zoom))
         rows = math.ceil(count / self._columns)

@@ -1,0 +1,25 @@
+"""Ctrl-C: the work is asked to come to a good end, and only the second time it is broken off."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+from ddpm_studio.control import RunControl
+
+
+def stop_on_signals(control: RunControl, saying: str) -> None:
+    """The first Ctrl-C (or SIGTERM) asks the run to stop, the second one ends it at once."""
+    caught: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+        control.stop()
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\n{saying}\n")
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
