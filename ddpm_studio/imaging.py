@@ -7,6 +7,7 @@ memory before it is decoded, and whatever goes wrong becomes one reason in words
 from __future__ import annotations
 
 import errno
+import logging
 import math
 import re
 import threading
@@ -43,6 +44,7 @@ _PILLOW = re.compile("PIL")
 
 # Pillow's own limit counts the pixels of the header, and so refuses photos that are harmless at reduced scale.
 Image.MAX_IMAGE_PIXELS = None
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what it says about damaged files becomes a reason
 
 
 class UnreadablePicture(UserError):

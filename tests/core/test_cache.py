@@ -396,3 +396,41 @@ os.write(2, b"end")
     assert done.returncode == 0, done.stderr
     assert set(done.stderr.split(".")) <= {"Progress", "DatasetReady", "Finished", "end"}
     assert done.stderr.endswith("Finished.end")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_stays_bounded_whatever_comes(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+    """The messy collection, photos of 200 megapixels of three kinds and a zip bomb: less than 1 GB above idle."""
+    messy = shared_data("messy/messy.zip")
+    folder = tmp_path / "large"
+    folder.mkdir()
+    huge = Image.new("RGB", (20_000, 10_000), (90, 120, 150))
+    huge.save(folder / "photo.jpg", quality=50)
+    huge.save(folder / "photo.png", compress_level=1)
+    huge.convert("L").save(folder / "grey.tif", compression="tiff_deflate")
+    del huge
+    for i in range(4):
+        Image.effect_noise((64, 64), 50).save(folder / f"{i}.png")
+    with zipfile.ZipFile(folder.with_name("bomb.zip"), "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("bomb.png", b"\0" * 300_000_000)
+        bomb.write(folder / "0.png", "good.png")
+    code = f"""
+import sys
+from pathlib import Path
+from ddpm_studio.config import DataConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.data.cache import inspect_dataset
+from ddpm_studio.events import DatasetReady
+def most():  # not getrusage: that begins with what the process which started this one had
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+idle = most()
+for source in {[str(messy), str(folder), str(folder.with_name("bomb.zip"))]!r}:
+    report = next(event.report for event in inspect_dataset(Path(source), DataConfig(), RunControl()) if isinstance(event, DatasetReady))
+    print(report.name, report.pictures, len(report.skipped), file=sys.stderr)
+print((most() - idle) // 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "DDPM_STUDIO_HOME": str(tmp_path / "home")}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 1000, f"{done.stdout} MB above idle: {done.stderr}"
+    print(done.stdout, done.stderr)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
+from ddpm_studio.events import Notice, PreviewReady, StepDone
 from ddpm_studio.gui.dialogs import picture_kinds
 from ddpm_studio.gui.jobs import Jobs, PictureLoaded, one_source
+from ddpm_studio.imaging import grid, save_png
+from ddpm_studio.presets import get_preset
+from ddpm_studio.runs import Run, is_in_training, lock_run
 
 
 def picture(path: Path, colour: str) -> Path:
@@ -59,3 +66,60 @@ def test_dialogs_offer_what_can_be_read() -> None:
     kinds = picture_kinds("Zip files and pictures", ".zip")
     assert kinds.startswith("Zip files and pictures (*.zip *.bmp ")
     assert "*.png" in kinds
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from ddpm_studio.events import StepDone
+from ddpm_studio.journal import Journal
+from ddpm_studio.presets import get_preset
+from ddpm_studio.runs import Run, lock_run
+run = Run(Path({run!r}))
+with lock_run(run), Journal(run.journal_file) as journal:
+    run.write_config(get_preset("tiny-32"))
+    for step in range(1, 1000):
+        journal._last = -1.0  # all of them, and not one a second
+        journal.write(StepDone(step, step, 0.5, 1.0, 1e-3, 1.0, 1.0))
+        print(step, flush=True)
+        time.sleep(0.05)
+"""
+
+
+def test_a_run_of_another_process_is_followed_until_that_ends(tmp_path: Path) -> None:
+    run = Run(tmp_path / "runs" / "a")
+    with subprocess.Popen([sys.executable, "-c", WRITER.format(run=str(run.path))], stdout=subprocess.PIPE, text=True) as writer:
+        try:
+            assert writer.stdout is not None
+            while int(writer.stdout.readline()) < 5:
+                pass
+            assert is_in_training(run)
+            control, steps, notices = RunControl(), [], []
+            for event in Jobs().replay(run, follow=True)(control):
+                if isinstance(event, Notice):
+                    notices.append(event.text)
+                elif isinstance(event, StepDone):
+                    steps.append(event.step)
+                    if event.step == 20:
+                        writer.kill()
+                        writer.wait()
+            assert "another window" in notices[0]
+        finally:
+            writer.kill()
+    assert steps == list(range(1, steps[-1] + 1))
+    assert steps[-1] >= 20
+    assert not is_in_training(run)
+    with lock_run(run):  # a killed process holds nothing
+        assert is_in_training(run)
+    assert not is_in_training(run)
+
+
+def test_damaged_previews_are_passed_over(tmp_path: Path) -> None:
+    run = Run(tmp_path / "a")
+    run.write_config(get_preset("tiny-32"))
+    run.previews.mkdir()
+    save_png(run.previews / "step_0000002.png", grid(np.zeros((4, 32, 32, 3), np.uint8)))
+    (run.previews / "step_0000001.png").write_bytes((run.previews / "step_0000002.png").read_bytes()[:100])
+    picture(run.previews / "step_0000003.png", "red")
+    shown = [event for event in Jobs().replay(run)(RunControl()) if isinstance(event, PreviewReady)]
+    assert [event.step for event in shown] == [2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery
 from ddpm_studio.control import RunControl
-from ddpm_studio.errors import UserError
+from ddpm_studio.errors import DataChanged, UserError
 from ddpm_studio.events import Event, Failed, TrainingStarted
 from ddpm_studio.gui import app, theme, workers
 from ddpm_studio.gui.app import create
@@ -26,7 +27,7 @@ from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
-from ddpm_studio.runs import Run
+from ddpm_studio.runs import Run, list_runs
 
 from .fakes import FakeJobs, blocks, make_runs, tiles
 
@@ -476,3 +477,40 @@ def test_the_list_of_runs_follows_the_run_in_training(qtbot: QtBot, open_window:
     before = pictures_seen()
     qtbot.waitUntil(lambda: pictures_seen() != before)
     assert pictures_seen() != "0"
+
+
+def test_a_run_whose_pictures_have_changed_goes_on_when_one_says_so(qtbot: QtBot, open_window: Open, home: Path) -> None:
+    class Asking(FakeJobs):
+        def train(self, request: TrainRequest) -> workers.Job:
+            job = super().train(request)
+
+            def asking(control: RunControl) -> Iterator[Event]:
+                if request.resume and not request.accept_new_data:
+                    raise DataChanged("The pictures are not those that the run a was trained on: 12 then, 15 now.", "Put the old ones back, or go on with these.")
+                yield from job(control)
+
+            return asking
+
+    make_runs()
+    window = open_window(Asking(pause=0.002, steps=4000))
+    run = list_runs()[0].run
+    run.resume_notes.write_text(json.dumps({"source": str(home), "step": 5}))
+    window.train_page.resume(run)
+    qtbot.waitUntil(lambda: window.studio.training.state is State.FAILED, timeout=5000)
+    assert window.banner.action_button.isVisible()
+    assert "12 then, 15 now" in window.banner.message.text()
+    qtbot.mouseClick(window.banner.action_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING, timeout=5000)
+    assert not window.banner.isVisible()
+
+
+def test_a_run_that_another_window_trains_can_be_watched(qtbot: QtBot, open_window: Open, home: Path) -> None:
+    window = open_window()
+    window.studio.training.run = Run(home / "runs" / "a")
+    with qtbot.waitSignal(window.studio.replay_wanted) as wanted:
+        window.studio.failed.emit(Failed("The run a is being trained by another window or command.", "Stop it there first.", kind="RunBusy"))
+        assert window.banner.action_button.text() == "Watch it"
+        qtbot.mouseClick(window.banner.action_button, Qt.MouseButton.LeftButton)
+    assert wanted.args == [Run(home / "runs" / "a")]
+    window.studio.failed.emit(Failed("Something else.", "Try again."))
+    assert not window.banner.action_button.isVisible()

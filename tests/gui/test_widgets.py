@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QRectF, QSizeF, Qt
@@ -219,3 +221,21 @@ def test_gallery_of_thousands_is_quick(qtbot: QtBot, tmp_path: object) -> None:
     assert model.rowCount() == 10_001
     assert not model.data(model.index(0), Qt.ItemDataRole.DecorationRole).isNull()
     assert len(model._thumbnails) == 1, "only what is seen is loaded"
+
+
+def test_spikes_are_marked_and_go_with_the_steps_that_are_made_again(qtbot: QtBot) -> None:
+    plot = LossPlot()
+    qtbot.addWidget(plot)
+    plot.ensure_plot()
+    plot.add([step(1, 0.5), replace(step(2, 4.0), spike=True), step(3, 0.5), replace(step(4, 5.0), spike=True)])
+    assert plot.spikes == [(2, 4.0), (4, 5.0)]
+    plot._redraw()
+    x, y = plot._marks.getData()
+    assert list(x) == [2, 4]
+    assert list(y) == pytest.approx([0.602, 0.699], abs=1e-3)  # the scale is logarithmic
+    plot.log_box.setChecked(False)
+    assert list(plot._marks.getData()[1]) == [4.0, 5.0]
+    plot.add([step(3, 0.4)])  # back to the save after step 2
+    assert plot.spikes == [(2, 4.0)]
+    plot.clear()
+    assert plot.spikes == []
