@@ -36,6 +36,13 @@ class Device:
         wanted = precision == "bfloat16" or (precision == "auto" and self.bfloat16)
         return torch.autocast(self.kind, torch.bfloat16) if wanted else contextlib.nullcontext()
 
+    def synchronise(self) -> None:
+        """Wait until everything that was asked of the device is done."""
+        if self.kind == "cuda":
+            torch.cuda.synchronize()
+        elif self.kind == "mps":
+            torch.mps.synchronize()
+
     def release_memory(self) -> None:
         """Give back what failed work has left, and what is kept for later allocations."""
         gc.collect()

@@ -215,6 +215,26 @@ class LikelihoodReady(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BenchReady(Event):
+    """How fast a preset is on this machine."""
+
+    preset: str
+    device: str
+    gflop: float
+    """Cost of one picture in training, forward and backward."""
+    training_images_per_second: float
+    training_gflops: float
+    """GFLOP per second that training reaches."""
+    convolution_gflops: float
+    """The same for its convolutions alone: the ceiling."""
+    training_share: float
+    """Time of the convolutions alone over that of a whole step, 0 to 1."""
+    sampling_seconds: float
+    """For 16 pictures in 25 steps."""
+    sampling_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class BlockInfo:
     """One block of a U-Net. Shapes are (C, H, W); `level` is its row, 0 at the top."""
 

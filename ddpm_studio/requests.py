@@ -150,6 +150,16 @@ class LikelihoodRequest:
     device: str = "auto"
 
 
+@dataclass(frozen=True, slots=True)
+class BenchRequest:
+    """How fast presets are on this machine."""
+
+    presets: tuple[str, ...] = ("tiny-32", "small-32", "tiny-64")
+    seconds: float = 4.0
+    """How long each of the four measurements of a preset takes, at least."""
+    device: str = "auto"
+
+
 def recipe(request: Walk, **more: Any) -> dict[str, Any]:
     """What to store in a picture so that it can be made again; pictures and paths are left out."""
     from ddpm_studio import __version__

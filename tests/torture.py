@@ -224,7 +224,8 @@ def main() -> None:
                 began = time.monotonic()
                 print(f"{kind}: {kinds[kind]()} ({time.monotonic() - began:.0f} s)", flush=True)
         except SystemExit:
-            print((Path(folder) / "log.txt").read_text(errors="replace")[-3000:])
+            for log in (Path(folder) / "log.txt", Path(folder) / "home" / "ddpm-studio.log"):
+                print(log.read_text(errors="replace")[-3000:] if log.exists() else "")
             raise
 
 

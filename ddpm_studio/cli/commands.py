@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ddpm_studio import gallery
+from ddpm_studio.cli.bench import bench
 from ddpm_studio.cli.evaluation import evaluate
 from ddpm_studio.cli.exchange import export, import_
 from ddpm_studio.cli.experiments import inpaint, invert, loop, tree
@@ -28,7 +29,7 @@ from ddpm_studio.runs import list_runs
 def run(arguments: argparse.Namespace) -> int:
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "train": train, "generate": generate, "interpolate": interpolate, "denoise": denoise, "diffuse": diffuse, "inspect": inspect, "dataset": dataset, "runs": runs,
-        "tree": tree, "loop": loop, "inpaint": inpaint, "invert": invert, "evaluate": evaluate, "import": import_, "export": export,
+        "tree": tree, "loop": loop, "inpaint": inpaint, "invert": invert, "evaluate": evaluate, "bench": bench, "import": import_, "export": export,
     }  # fmt: skip
     return actions[arguments.command](arguments)
 

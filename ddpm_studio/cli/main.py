@@ -9,6 +9,7 @@ import sys
 import traceback
 
 from ddpm_studio import __version__, paths
+from ddpm_studio.cli.bench import add_bench_flags
 from ddpm_studio.cli.evaluation import add_evaluate_flags
 from ddpm_studio.cli.exchange import add_export_flags, add_import_flags
 from ddpm_studio.cli.flags import Parser, add_setting_flags, within
@@ -135,6 +136,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     dataset.add_argument("--image-size", type=within(int, 8, 512), default=32, metavar="N", help="Side of the pictures (32).")
     dataset.add_argument("--json", action="store_true", help="Print a JSON object.")
 
+    add_bench_flags(command("bench", "How fast this machine trains and samples, and what that means in minutes."))
     add_evaluate_flags(command("evaluate", "Say in figures how good a model is."))
     add_import_flags(command("import", "Make a model from somebody else's checkpoint."))
     add_export_flags(command("export", "Write a model as other programs read it."))

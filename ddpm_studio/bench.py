@@ -1,0 +1,151 @@
+"""How fast this machine trains and samples with a preset, and how much of what it could do is reached.
+
+The ceiling is measured in the same run, with the same shapes: all convolutions of the network one after the other, with
+nothing between them. What the network needs beyond that goes into normalisations, activations, attention and the optimizer.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ddpm_studio.config import RunConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.devices import Device, choose_device
+from ddpm_studio.diffusion.gaussian import GaussianDiffusion
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import BenchReady, Event, Finished, Progress
+from ddpm_studio.model import Model
+from ddpm_studio.nn.describe import describe_network
+from ddpm_studio.nn.unet import UNet
+from ddpm_studio.presets import get_preset
+from ddpm_studio.requests import BenchRequest
+from ddpm_studio.training.checkpoint import TrainingState
+from ddpm_studio.training.gradient import gradient_step
+from ddpm_studio.training.memory import fitting_pieces
+
+SAMPLING_STEPS = 25
+SAMPLED = 16
+"""Pictures that the sampling time is given for."""
+
+
+def bench(request: BenchRequest, control: RunControl) -> Iterator[Event]:
+    """BenchReady for each preset, then Finished."""
+    device = choose_device(request.device)
+    for name in request.presets:
+        config = get_preset(name)
+        yield Progress(f"Measuring {name}")
+        if control.stopping:
+            yield Finished(stopped=True)
+            return
+        yield measure(name, config, device, request.seconds)
+    yield Finished(step=len(request.presets))
+
+
+def measure(name: str, config: RunConfig, device: Device, seconds: float) -> BenchReady:
+    """One preset. Raises UserError when it does not fit into the memory."""
+    if fitting_pieces(config, device) > 1:
+        raise UserError(f"The preset {name} does not fit into the memory with its whole batch.", "Measure a smaller preset.")
+    network = describe_network(config)
+    batch = config.training.batch_size
+    step = _training_step(config, device)
+    sample = _sampling_call(config, device)
+    convolutions = _convolutions(config, device)
+    training, sampling, ceiling, forward_ceiling = (
+        _time(work, device, seconds) for work in (step, sample, _replay(convolutions, batch, device, backward=True), _replay(convolutions, SAMPLED, device, backward=False))
+    )
+    convolution_gflop = 2 * sum(macs for _, _, macs in convolutions) / 1e9
+    return BenchReady(
+        preset=name,
+        device=device.label,
+        gflop=6 * network.gmacs,
+        training_images_per_second=batch / training,
+        training_gflops=6 * network.gmacs * batch / training,
+        convolution_gflops=3 * convolution_gflop * batch / ceiling,
+        training_share=ceiling / training,
+        sampling_seconds=SAMPLING_STEPS * sampling,
+        sampling_share=forward_ceiling / sampling,
+    )
+
+
+def _training_step(config: RunConfig, device: Device) -> Callable[[], object]:
+    state = TrainingState.new(config, device.torch, device.memory_format)
+    diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.kind == "mps" else torch.float64).to(device.torch)
+    height, width, channels = config.data.shape
+    x_start = torch.rand(config.training.batch_size, channels, height, width).mul(2).sub(1).to(device.torch).contiguous(memory_format=device.memory_format)
+    t = torch.randint(config.diffusion.num_timesteps, (len(x_start),)).to(device.torch)
+    state.net.train()
+
+    def step() -> object:
+        return gradient_step(state, config, diffusion, (x_start, t, torch.randn_like(x_start)), 1e-4, device)
+
+    return step
+
+
+def _sampling_call(config: RunConfig, device: Device) -> Callable[[], object]:
+    model = Model.of(UNet.of(config).to(device.torch), config)
+    x_t, _ = model.noise(range(SAMPLED))
+    t = torch.full((SAMPLED,), config.diffusion.num_timesteps // 2, device=device.torch)
+
+    @torch.no_grad()
+    def call() -> object:
+        return model.net(x_t, t)
+
+    return call
+
+
+Convolution = tuple[nn.Module, tuple[int, ...], float]
+"""A convolution of the network, the shape [C, H, W] of its input, and its multiply-adds for one picture."""
+
+
+def _convolutions(config: RunConfig, device: Device) -> list[Convolution]:
+    found: list[Convolution] = []
+    net = UNet.of(config).to(device.torch)
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        weight = module.weight
+        assert isinstance(weight, Tensor)
+        positions = inputs[0][0, 0] if isinstance(module, nn.ConvTranspose2d) else output[0, 0]
+        found.append((module, tuple(inputs[0].shape[1:]), float(weight.numel() * positions.numel())))
+
+    hooks = [module.register_forward_hook(note) for module in net.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
+    height, width, channels = config.data.shape
+    with torch.no_grad():
+        net(torch.zeros(1, channels, height, width, device=device.torch), torch.zeros(1, dtype=torch.int64, device=device.torch))
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def _replay(convolutions: list[Convolution], batch: int, device: Device, backward: bool) -> Callable[[], object]:
+    """All convolutions once, each on an input of its own; with their gradients for input and weights, if wanted."""
+
+    def replay() -> None:
+        for module, shape, _ in convolutions:
+            x = torch.empty((batch, *shape), device=device.torch).contiguous(memory_format=device.memory_format).requires_grad_(backward)
+            with torch.set_grad_enabled(backward), device.autocast("auto"):
+                y = module(x)
+            if backward:
+                module.zero_grad(set_to_none=True)
+                y.backward(y.detach())
+
+    return replay
+
+
+def _time(work: Callable[[], object], device: Device, seconds: float) -> float:
+    """The median time of one call in seconds, after two to warm up; at least three calls are timed."""
+    for _ in range(2):
+        work()
+    times: list[float] = []
+    end = time.monotonic() + seconds
+    while len(times) < 3 or time.monotonic() < end:
+        device.synchronise()
+        began = time.perf_counter()
+        work()
+        device.synchronise()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)

@@ -1,0 +1,46 @@
+"""`bench`: how fast this machine is, and what that means in minutes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from ddpm_studio.cli.flags import within
+from ddpm_studio.cli.show import duration, print_result, with_progress
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import BenchReady
+from ddpm_studio.presets import PRESETS
+from ddpm_studio.requests import BenchRequest
+
+RECOGNISABLE, GOOD = 50_000, 200_000
+"""Pictures seen until faces are recognisable, and good: docs/MEASUREMENTS.md."""
+
+
+def add_bench_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", action="append", metavar="NAME", help=f"Preset to measure, or several such flags ({', '.join(BenchRequest().presets)}).")
+    parser.add_argument("--seconds", type=within(float, 0.1, 600), default=4.0, metavar="S", help="Time for each of the four measurements of a preset (4).")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps.")
+    parser.add_argument("--json", action="store_true", help="Print a JSON object.")
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    from ddpm_studio.bench import bench as engine_bench
+
+    presets = tuple(arguments.preset or BenchRequest().presets)
+    if unknown := next((name for name in presets if name not in PRESETS), None):
+        raise UserError(f"There is no preset called {unknown!r}.", f"Choose among: {', '.join(PRESETS)}.")
+    events = with_progress(engine_bench(BenchRequest(presets, arguments.seconds, arguments.device), RunControl()))
+    found = [event for event in events if isinstance(event, BenchReady)]
+    print_result({"presets": [dataclasses.asdict(result) for result in found]}, arguments.json, "\n\n".join(map(_words, found)))
+    return 0
+
+
+def _words(result: BenchReady) -> str:
+    soon, good = (duration(pictures / result.training_images_per_second) for pictures in (RECOGNISABLE, GOOD))
+    return (
+        f"{result.preset} on {result.device}\n"
+        f"  training   {result.training_images_per_second:,.1f} images/s ({result.gflop:.2f} GFLOP each): recognisable after {soon}, good after {good}\n"
+        f"             {result.training_gflops:,.1f} GFLOP/s; its convolutions alone reach {result.convolution_gflops:,.1f} and take {result.training_share:.0%} of the time\n"
+        f"  sampling   16 pictures in 25 steps: {result.sampling_seconds:.1f} s; convolutions alone take {result.sampling_share:.0%} of it"
+    )

@@ -1,0 +1,47 @@
+"""The bench measures what it says: the right convolutions, at the right cost. How fast they are is no test's business."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from torch.utils.flop_counter import FlopCounterMode
+
+from ddpm_studio.bench import _convolutions, _replay, measure
+from ddpm_studio.cli.main import main
+from ddpm_studio.devices import choose_device
+from ddpm_studio.nn.describe import describe_network
+from ddpm_studio.presets import get_preset
+from tests.core.made_up import tiny_config
+
+
+@pytest.mark.parametrize("name", ["tiny-32", "annotated"])
+def test_the_ceiling_is_made_of_the_networks_own_convolutions(name: str) -> None:
+    config, device = get_preset(name), choose_device("cpu")
+    found = _convolutions(config, device)
+    macs = sum(macs for _, _, macs in found)
+    assert 0.8 * describe_network(config).gmacs < macs / 1e9 <= describe_network(config).gmacs  # the rest is attention and linear layers
+    with FlopCounterMode(display=False) as forward:
+        _replay(found, 1, device, backward=False)()
+    assert forward.get_total_flops() == pytest.approx(2 * macs)
+    with FlopCounterMode(display=False) as both:
+        _replay(found, 1, device, backward=True)()
+    assert both.get_total_flops() == pytest.approx(6 * macs)
+
+
+def test_figures_fit_together() -> None:
+    config = tiny_config()
+    result = measure("tiny", config, choose_device("cpu"), 0.05)
+    assert result.gflop == pytest.approx(6 * describe_network(config).gmacs)
+    assert result.training_gflops == pytest.approx(result.training_images_per_second * result.gflop)
+    assert result.sampling_seconds > 0
+    assert result.training_share > 0
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--preset", "tiny-32", "--seconds", "0.1", "--device", "cpu", "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["presets"]
+    assert result["preset"] == "tiny-32"
+    assert result["training_images_per_second"] > 0
+    assert main(["bench", "--preset", "nonsense"]) == 2
+    assert "nonsense" in capsys.readouterr().err
