@@ -172,7 +172,8 @@ class RunConfig(Settings):
         levels, patch = len(self.model.channel_mults), self.model.attention_patch
         for i in range(levels):
             rows, columns = (side // self.model.stem_patch // 2**i for side in (height, width))
-            if rows * columns == 1 and self.model.base_channels * self.model.channel_mults[i] == self.model.norm_groups:
+            widths = [self.model.base_channels * mult for mult in (1, *self.model.channel_mults)[i : i + 2]]  # of the level above, too: its blocks meet here
+            if rows * columns == 1 and self.model.norm_groups in widths:
                 raise ValueError(f"model.norm_groups {self.model.norm_groups} leaves a single number in each group at level {i + 1}, whose feature map is 1 x 1")
             if (rows % patch or columns % patch) and (self.model.attention[i] or (self.model.middle_attention and i == levels - 1)):
                 raise ValueError(f"model.attention_patch {patch} does not divide the {columns} x {rows} feature map of level {i + 1}, which has attention")

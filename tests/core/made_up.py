@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from ddpm_studio.config import RunConfig
@@ -43,3 +45,13 @@ def train_tiny(run: Run, data: Path, control: RunControl | None = None, **reques
 
     values: dict[str, Any] = {"config": None if request.get("resume") else tiny_config(), "device": "cpu", "report_seconds": 0.0} | request
     return list(train(TrainRequest(run=run, data=data, **values), control or RunControl()))
+
+
+def diffusers_or_skip() -> Any:
+    """The other implementation, which comes with the extra `verify`. Where CI is set its absence is a failure: there nobody reads what was skipped."""
+    try:
+        return pytest.importorskip("diffusers", reason="the independent implementation comes with the extra `verify`")
+    except pytest.skip.Exception as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing))
+        raise

@@ -12,17 +12,21 @@ import torch
 from torch import Tensor
 
 from ddpm_studio.config import DiffusionConfig
-from ddpm_studio.diffusion.gaussian import GaussianDiffusion
+from ddpm_studio.diffusion.gaussian import GaussianDiffusion, Network
 from ddpm_studio.diffusion.sampling import SAMPLE_LOOPS
+from ddpm_studio.diffusion.schedules import cosine_beta_schedule
 from ddpm_studio.diffusion.spacing import sampler_timesteps
 from ddpm_studio.requests import Spacing
+from tests.core.made_up import diffusers_or_skip
 
-diffusers = pytest.importorskip("diffusers", reason="the independent implementation comes with the extra `verify`")
+diffusers = diffusers_or_skip()
 
 # Their schedulers hand tensors to numpy in a way that numpy wants to see changed.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-PREDICTIONS = ["epsilon", "v_prediction"]
+PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v_prediction", "x_start": "sample"}
+"""Our names of what a network predicts, and theirs."""
+SCHEDULES = ["linear", "cosine"]
 STEPS = [1000, 50, 20, 10]
 SHAPE = (2, 3, 8, 8)
 
@@ -32,7 +36,11 @@ def network(x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
     return torch.tanh((0.3 + level) * x_t) + 0.1 * torch.sin(3 * x_t + 2 * level)
 
 
-def ours(sampler: str, steps: int, spacing: Spacing, prediction: str, eta: float = 0.0, **config: Any) -> tuple[list[int], list[Tensor]]:
+def network_with_variance(x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+    return torch.cat([network(x_t, t), torch.sin(5 * x_t)], dim=1)
+
+
+def ours(sampler: str, steps: int, spacing: Spacing, prediction: str, eta: float = 0.0, net: Network = network, **config: Any) -> tuple[list[int], list[Tensor]]:
     settings = {"beta_schedule": "linear", "prediction_type": prediction, "clip_x_start": False} | config
     diffusion = GaussianDiffusion(DiffusionConfig(**settings))
     generator = torch.Generator().manual_seed(0)
@@ -42,10 +50,10 @@ def ours(sampler: str, steps: int, spacing: Spacing, prediction: str, eta: float
 
     x_t = draw(torch.empty(SHAPE, dtype=torch.float64))
     timesteps = sampler_timesteps(sampler, diffusion, 999, steps, spacing)  # type: ignore[arg-type]
-    return timesteps, [step.x_next for step in SAMPLE_LOOPS[sampler](diffusion, network, x_t, timesteps, draw, eta)]  # type: ignore[index]
+    return timesteps, [step.x_next for step in SAMPLE_LOOPS[sampler](diffusion, net, x_t, timesteps, draw, eta)]  # type: ignore[index]
 
 
-def theirs(scheduler: Any, steps: int, **named: Any) -> tuple[list[int], list[Tensor]]:
+def theirs(scheduler: Any, steps: int, net: Network = network, **named: Any) -> tuple[list[int], list[Tensor]]:
     """Their x_t after each step; noise from the same source, where a scheduler takes any."""
     generator = torch.Generator().manual_seed(0)
     x_t = torch.randn(SHAPE, generator=generator, dtype=torch.float64)
@@ -53,7 +61,7 @@ def theirs(scheduler: Any, steps: int, **named: Any) -> tuple[list[int], list[Te
     x_t = x_t * scheduler.init_noise_sigma
     trajectory = []
     for t in scheduler.timesteps:
-        answer = network(scheduler.scale_model_input(x_t, t), torch.full((SHAPE[0],), int(t)))
+        answer = net(scheduler.scale_model_input(x_t, t), torch.full((SHAPE[0],), int(t)))
         x_t = scheduler.step(answer, t, x_t, **{name: generator if value is torch.Generator else value for name, value in named.items()}).prev_sample
         trajectory.append(x_t)
     return [int(t) for t in scheduler.timesteps], trajectory
@@ -65,47 +73,64 @@ def assert_same(mine: tuple[list[int], list[Tensor]], other: tuple[list[int], li
         assert (a - b).abs().max().item() < 1e-4 * max(1.0, b.abs().max().item()), f"after step {index}"
 
 
-COMMON = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
+def common(prediction: str, spacing: Spacing, schedule: str = "linear") -> dict[str, Any]:
+    """What all schedulers of theirs are told. The cosine schedule is given by its numbers, so that it is the same on both sides."""
+    betas = {"trained_betas": cosine_beta_schedule(1000).tolist()} if schedule == "cosine" else {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
+    return {"prediction_type": PREDICTIONS[prediction], "timestep_spacing": spacing} | betas
 
 
-@pytest.mark.parametrize("prediction", PREDICTIONS)
+@pytest.mark.parametrize("prediction", list(PREDICTIONS))
 @pytest.mark.parametrize("steps", STEPS)
 # Not fixedlarge with trailing: there they add noise to the finished picture.
-@pytest.mark.parametrize(("variance", "spacing"), [("small", "leading"), ("small", "trailing"), ("large", "leading")])
+@pytest.mark.parametrize(("variance", "spacing"), [("small", "leading"), ("small", "trailing"), ("small", "linspace"), ("large", "leading"), ("large", "linspace")])
 def test_ddpm(prediction: str, steps: int, variance: str, spacing: Spacing) -> None:
-    scheduler = diffusers.DDPMScheduler(**COMMON, prediction_type=prediction, variance_type=f"fixed_{variance}", clip_sample=True, timestep_spacing=spacing)
+    scheduler = diffusers.DDPMScheduler(**common(prediction, spacing), variance_type=f"fixed_{variance}", clip_sample=True)
     assert_same(ours("ddpm", steps, spacing, prediction, variance_type=f"fixed{variance}", clip_x_start=True), theirs(scheduler, steps, generator=torch.Generator))
 
 
-@pytest.mark.parametrize("prediction", PREDICTIONS)
+@pytest.mark.parametrize("prediction", list(PREDICTIONS))
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("spacing", ["leading", "linspace"])
+def test_ddpm_with_learned_variance(prediction: str, steps: int, spacing: Spacing) -> None:
+    """A network of 2C channels; their learned_range is the interpolation of Nichol & Dhariwal too."""
+    scheduler = diffusers.DDPMScheduler(**common(prediction, spacing), variance_type="learned_range", clip_sample=True)
+    mine = ours("ddpm", steps, spacing, prediction, net=network_with_variance, variance_type="learned", clip_x_start=True)
+    assert_same(mine, theirs(scheduler, steps, network_with_variance, generator=torch.Generator))
+
+
+@pytest.mark.parametrize("prediction", list(PREDICTIONS))
 @pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 @pytest.mark.parametrize("spacing", ["leading", "trailing"])
-def test_ddim(prediction: str, steps: int, eta: float, spacing: Spacing) -> None:
-    scheduler = diffusers.DDIMScheduler(**COMMON, prediction_type=prediction, clip_sample=False, timestep_spacing=spacing)
-    assert_same(ours("ddim", steps, spacing, prediction, eta), theirs(scheduler, steps, eta=eta, generator=torch.Generator))
+@pytest.mark.parametrize("clip", [False, True])
+def test_ddim(prediction: str, steps: int, eta: float, spacing: Spacing, clip: bool) -> None:
+    """Where x_0 is clipped the noise must follow it, which they do only when asked."""
+    scheduler = diffusers.DDIMScheduler(**common(prediction, spacing), clip_sample=clip)
+    other = theirs(scheduler, steps, eta=eta, use_clipped_model_output=clip, generator=torch.Generator)
+    assert_same(ours("ddim", steps, spacing, prediction, eta, clip_x_start=clip), other)
 
 
-@pytest.mark.parametrize("prediction", PREDICTIONS)
+@pytest.mark.parametrize("prediction", list(PREDICTIONS))
 @pytest.mark.parametrize("steps", STEPS)
-def test_dpmpp_2m(prediction: str, steps: int) -> None:
-    scheduler = diffusers.DPMSolverMultistepScheduler(**COMMON, prediction_type=prediction, algorithm_type="dpmsolver++", solver_order=2, timestep_spacing="trailing")
-    assert_same(ours("dpmpp-2m", steps, "trailing", prediction), theirs(scheduler, steps))
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_dpmpp_2m(prediction: str, steps: int, schedule: str) -> None:
+    scheduler = diffusers.DPMSolverMultistepScheduler(**common(prediction, "trailing", schedule), algorithm_type="dpmsolver++", solver_order=2)
+    assert_same(ours("dpmpp-2m", steps, "trailing", prediction, beta_schedule=schedule), theirs(scheduler, steps))
 
 
-@pytest.mark.parametrize("prediction", PREDICTIONS)
+@pytest.mark.parametrize("prediction", list(PREDICTIONS))
 @pytest.mark.parametrize("steps", STEPS)
-def test_unipc(prediction: str, steps: int) -> None:
-    scheduler = diffusers.UniPCMultistepScheduler(**COMMON, prediction_type=prediction, solver_order=2, solver_type="bh2", timestep_spacing="trailing", final_sigmas_type="zero")
-    assert_same(ours("unipc", steps, "trailing", prediction), theirs(scheduler, steps))
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_unipc(prediction: str, steps: int, schedule: str) -> None:
+    scheduler = diffusers.UniPCMultistepScheduler(**common(prediction, "trailing", schedule), solver_order=2, solver_type="bh2", final_sigmas_type="zero")
+    assert_same(ours("unipc", steps, "trailing", prediction, beta_schedule=schedule), theirs(scheduler, steps))
 
 
-@pytest.mark.parametrize("prediction", PREDICTIONS)
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])  # they have no Heun for networks that predict x_0
 @pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("spacing", ["leading", "trailing"])
 def test_heun(prediction: str, steps: int, spacing: Spacing) -> None:
-    scheduler = diffusers.HeunDiscreteScheduler(**COMMON, prediction_type=prediction, timestep_spacing=spacing)
-    timesteps, trajectory = theirs_in_sigma(scheduler, steps)
+    timesteps, trajectory = theirs_in_sigma(diffusers.HeunDiscreteScheduler(**common(prediction, spacing)), steps)
     assert_same(ours("heun", steps, spacing, prediction), (timesteps, trajectory))
 
 

@@ -29,8 +29,8 @@ from ddpm_studio.exchange.weights import shapes_of
 from ddpm_studio.model import Model, save_model
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.presets import PRESETS
+from tests.core.made_up import diffusers_or_skip
 
-WHY = "the library on the other side comes with the extra `verify`"
 SMALL_PAPER = PRESETS["paper-cifar10"].with_changes({"model.base_channels": 32, "model.channel_mults": (1, 2, 2), "model.attention": (False, True, False), "data.image_size": 16})
 
 # The published configurations, and widths that a test can pay; the celebahq network is tried at 64 x 64.
@@ -89,25 +89,54 @@ def rewrite(file: Path, **changes: Any) -> None:
     ids=["ddpm-cifar10-32", "ddpm-celebahq-256", "heads", "training script", "oblong, transparent", "grey"],
 )
 def test_import_equals_diffusers(options: dict[str, Any], tmp_path: Path) -> None:
-    diffusers = pytest.importorskip("diffusers", reason=WHY)
-    theirs = random_weights(diffusers.UNet2DModel(**options))
-    diffusers.DDPMPipeline(theirs, diffusers.DDPMScheduler(variance_type="fixed_large")).save_pretrained(tmp_path / "theirs")
-    imported, file = import_model(tmp_path / "theirs", tmp_path / "ours")
-    model = Model.load(file)
-    assert (imported.kind, imported.remarks) == ("diffusers", ())
-    assert model.config.diffusion.variance_type == "fixedlarge"
+    theirs, model = imported_from(options, tmp_path)
     size = options["sample_size"]
     height, width = size if isinstance(size, tuple) else (size, size)
     assert model.config.data.shape == (height, width, options.get("in_channels", 3))
-    x, t = torch.randn(2, options.get("in_channels", 3), height, width), torch.tensor([3, 800])
+    assert_same_answers(theirs, model)
+
+
+def imported_from(options: dict[str, Any], folder: Path) -> tuple[Any, Model]:
+    """A network of theirs with random weights, and what becomes of the folder that they save."""
+    diffusers = diffusers_or_skip()
+    theirs = random_weights(diffusers.UNet2DModel(**options))
+    diffusers.DDPMPipeline(theirs, diffusers.DDPMScheduler(variance_type="fixed_large")).save_pretrained(folder / "theirs")
+    imported, file = import_model(folder / "theirs", folder / "ours")
+    model = Model.load(file)
+    assert (imported.kind, imported.remarks) == ("diffusers", ())
+    assert model.config.diffusion.variance_type == "fixedlarge"
+    return theirs, model
+
+
+def assert_same_answers(theirs: Any, model: Model) -> None:
+    height, width, channels = model.config.data.shape
+    x, t = torch.randn(2, channels, height, width), torch.tensor([3, model.config.diffusion.num_timesteps * 4 // 5])
     with torch.no_grad():
         assert relative(model.net(x, t), theirs(x, t).sample) < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("options", "preset", "parameters"),
+    [
+        pytest.param(CIFAR | {"block_out_channels": (128, 256, 256, 256)}, "paper-cifar10", 35_746_307, id="ddpm-cifar10-32"),
+        pytest.param(CELEBA | {"sample_size": 256, "block_out_channels": (128, 128, 256, 256, 512, 512)}, "paper-256", 113_673_219, id="ddpm-celebahq-256", marks=pytest.mark.slow),
+    ],
+)
+def test_the_published_networks_at_full_size(options: dict[str, Any], preset: str, parameters: int, tmp_path: Path) -> None:
+    """As they are published but for the weights: each size is the paper's, each answer that of the other implementation, there and back."""
+    theirs, model = imported_from(options, tmp_path)
+    assert sum(parameter.numel() for parameter in theirs.parameters()) == sum(parameter.numel() for parameter in model.net.parameters()) == parameters
+    assert model.config.model == PRESETS[preset].model.model_copy(update={"dropout": model.config.model.dropout})
+    assert_same_answers(theirs, model)
+    if preset == "paper-cifar10":
+        export_model(tmp_path / "ours", tmp_path / "exported")
+        assert_same_answers(diffusers_or_skip().DDPMPipeline.from_pretrained(str(tmp_path / "exported"), low_cpu_mem_usage=False).unet, model)
+
+
 @pytest.mark.parametrize("preset", ["paper-cifar10", "paper-256"])
 def test_the_papers_networks_have_all_their_tensors(preset: str) -> None:
-    """The networks at their full width, by names and shapes; the numbers themselves are compared with narrower ones."""
-    diffusers = pytest.importorskip("diffusers", reason=WHY)
+    """Both networks at their full width by names and shapes, which costs no memory."""
+    diffusers = diffusers_or_skip()
     config = PRESETS[preset]
     with torch.device("meta"):
         theirs = {name: tensor.shape for name, tensor in diffusers.UNet2DModel.from_config(unet_config(config)).state_dict().items()}
@@ -148,8 +177,9 @@ def test_older_folders(exported: Path, tmp_path: Path) -> None:
         {"diffusion.beta_schedule": "cosine", "diffusion.prediction_type": "v_prediction", "diffusion.zero_terminal_snr": True, "diffusion.variance_type": "fixedsmall"},
         {"diffusion.beta_schedule": "sigmoid", "diffusion.prediction_type": "x_start", "diffusion.num_timesteps": 200, "diffusion.clip_x_start": False},
         {"diffusion.num_timesteps": 10, "model.num_heads": 2, "model.downsample_padding": "symmetric", "model.middle_attention": False, "data.channels": 1},
+        {"diffusion.variance_type": "learned"},
     ],
-    ids=["paper", "cosine", "sigmoid", "few-steps"],
+    ids=["paper", "cosine", "sigmoid", "few-steps", "learned"],
 )
 def test_export_and_import_again_change_nothing(changes: dict[str, Any], tmp_path: Path) -> None:
     config = SMALL_PAPER.with_changes(changes)
@@ -165,7 +195,7 @@ def test_export_and_import_again_change_nothing(changes: dict[str, Any], tmp_pat
         assert str(tmp_path).encode() not in written.read_bytes()
     assert not list(tmp_path.glob(".*"))
 
-    diffusers = pytest.importorskip("diffusers", reason=WHY)
+    diffusers = diffusers_or_skip()
     pipeline = diffusers.DDPMPipeline.from_pretrained(str(tmp_path / "out"), low_cpu_mem_usage=False)
     x, t = torch.randn(2, config.data.channels, 16, 16), torch.tensor([1, config.diffusion.num_timesteps - 1])
     with torch.no_grad():
@@ -195,7 +225,7 @@ def test_what_is_left_out_has_the_defaults_of_the_library() -> None:
     """A configuration without fields is the library's default network, whose levels have different numbers of heads."""
     with pytest.raises(UserError, match="attention_head_dim is 8"):
         run_config({"sample_size": 32}, {})
-    diffusers = pytest.importorskip("diffusers", reason=WHY)
+    diffusers = diffusers_or_skip()
     for ours, theirs in ((TheirNetwork(), diffusers.UNet2DModel), (TheirScheduler(), diffusers.DDPMScheduler)):
         parameters = inspect.signature(theirs.__init__).parameters
         assert {name: getattr(ours, name) for name in type(ours).model_fields} == {name: parameters[name].default for name in type(ours).model_fields}
@@ -211,13 +241,18 @@ def test_heads_must_be_as_many_everywhere() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("beta_start", 0.00085), ("beta_end", 0.012), ("beta_schedule", "scaled_linear"), ("beta_schedule", "sigmoid"), ("variance_type", "learned_range"),
+        ("beta_start", 0.00085), ("beta_end", 0.012), ("beta_schedule", "scaled_linear"), ("beta_schedule", "sigmoid"), ("variance_type", "learned"),
         ("prediction_type", "flow"), ("thresholding", True), ("clip_sample_range", 3.0), ("trained_betas", [0.1] * 1000), ("trained_betas", [0.1]), ("num_train_timesteps", 0),
     ],
 )  # fmt: skip
 def test_fields_of_a_scheduler_that_do_not_fit_are_named(field: str, value: object) -> None:
     with pytest.raises(UserError, match="num_timesteps|beta" if field == "num_train_timesteps" else field):
         run_config(unet_config(SMALL_PAPER), scheduler_config(SMALL_PAPER.diffusion) | {field: value})
+
+
+def test_a_learned_variance_needs_its_channels() -> None:
+    with pytest.raises(UserError, match="out_channels is 3; this program can only take twice in_channels, 6"):
+        run_config(unet_config(SMALL_PAPER), scheduler_config(SMALL_PAPER.diffusion) | {"variance_type": "learned_range"})
 
 
 def test_every_field_with_a_limit_exists() -> None:
@@ -256,7 +291,6 @@ def test_configurations_of_strangers_are_refused_or_right(network: dict[str, Any
     [
         ("model.input_skip", True), ("model.stem_patch", 2), ("model.attention_patch", 2), ("model.attention_norm", False), ("model.downsample", "average"),
         ("model.upsample", "transposed"), ("model.up_narrowing", "before"), ("model.channel_mults", (2, 4, 4)), ("model.head_norm_groups", 8),
-        ("diffusion.variance_type", "learned"),
     ],
 )  # fmt: skip
 def test_settings_that_diffusers_cannot_express_are_named(setting: str, value: object, tmp_path: Path) -> None:
