@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import sys
 from types import FrameType
@@ -17,7 +18,8 @@ def stop_on_signals(control: RunControl, saying: str) -> None:
         if caught:
             raise KeyboardInterrupt
         caught.append(number)
-        control.stop()
+        # Not from here: the signal may have come while this very thread holds a lock that stop() needs.
+        _thread.start_new_thread(control.stop, ())
         if sys.stderr.isatty():
             sys.stderr.write(f"\n{saying}\n")
 
