@@ -25,7 +25,7 @@ from ddpm_studio.nn.unet import UNet
 from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import BenchRequest
 from ddpm_studio.training.checkpoint import TrainingState
-from ddpm_studio.training.gradient import gradient_step
+from ddpm_studio.training.gradient import apply_gradients, compute_gradients
 from ddpm_studio.training.memory import fitting_pieces
 
 SAMPLING_STEPS = 25
@@ -81,7 +81,8 @@ def _training_step(config: RunConfig, device: Device) -> Callable[[], object]:
     state.net.train()
 
     def step() -> object:
-        return gradient_step(state, config, diffusion, (x_start, t, torch.randn_like(x_start)), 1e-4, device)
+        compute_gradients(state, config, diffusion, (x_start, t, torch.randn_like(x_start)), device)
+        return apply_gradients(state, config, 1e-4)
 
     return step
 

@@ -208,15 +208,34 @@ def parse_config(values: Any) -> RunConfig:
         raise UserError(f"{explain(error)}.", "Change that setting, or start again from a preset.") from None
 
 
-_NEEDED = {"int_parsing": "a whole number is needed", "int_from_float": "a whole number is needed", "float_parsing": "a number is needed", "bool_parsing": "yes or no is needed"}
+def parse_saved_config(values: Any) -> RunConfig:
+    """RunConfig from a file that should hold a whole one: fields that an earlier version did not have may be missing, sections may not.
+
+    Raises UserError when it is not whole, is of another version, or a field does not fit.
+    """
+    if not isinstance(values, dict) or not {"version", *SECTIONS} <= values.keys():
+        raise UserError("These settings are not whole.", "Use another copy of the file, or start again from a preset.")
+    if values["version"] != CONFIG_VERSION:
+        raise UserError("These settings are of another version of DDPM Studio.", "Update DDPM Studio to use them.")
+    return parse_config(values)
+
+
+_NEEDED = {"int_parsing": "a whole number is needed", "int_from_float": "a whole number is needed", "float_parsing": "a number is needed", "bool_parsing": "yes or no is needed",
+           "extra_forbidden": "this setting is not known", "model_type": "a group of settings is needed", "model_attributes_type": "a group of settings is needed"}  # fmt: skip
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def explain(error: ValidationError) -> str:
     """The first complaint of pydantic in one sentence that names the setting."""
     first = error.errors()[0]
     what = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-    what = what[:1].lower() + what[1:]
+    what = _NEEDED.get(first["type"], what[:1].lower() + what[1:])
     where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
     if len(first["loc"]) < 2:  # about several settings of a section, or about no setting at all
-        return f"These settings do not fit together: {what}" if first["type"] == "value_error" else f"These settings are not understood: {where or 'all of them'}: {what}"
-    return f"The setting {where} cannot be {first['input']!r}: {_NEEDED.get(first['type'], what)}"
+        return f"These settings do not fit together: {what}" if first["type"] == "value_error" else f"These settings are not understood: {where[:80] or 'all of them'}: {what}"
+    return f"The setting {where} cannot be {_short(first['input'])}: {what}"

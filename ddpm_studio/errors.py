@@ -55,10 +55,10 @@ def as_user_error(error: BaseException) -> UserError | None:
     if isinstance(error, OSError):
         return describe_os_error(error, "finish this")
     text = str(error).lower()
-    if type(error).__name__ == "AcceleratorError" or (isinstance(error, RuntimeError) and text.startswith(("cuda error", "mps backend"))):
-        return UserError("The graphics card has stopped answering.", "The last save is whole: start DDPM Studio again and continue; if it happens again, update the driver.")
     if is_out_of_memory(error):
         return UserError("There is not enough memory for this.", "Choose a smaller batch, fewer or smaller pictures, or a smaller preset, or close other programs.")
+    if type(error).__name__ == "AcceleratorError" or (isinstance(error, RuntimeError) and text.startswith(("cuda error", "mps backend"))):
+        return UserError("The graphics card has stopped answering.", "The last save is whole: start DDPM Studio again and continue; if it happens again, update the driver.")
     return None
 
 

@@ -7,12 +7,32 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ddpm_studio.errors import describe_os_error
+from ddpm_studio.errors import DamagedFile, describe_os_error
 
 
 def previous_of(path: Path) -> Path:
     """Where the last but one state of a file is kept."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+MAX_HEADER_BYTES = 4 * 2**20
+"""Of a safetensors file; ours have a tenth of that, and reading larger ones of strangers takes time and memory."""
+
+
+def check_header_size(file: Path) -> None:
+    """Raises DamagedFile when a safetensors file declares a header that no model has, UserError when it cannot be opened."""
+    try:
+        with file.open("rb") as opened:
+            size = int.from_bytes(opened.read(8), "little")
+    except OSError as error:
+        raise describe_os_error(error, f"open {file.name}") from error
+    if size > MAX_HEADER_BYTES:
+        raise DamagedFile(f"{file.name} is not a model file, or it is damaged.", "Give a file made by DDPM Studio, or another copy of it.")
+
+
+def whole_number(value: object) -> int:
+    """A count out of a file that anybody may have written; 0 when it is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else 0
 
 
 def write_atomically(path: Path, data: bytes) -> None:

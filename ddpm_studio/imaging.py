@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
-from PIL.PngImagePlugin import PngImageFile, PngInfo
+from PIL.PngImagePlugin import PngInfo
 
 from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.files import replace_atomically
@@ -39,7 +39,11 @@ MAX_PIXELS = 400_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # nothing that runs programs (EPS) or draws fonts
 _BACKGROUNDS = {"white": 255, "black": 0, "grey": 128}
 _BIG = 64 * 2**20
-_one_big_at_a_time = threading.Lock()
+_one_big_at_a_time = threading.RLock()
+MAX_FILE_BYTES = 100 * 2**20
+"""Of a file that Pillow reads whole before anything is known about it, which it does with some kinds."""
+_READ_IN_PARTS = (b"\xff\xd8", b"II*\0", b"MM\0*", b"BM")
+"""How JPEG, TIFF and BMP begin: of these only what is needed is read."""
 _PILLOW = re.compile("PIL")
 
 # Pillow's own limit counts the pixels of the header, and so refuses photos that are harmless at reduced scale.
@@ -78,8 +82,9 @@ def decode_sized(source: Path | BinaryIO, least_side: int | None = None) -> tupl
         with source.open("rb") as stream:
             return decode_sized(stream, least_side)
     _silence_pillow()
+    size = _check_file_size(source)
     try:
-        with Image.open(source, formats=_FORMATS) as image:
+        with _one_big_at_a_time if size > _BIG // 4 else nullcontext(), Image.open(source, formats=_FORMATS) as image:
             return _load(image, least_side)
     except UnreadablePicture:
         raise
@@ -87,6 +92,17 @@ def decode_sized(source: Path | BinaryIO, least_side: int | None = None) -> tupl
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: offsets in the file that make no sense
             raise
         raise UnreadablePicture(_reason(error, source)) from error
+
+
+def _check_file_size(stream: BinaryIO) -> int:
+    """The size of a file in bytes. Raises UnreadablePicture when it is larger than can be read safely."""
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    start = stream.read(4)
+    stream.seek(0)
+    if size > MAX_FILE_BYTES and not start.startswith(_READ_IN_PARTS):
+        raise UnreadablePicture(f"too large a file for a picture of its kind: {size / 2**20:,.0f} MB")
+    return size
 
 
 def fit(image: Image.Image, shape: tuple[int, int, int], background: str = "white") -> Images:
@@ -189,10 +205,11 @@ def read_png_text(path: Path) -> dict[str, str]:
     try:
         if path.exists() and not path.is_file():
             raise UserError(f"{name} is not a PNG picture.", "Choose a PNG file.")
-        with path.open("rb") as stream, Image.open(stream, formats=("PNG",)) as image:
-            assert isinstance(image, PngImageFile)
-            _check_size(image, image.size)
-            return {str(key): str(value) for key, value in image.text.items()}
+        with path.open("rb") as stream:
+            _check_file_size(stream)
+            with Image.open(stream, formats=("PNG",)) as image:
+                # What stands before the pixels; nothing has to be decoded for it, and ours writes it there.
+                return {str(key): str(value) for key, value in image.info.items() if isinstance(value, str)}
     except (UserError, UnidentifiedImageError):
         raise UserError(f"{name} is not a PNG picture that can be read.", "Choose a PNG that DDPM Studio has made.") from None
     except Exception as error:

@@ -26,7 +26,7 @@ from ddpm_studio.models import FORMAT_VERSION, find_model, parse_header
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import NoiseMode, Sampler, Spacing
-from ddpm_studio.tensor_files import read_tensors, write_tensors
+from ddpm_studio.tensor_files import read_shapes, read_tensors, write_tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +50,27 @@ class Model:
         """
         file = find_model(path_or_name)
         try:
-            return cls._read(file, device)
+            found = cls._read(file, device)
+            missing = file.with_name(file.name.replace(".previous.", "."))
+            return found if missing.exists() else replace(found, remark=f"{missing.name} is missing: the save before it is used, of step {found.step or 0:,}.")
         except DamagedFile as damage:
             if not previous_of(file).is_file():
                 raise
             before = cls._read(previous_of(file), device)
-            return replace(before, remark=f"{damage.message} The save before it is used, of step {before.step:,}.")
+            return replace(before, remark=f"{damage.message} The save before it is used, of step {before.step or 0:,}.")
 
     @classmethod
     def _read(cls, file: Path, device: str) -> Model:
-        tensors, header = read_tensors(file)
+        shapes, header = read_shapes(file)
         config, notes = parse_header(file, header)
         with torch.device("meta"):
             net = UNet.of(config)
-        expected = {name: tensor.shape for name, tensor in net.state_dict().items()}
-        for name in expected.keys() | tensors.keys():
-            if name not in tensors or name not in expected or tensors[name].shape != expected[name] or not tensors[name].is_floating_point():
-                raise UserError(f"The weights in {file.name} do not fit its settings: {name}.", "The file was altered; use an earlier copy of it, or train again.")
+        expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+        misfits = sorted(name for name in expected.keys() | shapes.keys() if shapes.get(name) != expected.get(name))
+        tensors = {} if misfits else read_tensors(file)[0]
+        misfits = misfits or sorted(name for name, tensor in tensors.items() if not tensor.is_floating_point())
+        if misfits:
+            raise UserError(f"The weights in {file.name} do not fit its settings: {misfits[0][:80]}.", "The file was altered; use an earlier copy of it, or train again.")
         net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
         return cls.of(net.to(device), config, notes)
 

@@ -10,9 +10,9 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ddpm_studio import paths
-from ddpm_studio.config import RunConfig, parse_config
+from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
-from ddpm_studio.files import previous_of
+from ddpm_studio.files import check_header_size, previous_of, whole_number
 from ddpm_studio.runs import find_run, list_runs
 
 MODEL_FILE = "model.safetensors"
@@ -46,7 +46,7 @@ def list_models(also: Path | None = None) -> list[ModelInfo]:
             config, notes = read_header(path)
         except UserError:
             continue
-        step = int(notes.get("step", 0))
+        step = whole_number(notes.get("step"))
         models.append(
             ModelInfo(
                 _name(path),
@@ -95,6 +95,7 @@ def read_header(file: Path) -> tuple[RunConfig, dict[str, Any]]:
     Raises UserError when the file is not a model of ours, is damaged, or is of a newer format.
     """
     try:
+        check_header_size(file)
         with safe_open(file, framework="np") as tensors:
             header = dict(tensors.metadata() or {})
         return parse_header(file, header)
@@ -119,4 +120,4 @@ def parse_header(file: Path, header: dict[str, str]) -> tuple[RunConfig, dict[st
         config, notes = json.loads(header["config"]), json.loads(header.get("notes", "{}"))
     except (KeyError, ValueError, RecursionError):
         raise DamagedFile(f"The settings stored in {file.name} are damaged.", _GIVE_ANOTHER) from None
-    return parse_config(config), notes if isinstance(notes, dict) else {}
+    return parse_saved_config(config), notes if isinstance(notes, dict) else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import re
@@ -17,9 +18,9 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
 from ddpm_studio import paths
-from ddpm_studio.config import RunConfig, parse_config
+from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import RunBusy, UserError, describe_os_error
-from ddpm_studio.files import previous_of, write_atomically
+from ddpm_studio.files import check_header_size, previous_of, whole_number, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ class Run:
 
     @property
     def exists(self) -> bool:
-        return self.config_file.is_file()
+        return self.config_file.is_file() or self.resume_file.is_file()
 
     def read_config(self) -> RunConfig:
         """The settings; when config.json is damaged, those in the header of the last save.
@@ -81,10 +82,10 @@ class Run:
         Raises UserError when neither can be read.
         """
         try:
-            return parse_config(self._read_json(self.config_file))
+            return parse_saved_config(self._read_json(self.config_file))
         except UserError:
             if (saved := self._from_header("config")) is not None:
-                return parse_config(saved)
+                return parse_saved_config(saved)
             raise
 
     def read_notes(self) -> dict[str, Any]:
@@ -99,8 +100,10 @@ class Run:
     def _from_header(self, key: str) -> Any:
         """What the save itself says, when the small file that repeats it is damaged; None when that cannot be read either."""
         for file in (self.resume_file, previous_of(self.resume_file)):
-            with contextlib.suppress(SafetensorError, OSError, ValueError, KeyError), safe_open(file, framework="np") as saved:
-                return json.loads((saved.metadata() or {})[key])
+            with contextlib.suppress(SafetensorError, OSError, ValueError, KeyError, RecursionError, UserError):
+                check_header_size(file)
+                with safe_open(file, framework="np") as saved:
+                    return json.loads((saved.metadata() or {})[key])
         return None
 
     def write_config(self, config: RunConfig) -> None:
@@ -112,7 +115,7 @@ class Run:
             return json.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise describe_os_error(error, f"read {file.name} of the run {self.name}") from error
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UserError(f"{file.name} of the run {self.name} is damaged.", "Start a new run; the model of this one can still be used.") from None
 
 
@@ -136,8 +139,22 @@ def list_runs(folder: Path | None = None) -> list[RunInfo]:
     return sorted(found, key=lambda info: info.modified, reverse=True)
 
 
+def planned_seconds(notes: dict[str, Any]) -> tuple[float, float] | None:
+    """Of a plan by time: how many seconds were done at the last save, and how many are left; None without such a plan."""
+    try:
+        return float(notes["planned"]["seconds_done"]), float(notes["planned"]["seconds_left"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
 def new_run(data_name: str, preset: str) -> Run:
-    """A new, empty run folder, named after its data and preset; it is made here, so that nobody else gets the same."""
+    """A new, empty run folder, named after its data and preset; it is made here, so that nobody else gets the same.
+
+    The name goes into every picture that its model makes: where that of the data is that of a person (a home folder), it
+    is left out.
+    """
+    if any(len(name) > 2 and name.casefold() in data_name.casefold() for name in _names_of_the_user()):
+        data_name = "pictures"
     stem = re.sub(r"[^\w-]+", "-", f"{data_name}-{preset}", flags=re.UNICODE).strip("-")[:60] or "run"
     base = paths.runs_dir()
     number = 1
@@ -149,6 +166,12 @@ def new_run(data_name: str, preset: str) -> Run:
             number += 1
         except OSError as error:
             raise describe_os_error(error, "make a folder for the run") from error
+
+
+def _names_of_the_user() -> set[str]:
+    with contextlib.suppress(Exception):  # whatever a system without such names raises
+        return {getpass.getuser(), Path.home().name}
+    return set()
 
 
 def find_run(name_or_dir: str | Path) -> Run:
@@ -218,14 +241,14 @@ def _writer(run: Run) -> int | None:
 
 def _folders(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(OSError):
-        yield from (path for path in folder.iterdir() if (path / "config.json").is_file())
+        yield from (path for path in folder.iterdir() if Run(path).exists)
 
 
 def _info(run: Run) -> RunInfo | None:
     try:
         config, notes = run.read_config(), run.read_notes()
         modified = max(f.stat().st_mtime for f in (run.config_file, run.model_file, run.resume_notes) if f.exists())
-        step, images = int(notes.get("step", 0)), int(notes.get("images", 0))
+        step, images = whole_number(notes.get("step")), whole_number(notes.get("images"))
     except (UserError, OSError, ValueError, TypeError):
         return None
     return RunInfo(

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
-from ddpm_studio.files import previous_of, replace_atomically
+from ddpm_studio.files import check_header_size, previous_of, replace_atomically
 
 CHECKSUM = "checksum"
 _USE_ANOTHER = "Give a model folder, a run folder or a .safetensors file made by DDPM Studio; of a damaged one use an earlier copy."
@@ -35,8 +35,11 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     header = {**header, CHECKSUM: checksum(copies, header)} if sign else dict(header)
 
     def write(temporary: Path) -> None:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as this process makes files; safetensors makes them for the owner alone
         try:
             save_file(copies, temporary, metadata=header)
+            temporary.chmod(mode)
         except SafetensorError as error:  # it wraps what the operating system said
             number = re.search(r"os error (\d+)", str(error))
             code = int(number[1]) if number else errno.EIO
@@ -51,13 +54,26 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     replace_atomically(file, write, verify, previous_of(file) if keep_previous else None)
 
 
-def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_shapes(file: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """The shape of every tensor, and the header; no tensor is read. Raises as `read_tensors`."""
+    check_header_size(file)
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}, dict(opened.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, ValueError, KeyError, AttributeError):
+        raise DamagedFile(f"{file.name} is not a model file, or it is damaged.", _USE_ANOTHER) from None
+    except OSError as error:
+        raise describe_os_error(error, f"open {file.name}") from error
+
+
+def read_tensors(file: Path, signed: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
     """All tensors, on the CPU, and the header.
 
     Nothing larger than the file itself is ever allocated: safetensors checks all declared shapes against its length.
-    Raises DamagedFile when it is no safetensors file or does not match its checksum (files without one are believed),
-    UserError when it cannot be opened.
+    Raises DamagedFile when it is no safetensors file or does not match its checksum (files without one are believed,
+    unless they must be `signed`), UserError when it cannot be opened.
     """
+    check_header_size(file)
     try:
         with safe_open(file, framework="pt") as opened:
             header = dict(opened.metadata() or {})
@@ -66,7 +82,7 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise DamagedFile(f"{file.name} is not a model file, or it is damaged.", _USE_ANOTHER) from None
     except OSError as error:
         raise describe_os_error(error, f"open {file.name}") from error
-    if CHECKSUM in header and header[CHECKSUM] != checksum(tensors, header):
+    if (signed or CHECKSUM in header) and header.get(CHECKSUM) != checksum(tensors, header):
         raise DamagedFile(f"{file.name} is damaged: its content does not match its checksum.", _USE_ANOTHER)
     return tensors, header
 

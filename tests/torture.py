@@ -6,6 +6,7 @@
 kill    kill -9 at a random moment, then resume
 term    SIGTERM at a random moment, then resume
 full    the file system (a tmpfs of 1 MB, so it takes root) is filled up at a random moment; room is made, or the process killed
+each    the process ends before its n-th operation on a file (open, sync, move, remove, write of weights), for each n in turn
 flip    kill -9, then random bits flipped in one of the files of the run, another each round; at last in all of them
 
 Every run must in the end have the weights of one that was never disturbed, bit for bit. Processes are forked from one
@@ -21,6 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import argparse
 import contextlib
 import faulthandler
+import io
 import random
 import shutil
 import signal
@@ -30,11 +32,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 
 import ddpm_studio.training.engine  # noqa: F401  (so that the forked processes need not import it)
+from ddpm_studio import tensor_files
 from ddpm_studio.cli.main import main as command_line
 from ddpm_studio.runs import Run
 from tests.core.made_up import picture_folder
@@ -58,7 +62,7 @@ class Torture:
         self.finish(whole)
         self.weights = load_file(whole.model_file)
 
-    def start(self, run: Run) -> int:
+    def start(self, run: Run, countdown: Countdown | None = None) -> int:
         """A process that begins the run, or goes on with it; its number."""
         flags = [f"--{name}={value}" for name, value in {**NETWORK, **SAVES, "total-steps": str(self.steps)}.items()] + ["--no-middle-attention", "--no-input-skip"]
         arguments = ["train", str(self.data), "--run", str(run.path), "--device", "cpu", *(["--resume"] if run.exists else flags)]
@@ -72,7 +76,11 @@ class Torture:
             os.dup2(log, 2)
             faulthandler.register(signal.SIGUSR1)
             sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+            if countdown:
+                countdown.install()
             status = command_line(arguments)
+            if countdown:
+                countdown.write()
             sys.stdout.flush()
             sys.stderr.flush()
         finally:
@@ -120,9 +128,9 @@ class Torture:
         if status not in wanted:
             raise SystemExit(f"FAILED: {run.name} ended with {status}, not {wanted}; see {self.folder / 'log.txt'}")
 
-    def compare(self, run: Run) -> None:
-        found = load_file(run.model_file)
-        if found.keys() != self.weights.keys() or not all(torch.equal(found[name], self.weights[name]) for name in found):
+    def compare(self, run: Run, weights: dict[str, torch.Tensor] | None = None) -> None:
+        found, weights = load_file(run.model_file), weights or self.weights
+        if found.keys() != weights.keys() or not all(torch.equal(found[name], weights[name]) for name in found):
             raise SystemExit(f"FAILED: {run.name} does not end with the weights of the undisturbed run")
 
     # The kinds.
@@ -182,14 +190,31 @@ class Torture:
             self.compare(run)
             return f"{self.rounds} times full: {waited} waited and went on, {killed} killed while full; the weights are those of the undisturbed run"
 
+    def each(self) -> str:
+        """With the rounds given, as many operations, evenly spread over all; 0 rounds: all of them."""
+        steps, self.steps = self.steps, 3
+        whole = Run(self.folder / "counted")
+        self.expect(self.wait(self.start(whole, count := Countdown(self.folder / "operations.txt"))), (0,), whole)
+        total, weights = count.read(), load_file(whole.model_file)
+        chosen = sorted({round(i * (total - 1) / max(self.rounds - 1, 1)) for i in range(self.rounds)}) if self.rounds < total else range(total)
+        for number in chosen:
+            run = Run(self.folder / f"each-{number}")
+            self.expect(self.wait(self.start(run, Countdown(self.folder / "operations.txt", number))), (Countdown.STATUS,), run)
+            self.finish(run)
+            self.compare(run, weights)
+            shutil.rmtree(run.path)
+        self.steps = steps
+        return f"ended before {len(chosen)} of {total} operations on files in turn: all with the weights of the undisturbed one"
+
     def flip(self) -> str:
-        run, runs, flipped = Run(self.folder / "flipped-1"), 1, 0
+        run, runs, flipped, saved = Run(self.folder / "flipped-1"), 1, 0, None
         for index in range(self.rounds):
             if self.disturb(run, signal.SIGKILL) == 0:
                 self.compare(run)
                 runs += 1
                 run = Run(self.folder / f"flipped-{runs}")
-            elif run.resume_file.exists():
+            elif run.resume_file.exists() and run.read_notes().get("step") != saved:  # not twice within one save: that would be two faults at once
+                saved = run.read_notes().get("step")
                 files = sorted(file for file in run.path.rglob("*") if file.is_file() and file.stat().st_size)
                 flip_bits(files[index % len(files)], self.random)
                 flipped += 1
@@ -198,7 +223,37 @@ class Torture:
         for file in (file for file in run.path.rglob("*") if file.is_file() and file.stat().st_size):
             flip_bits(file, self.random)
         self.expect(self.wait(self.start(run)), (0, 2), run)  # nothing whole is left: a sentence, no fault
+        if not flipped:
+            raise SystemExit("FAILED: nothing was flipped, so nothing is shown")
         return f"{flipped} files with flipped bits in {runs} runs: all with the weights of the undisturbed one; all files at once: refused in words"
+
+
+class Countdown:
+    """Counts operations on files, and ends the process before one of them as `kill -9` would."""
+
+    STATUS = 77
+
+    def __init__(self, file: Path, last: int | None = None) -> None:
+        self._file, self._last, self._done = file, last, 0
+
+    def install(self) -> None:
+        for module, name in ((os, "replace"), (os, "fsync"), (os, "unlink"), (os, "mkdir"), (io, "open"), (tensor_files, "save_file")):
+            setattr(module, name, self._watched(getattr(module, name)))
+
+    def _watched(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*arguments: Any, **named: Any) -> Any:
+            if self._done == self._last:
+                os._exit(self.STATUS)
+            self._done += 1
+            return operation(*arguments, **named)
+
+        return watched
+
+    def write(self) -> None:
+        os.write(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), str(self._done).encode())
+
+    def read(self) -> int:
+        return int(self._file.read_text())
 
 
 def flip_bits(file: Path, source: random.Random) -> None:
@@ -228,14 +283,14 @@ def tmpfs(folder: Path) -> Iterator[Path | None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Do real damage to runs in training, and check that nothing is lost.")
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help="kill, term, full, flip (all)")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="kill, term, each, full, flip (all)")
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as folder:
         try:
             torture = Torture(Path(folder), options.rounds, options.seed)
-            kinds: dict[str, Callable[[], str]] = {"kill": torture.kill, "term": torture.term, "full": torture.full, "flip": torture.flip}
+            kinds: dict[str, Callable[[], str]] = {"kill": torture.kill, "term": torture.term, "each": torture.each, "full": torture.full, "flip": torture.flip}
             for kind in options.kinds or kinds:
                 began = time.monotonic()
                 print(f"{kind}: {kinds[kind]()} ({time.monotonic() - began:.0f} s)", flush=True)

@@ -28,10 +28,11 @@ def tree(arguments: argparse.Namespace) -> int:
     made = drain(engine_tree(request, RunControl()))
     rows = list(made.timesteps)  # where the walk has a stop, which may be beside what was asked for
     names = [f"t_{t:04d}_{i:02d}" for t in rows for i in range(arguments.count)]
-    facts = recipe(request, model_step=made.model_step)
+    facts = recipe(request, model_step=made.model_step, timesteps=rows)
     saved = save_all(made.images, names, [facts] * len(names), arguments.out)
     save_one(Path(arguments.out) / "tree.png", imaging.grid(made.images, columns=arguments.count), facts)
-    return tell(arguments, saved, made.seconds, {"timesteps": rows})
+    moved = f"branched off at {', '.join(map(str, rows))}, where the walk stops" if rows != sorted(timesteps, reverse=True) else ""
+    return tell(arguments, saved, made.seconds, {"timesteps": rows}, moved)
 
 
 def loop(arguments: argparse.Namespace) -> int:

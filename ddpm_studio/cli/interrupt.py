@@ -11,7 +11,7 @@ from ddpm_studio.control import RunControl
 
 
 def stop_on_signals(control: RunControl, saying: str) -> None:
-    """The first Ctrl-C (or SIGTERM) asks the run to stop, the second one ends it at once."""
+    """The first Ctrl-C (or SIGTERM, or SIGHUP) asks the run to stop, the second one ends it at once."""
     caught: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -23,5 +23,6 @@ def stop_on_signals(control: RunControl, saying: str) -> None:
         if sys.stderr.isatty():
             sys.stderr.write(f"\n{saying}\n")
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the last: the terminal was closed
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)

@@ -66,7 +66,8 @@ def interpolate(arguments: argparse.Namespace) -> int:
         images = np.stack([event.image for event in made.blends])
         before = f"t_{timestep:04d}_" if arguments.timesteps else ""
         saved += save_all(images, [f"{before}lambda_{event.lam:.3f}" for event in made.blends], facts, arguments.out)
-        rows.append(np.concatenate([a[None], images, b[None]]))
+        first, last = (a, b) if lams[0] <= lams[-1] else (b, a)
+        rows.append(np.concatenate([first[None], images, last[None]]))
         stds += [round(event.latent_std, 4) for event in made.blends]
         seconds += made.seconds
     if len(lams) > 1 or len(timesteps) > 1:
@@ -190,8 +191,13 @@ def _timesteps(arguments: argparse.Namespace, config: RunConfig) -> list[int]:
 
 def walk_of(arguments: argparse.Namespace, all_steps: int, default: int | None = None) -> dict[str, Any]:
     """What `_sampling_flags` asked for, as the fields of a Walk; `default` steps where none were named."""
+    if getattr(arguments, "eta", None) and arguments.sampler != "ddim":
+        raise UserError(f"--eta is for the sampler ddim; {arguments.sampler} has no such number.", "Leave it out, or add --sampler ddim.")
+    if arguments.guidance is not None and not arguments.guide:
+        raise UserError("--guidance says how far to go from a guide, and there is none.", "Name one with --guide, such as an earlier state of the run.")
     names = ("sampler", "spacing", "eta", "guide", "guidance", "seed", "device")
-    return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)} | {"steps": _steps(arguments, all_steps, default)}
+    given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    return given | {"steps": _steps(arguments, all_steps, default)}
 
 
 def _steps(arguments: argparse.Namespace, all_steps: int, default: int | None) -> int:

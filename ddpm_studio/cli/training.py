@@ -52,12 +52,13 @@ def train(arguments: argparse.Namespace) -> int:
         if say:
             say(event)
         elif isinstance(event, TrainingStarted):
-            sys.stderr.write(f"{why + chr(10) if why else ''}Run {chosen.name}: {event.parameters:,} parameters on {event.device}. Ctrl-C saves and stops.\n")
+            where = f", going on at step {event.step:,}" if event.step else ""
+            sys.stderr.write(f"{why + chr(10) if why else ''}Run {chosen.name}: {event.parameters:,} parameters on {event.device}{where}. Ctrl-C saves and stops.\n")
         if isinstance(event, StepDone):
             last = event
     if not arguments.json:
         if last is None:
-            print(f"Run {chosen.name} took no step." + ("" if control.stopping else " It has reached its planned end: raise --total-steps to go on."))
+            print(f"Run {chosen.name} took no step." + ("" if control.stopping else " It has reached its planned end: plan more with --max-seconds or --total-steps to go on."))
         else:
             print(f"Run {chosen.name}: step {last.step:,}, {last.images:,} pictures seen, loss {last.loss:.4f}, {duration(last.seconds)}.\nModel: {chosen.model_file}")
     return 130 if control.stopping else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import logging.handlers
+import signal
 import sys
 import threading
 import traceback
@@ -41,16 +42,37 @@ def main(argv: list[str] | None = None) -> int:
     options = _parse(argv)
     _log_to_file()
     qInstallMessageHandler(_log_qt)
+    reporter = _Reporter()
+    sys.excepthook = reporter
+    threading.excepthook = lambda failure: log.error("unexpected in a thread", exc_info=(failure.exc_type, failure.exc_value or failure.exc_type(), failure.exc_traceback))
     app, window = create(sys.argv[:1])
-    sys.excepthook = _Reporter(window)
+    reporter.window = window
+    pulse = _close_on_signal(window)
     window.show()
     QTimer.singleShot(0, window, lambda: _begin(window, options))
     status = app.exec()
+    pulse.stop()
     if not workers.stop_all(2_000):
         # Qt aborts when a running thread is torn down; the last save stands.
         logging.shutdown()
         os_exit(status)
     return status
+
+
+def _close_on_signal(window: MainWindow) -> QTimer:
+    """SIGTERM and SIGHUP (a session that ends) close the window as its button does: training saves first. Python sees
+    a signal only when it runs, so something must now and then."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, frame: QTimer.singleShot(0, window, window.close))
+    pulse = QTimer(window, interval=500)
+    pulse.timeout.connect(_nothing)
+    pulse.start()
+    return pulse
+
+
+def _nothing() -> None:
+    """Gives Python a moment to look at signals."""
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
@@ -113,16 +135,19 @@ def _log_qt(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
 class _Reporter:
     """Exceptions of slots: into the log, and into the banner."""
 
-    def __init__(self, window: MainWindow) -> None:
-        self._window = window
+    def __init__(self) -> None:
+        self.window: MainWindow | None = None
+        """Until there is one, exceptions go to the log and to the terminal."""
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            self._window.close()
+        if issubclass(kind, KeyboardInterrupt) and self.window:
+            self.window.close()
             return
         log.error("unexpected: %s", "".join(traceback.format_exception(kind, error, trace)))
-        if threading.current_thread() is threading.main_thread():
-            self._window.studio.failed.emit(Failed.of(error))
+        if self.window is None:
+            sys.__excepthook__(kind, error, trace)
+        elif threading.current_thread() is threading.main_thread():
+            self.window.studio.failed.emit(Failed.of(error))
 
 
 def os_exit(status: int) -> None:

@@ -167,15 +167,18 @@ class Jobs:
                 yield Notice(f"The run {run.name} is being trained by another window or command: it is shown as it goes, and can be changed only there.")
             while True:
                 yield from reader.read_new()
-                for file in sorted(set(run.previews.glob("step_*.png")) - seen)[-200:]:
+                new = sorted(set(run.previews.glob("step_*.png")) - seen)
+                seen.update(new)
+                for file in new[-200:]:
                     if control.stopping:
                         break
                     if (images := split_grid(file, shape)) is not None:
                         yield PreviewReady(int(file.stem.removeprefix("step_")), images)
-                    seen.add(file)
                 if not following or control.wait(0.5):
                     break
                 following = is_in_training(run)  # looked at before the last reading, so that nothing is missed
+                if not following:
+                    yield Notice(f"The run {run.name} is not trained any more by the other window or command.")
             yield Finished()
 
         return job

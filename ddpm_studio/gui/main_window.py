@@ -383,7 +383,7 @@ class MainWindow(QMainWindow):
             return
         self._remember()
         self.hide()
-        workers.stop_all(10_000)
+        workers.stop_all(0 if self._closing else 5_000)  # after the overlay there is no more time for those that do not answer
         event.accept()
 
     @Slot()

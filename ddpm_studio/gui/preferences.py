@@ -28,7 +28,7 @@ class Preferences(BaseModel):
 
 
 def load() -> Preferences:
-    with contextlib.suppress(OSError, ValueError, ValidationError):
+    with contextlib.suppress(OSError, ValueError, RecursionError, ValidationError):
         return Preferences.model_validate(json.loads(paths.settings_file().read_text(encoding="utf-8")))
     return Preferences()
 

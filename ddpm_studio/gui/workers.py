@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -95,11 +96,12 @@ def running_threads() -> list[RunThread]:
 
 
 def stop_all(wait_ms: int = 0) -> bool:
-    """Ask every job to end and wait up to `wait_ms` for each; True when none is left."""
+    """Ask every job to end and wait up to `wait_ms` for all of them together; True when none is left."""
     threads = running_threads()
     for thread in threads:
         thread.control.stop()
-    still = [thread for thread in threads if not thread.wait(wait_ms)]
+    end = time.monotonic() + wait_ms / 1000
+    still = [thread for thread in threads if not thread.wait(max(0, round(1000 * (end - time.monotonic()))))]
     return not still
 
 

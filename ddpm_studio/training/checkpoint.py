@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ddpm_studio.config import RunConfig, parse_config
+from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import DamagedFile, UserError
 from ddpm_studio.files import previous_of, write_atomically
 from ddpm_studio.model import save_model
@@ -58,6 +58,10 @@ class TrainingState:
         ema = ema.to(device=device, memory_format=memory_format).eval().requires_grad_(False)  # type: ignore[call-overload]
         settings = config.training
         optimizer = torch.optim.Adam(net.parameters(), lr=settings.learning_rate, betas=(0.9, settings.adam_beta2), eps=1e-8, fused=device.type in ("cpu", "cuda"))
+        # Adam makes its moments in its first step; made here, a shortage of memory shows before anything is changed.
+        for parameter in net.parameters():
+            count = torch.zeros((), dtype=torch.float32, device=parameter.device if device.type == "cuda" else "cpu")
+            optimizer.state[parameter] = {"step": count, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
         return cls(net, ema, optimizer)
 
     def counters(self) -> dict[str, Any]:
@@ -66,8 +70,15 @@ class TrainingState:
     def set_counters(self, notes: dict[str, Any]) -> None:
         """Raises KeyError, TypeError or ValueError when these are not the notes of a save."""
         step, images, seconds = int(notes["step"]), int(notes["images"]), float(notes["seconds"])
+        if min(step, images, seconds) < 0:
+            raise ValueError("counters below 0")
         self.rate_scale, self.pieces = float(notes.get("rate_scale", 1.0)), max(1, int(notes.get("pieces", 1)))
         self.step, self.images, self.seconds = step, images, seconds
+
+    @torch.no_grad()
+    def is_finite(self) -> bool:
+        """Whether everything that would be saved is made of numbers."""
+        return all(bool(tensor.isfinite().all()) for tensor in self.tensors().values())
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything by name; saving and loading walk the same list."""
@@ -85,6 +96,8 @@ def save_checkpoint(run: Run, state: TrainingState, config: RunConfig, about: di
     Each file is read back before it takes its place, and the one before it is kept. The counters are in the header of
     resume.safetensors, so they always belong to the tensors beside them.
     """
+    if not run.path.is_dir():
+        raise UserError(f"The folder of the run {run.name} is gone.", "Put it back where it was, and continue the run from its last save.")
     notes = {**state.counters(), **about}
     write_tensors(run.resume_file, state.tensors(), {"format": "ddpm-studio-resume", "config": config.model_dump_json(), "notes": json.dumps(notes)}, keep_previous=True)
     save_model(run.model_file, state.ema.state_dict(), config, {"step": state.step, "images": state.images}, keep_previous=True)
@@ -99,13 +112,13 @@ def save_milestone(run: Run, state: TrainingState, config: RunConfig) -> None:
     """A copy of the model (EMA weights) as it is now, which later saves leave alone; the budget of the settings decides how many stay."""
     save_model(run.milestone(state.step), state.ema.state_dict(), config, {"step": state.step, "images": state.images})
     if config.training.milestones_mb is not None:
-        thin_milestones(run.milestone(0).parent, config.training.milestones_mb * 10**6)
+        thin_out(run.milestone(0).parent, config.training.milestones_mb * 10**6)
 
 
-def thin_milestones(folder: Path, budget: int) -> None:
-    """Remove milestones until the rest takes at most `budget` bytes: always the one whose neighbours are nearest to each
+def thin_out(folder: Path, budget: int, pattern: str = "step_*.safetensors") -> None:
+    """Remove milestones (or previews) until the rest takes at most `budget` bytes: always the one whose neighbours are nearest to each
     other, so that what stays is spread evenly over the run. The newest stays in any case."""
-    kept = sorted(folder.glob("step_*.safetensors"))
+    kept = sorted(folder.glob(pattern))
     sizes = {file: file.stat().st_size for file in kept}
     steps = {file: int(file.stem.removeprefix("step_")) for file in kept}
     while len(kept) > 1 and sum(sizes[file] for file in kept) > budget:
@@ -131,18 +144,24 @@ def read_checkpoint(run: Run) -> Saved:
 
     Only the process that holds the run's lock may call this. Raises UserError when no save is whole.
     """
-    remarks = [f"{file.name} of the run {run.name} is damaged: the save before it is used." for file in (run.resume_file, run.model_file) if _restored(file)]
+    remarks = [f"{file.name} of the run {run.name} is {state}: the save before it is used." for file in (run.resume_file, run.model_file) if (state := _restored(file))]
+    for small in (run.config_file, run.resume_notes):
+        if not _is_json(small):
+            remarks.append(f"{small.name} of the run {run.name} is damaged or missing: what the save itself says is used.")
     if not run.resume_file.is_file():
+        others = (previous_of(run.resume_file), run.model_file, previous_of(run.model_file))
+        if any(file.is_file() for file in others) or run.read_notes().get("step"):
+            raise UserError(f"The saved state of the run {run.name} is gone or damaged.", _START_ANEW)
         remarks.append(f"The run {run.name} had not saved anything yet: it begins at its beginning.")
         return Saved(run.read_config(), run.read_notes(), {}, tuple(remarks))
     try:
-        tensors, header = read_tensors(run.resume_file)
+        tensors, header = read_tensors(run.resume_file, signed=True)
         config, notes = json.loads(header["config"]), dict(json.loads(header["notes"]))
     except DamagedFile:
         raise UserError(f"The saved state of the run {run.name} is damaged.", _START_ANEW) from None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise UserError(f"The saved state of the run {run.name} is of another version of DDPM Studio.", _START_ANEW) from None
-    return Saved(parse_config(config), notes, tensors, tuple(remarks))
+    return Saved(parse_saved_config(config), notes, tensors, tuple(remarks))
 
 
 def restore(state: TrainingState, saved: Saved, name: str) -> None:
@@ -158,32 +177,53 @@ def restore(state: TrainingState, saved: Saved, name: str) -> None:
         module.load_state_dict(weights)
     for parameter_name, parameter in state.net.named_parameters():
         keys = {key: f"adam.{key}.{parameter_name}" for key in ("step", "exp_avg", "exp_avg_sq")}
-        if all(key in tensors for key in keys.values()):
-            # The step count stays on the CPU unless the fused CUDA kernel wants it beside the weights.
-            state.optimizer.state[parameter] = {
-                key: tensors[saved_name].to(parameter.device if key != "step" or parameter.device.type == "cuda" else "cpu") for key, saved_name in keys.items()
-            }
+        shapes = {key: tensors[name].shape for key, name in keys.items() if name in tensors}
+        if shapes != {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}:
+            raise UserError(f"The saved state of the run {name} does not fit its settings.", _START_ANEW)
+        with torch.no_grad():
+            for key, saved_name in keys.items():
+                state.optimizer.state[parameter][key].copy_(tensors[saved_name])
     try:
         state.set_counters(saved.notes)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise UserError(f"The saved state of the run {name} is of another version of DDPM Studio.", _START_ANEW) from None
 
 
-def _restored(file: Path) -> bool:
-    """True when a file was damaged or missing, and the one before it could take its place."""
+def mend_model(run: Run, state: TrainingState, config: RunConfig) -> None:
+    """Write the model anew when it is not of the state that was restored: a crash may have come between the two files of a save."""
+    if not state.step:
+        return
+    try:
+        if run.model_file.is_file() and json.loads(read_tensors(run.model_file, signed=True)[1]["notes"])["step"] == state.step:
+            return
+    except (UserError, KeyError, TypeError, ValueError):
+        pass
+    save_model(run.model_file, state.ema.state_dict(), config, {"step": state.step, "images": state.images}, keep_previous=True)
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _restored(file: Path) -> str:
+    """What a file was, "damaged" or "missing", when the one before it has taken its place; else nothing."""
     previous = previous_of(file)
     if not previous.is_file():
-        return False
-    missing = not file.is_file()
+        return ""
+    state = "damaged" if file.is_file() else "missing"
     try:
-        if not missing:
-            read_tensors(file)
-            return False
+        if file.is_file():
+            read_tensors(file, signed=True)
+            return ""
     except DamagedFile:
         pass
     try:
-        read_tensors(previous)
+        read_tensors(previous, signed=True)
     except DamagedFile:
-        return False
+        return ""
     os.replace(previous, file)
-    return not missing  # a crash between two moves leaves only the previous one, and that is no damage
+    return state

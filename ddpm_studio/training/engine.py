@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,10 +21,11 @@ from ddpm_studio.errors import Cancelled, DataChanged, UserError
 from ddpm_studio.events import Event, Finished, Notice, TrainingStarted
 from ddpm_studio.journal import Journal
 from ddpm_studio.requests import TrainRequest
-from ddpm_studio.runs import Run, lock_run
-from ddpm_studio.training.checkpoint import Saved, TrainingState, read_checkpoint, restore, write_notes
+from ddpm_studio.runs import Run, lock_run, planned_seconds
+from ddpm_studio.training.checkpoint import Saved, TrainingState, mend_model, read_checkpoint, restore, write_notes
 from ddpm_studio.training.loop import TrainingLoop
 from ddpm_studio.training.memory import check_disk, fitting_pieces
+from ddpm_studio.training.plan import plan_notes
 
 FEW_PICTURES = 100
 
@@ -35,12 +37,11 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
     """
     device = choose_device(request.device)
     with ExitStack() as stack:
-        stack.callback(_remove_if_empty, request.run.path)
-        if not request.resume:
-            refuse_existing(request.run)
-        elif not request.run.exists:
-            raise UserError(f"There is no run called {request.run.name} to go on with.", "The command `runs` lists what there is; without --resume a new run begins.")
+        _check_existence(request)
         stack.enter_context(lock_run(request.run))
+        if not request.resume:
+            stack.callback(_remove_if_empty, request.run.path)  # while the lock is held: nobody else can be in there
+        _check_existence(request)  # once more: now nobody else can make it or take it away
         saved = read_checkpoint(request.run) if request.resume else None
         for remark in saved.remarks if saved else ():
             yield Notice(remark)
@@ -53,7 +54,7 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         except Cancelled:
             yield Finished(0, True)
             return
-        for left in request.run.path.glob(".*.part"):  # of a save that a crash cut short
+        for left in request.run.path.rglob(".*.part"):  # of a save that a crash cut short
             left.unlink(missing_ok=True)
         if saved is None:
             request.run.write_config(config)
@@ -67,19 +68,24 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
 
 
 def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset: Dataset, device: Device, pieces: int, control: RunControl) -> Iterator[Event]:
-    about = {"data": dataset.report.name, "source": os.path.abspath(request.data), "pictures": len(dataset), "fingerprint": dataset.fingerprint}
+    about: dict[str, Any] = {"data": dataset.report.name, "source": os.path.abspath(request.data), "pictures": len(dataset), "fingerprint": dataset.fingerprint}
+    if device.kind == "cpu":
+        about["threads"] = torch.get_num_threads()
     # Network, average, optimizer; resume.
     state = TrainingState.new(config, device.torch, device.memory_format)
     if saved is None:
-        write_notes(request.run, {**state.counters(), **about})  # so that it can be taken up again even before its first save
+        write_notes(request.run, {**state.counters(), **about, **plan_notes(request, 0.0)})  # so that it can be taken up again even before its first save
     else:
         restore(state, saved, request.run.name)
-        if saved.notes.get("fingerprint", dataset.fingerprint) != dataset.fingerprint:
+        if any(saved.notes.get(name, about[name]) != about[name] for name in ("fingerprint", "pictures")):
             yield Notice(_data_changed(saved, dataset, request))
+        if (before := saved.notes.get("threads", about.get("threads"))) != about.get("threads"):
+            yield Notice(f"Computed with {about.get('threads', 'no')} threads on the processor now, with {before} before: results may differ in their last digits.")
+        mend_model(request.run, state, config)
         request.run.write_config(config)  # with the training settings that were changed, if any were
     if pieces > state.pieces:
         state.pieces = pieces
-        yield Notice(f"There is not enough memory for {config.training.batch_size} pictures at once: they are computed in {pieces} parts, with the same result.")
+        yield Notice(f"There is not enough memory for {config.training.batch_size} pictures at once: they are computed in {pieces} parts.")
     diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.kind == "mps" else torch.float64).to(device.torch)
     yield TrainingStarted(str(request.run.path), state.step, config.training.total_steps, sum(p.numel() for p in state.net.parameters()), device.label)
     yield from TrainingLoop(request, config, dataset, device, control, state, diffusion, about).run()
@@ -87,15 +93,10 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
 
 def _plan_of(request: TrainRequest, saved: Saved | None) -> TrainRequest:
     """The request with what is left of the time that was planned when the run was interrupted, unless it has a limit of its own."""
-    planned = saved.notes.get("planned") if saved else None
     limits = (request.max_steps, request.max_images, request.max_seconds)
-    if not request.keep_plan or not isinstance(planned, dict) or any(limit is not None for limit in limits):
+    if saved is None or not request.keep_plan or any(limit is not None for limit in limits) or (left := planned_seconds(saved.notes)) is None:
         return request
-    try:
-        done, left = float(planned["seconds_done"]), float(planned["seconds_left"])
-    except (KeyError, TypeError, ValueError):
-        return request
-    return replace(request, max_seconds=left, seconds_done=done) if left > 1 else request  # a plan that was kept is no plan any more
+    return replace(request, max_seconds=left[1], seconds_done=left[0])
 
 
 def _data_changed(saved: Saved, dataset: Dataset, request: TrainRequest) -> str:
@@ -113,16 +114,22 @@ def _data_changed(saved: Saved, dataset: Dataset, request: TrainRequest) -> str:
     return f"Training goes on with other pictures, in a new order: {changed}."
 
 
-def refuse_existing(run: Run) -> None:
-    if run.exists:
+def _check_existence(request: TrainRequest) -> None:
+    """Raises UserError when a new run is there already, or one to go on with is not."""
+    run = request.run
+    if run.exists and not request.resume:
         raise UserError(f"There is a run called {run.name} already.", "Give --resume to go on with it, or choose another name.")
+    if request.resume and not run.exists:
+        raise UserError(f"There is no run called {run.name} to go on with.", "The command `runs` lists what there is; without --resume a new run begins.")
 
 
 def _remove_if_empty(folder: Path) -> None:
     """A run that ended before it began leaves no folder behind."""
+    locks = (".lock", ".writer")
     with contextlib.suppress(OSError):
-        if not any(file.name not in (".lock", ".writer") for file in folder.iterdir()):
-            (folder / ".lock").unlink(missing_ok=True)
+        if all(file.name in locks for file in folder.iterdir()):
+            for name in locks:
+                (folder / name).unlink(missing_ok=True)
             folder.rmdir()
 
 

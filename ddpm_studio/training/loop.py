@@ -22,10 +22,10 @@ from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, Progres
 from ddpm_studio.randomness import generator_at
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.training.checkpoint import TrainingState, read_checkpoint, restore, save_checkpoint, save_milestone
-from ddpm_studio.training.gradient import Batch, gradient_step
+from ddpm_studio.training.gradient import Batch, apply_gradients, compute_gradients
 from ddpm_studio.training.machine import MachineWatch
 from ddpm_studio.training.memory import has_room
-from ddpm_studio.training.plan import Due, Pace, Plan
+from ddpm_studio.training.plan import Due, Pace, Plan, plan_notes
 from ddpm_studio.training.preview import preview
 from ddpm_studio.training.tally import NotFinite, SpikeWatch, Tally
 
@@ -65,6 +65,7 @@ class TrainingLoop:
             except NotFinite as trouble:
                 step = trouble.step
             yield Notice(self._go_back(step))
+            yield from self._save()  # or a crash would forget that the rate was lowered
         try:
             yield from self._train()
         except NotFinite as trouble:
@@ -82,7 +83,8 @@ class TrainingLoop:
 
             # Algorithm 1: a gradient step on the loss between the noise and the network's answer.
             learning_rate = self.state.rate_scale * plan.learning_rate(self.state.step)
-            loss, norm = yield from self._gradient_step(batch, learning_rate)
+            loss = yield from self._gradients(batch)
+            norm = apply_gradients(self.state, self.config, learning_rate)
             self._tally.add(loss, norm)
             self.state.step += 1
             self.state.images += settings.batch_size
@@ -119,19 +121,26 @@ class TrainingLoop:
             yield from preview(self.request.run, self.state, self.config, control)
         yield Finished(self.state.step, control.stopping)
 
-    def _gradient_step(self, batch: Batch, learning_rate: float) -> Generator[Event, None, tuple[Tensor, Tensor]]:
-        """Where the memory does not suffice, the batch is computed in twice as many pieces from here on."""
+    def _gradients(self, batch: Batch) -> Generator[Event, None, Tensor]:
+        """The loss of a batch, and its gradient in the network. Where the memory does not suffice, batches are computed in
+        twice as many pieces from here on; where that does not help any more, what was learnt is saved first."""
         state, most = self.state, self.config.training.batch_size
         while True:
             try:
-                return gradient_step(state, self.config, self.diffusion, batch, learning_rate, self.device)
+                return compute_gradients(state, self.config, self.diffusion, batch, self.device)
             except Exception as error:
-                if not is_out_of_memory(error) or state.pieces >= most:
+                if not is_out_of_memory(error):
                     raise
+                shortage = error if state.pieces >= most else None
             state.optimizer.zero_grad(set_to_none=True)
             self.device.release_memory()
+            if shortage:
+                if state.step > self.plan.first_step:
+                    yield from self._save()
+                raise shortage
             state.pieces = min(2 * state.pieces, most)
-            yield Notice(f"There is not enough memory for {most} pictures at once: they are computed in {state.pieces} parts from here on, with the same result.")
+            exactly = "" if self.config.model.dropout else ", with the same result"
+            yield Notice(f"There is not enough memory for {most} pictures at once: they are computed in {state.pieces} parts from here on{exactly}.")
 
     def _report(self, learning_rate: float) -> StepDone:
         loss, norm = self._tally.means(self.state.step)
@@ -145,13 +154,12 @@ class TrainingLoop:
 
     def _save(self) -> Iterator[Event]:
         """A save, at once or as soon as the disk has room for it. Raises UserError when somebody stops the run before that."""
-        if self._tally.steps:
-            self._tally.means(self.state.step)  # nothing that is not finite is saved over what is
+        self._check_finite()  # nothing that is not finite is saved over what is
         told = False
         while True:
             self.state.seconds = self._seconds_before + self.plan.watch.seconds
             try:
-                save_checkpoint(self.request.run, self.state, self.config, self.about | self._plan_by_time())
+                save_checkpoint(self.request.run, self.state, self.config, self.about | plan_notes(self.request, self.plan.watch.seconds))
                 break
             except DiskFull as full:
                 if self.control.stopping:
@@ -164,16 +172,15 @@ class TrainingLoop:
         self._saved_at = self.state.step
         yield CheckpointSaved(self.state.step, self.request.run.model_file)
 
-    def _plan_by_time(self) -> dict[str, Any]:
-        """What a resume must know to go on to the same end."""
-        request, done = self.request, self.plan.watch.seconds
-        if request.max_seconds is None:
-            return {}
-        return {"planned": {"seconds_done": round(request.seconds_done + done, 3), "seconds_left": round(max(request.max_seconds - done, 0.0), 3)}}
-
-    def _save_milestone(self) -> Iterator[Event]:
+    def _check_finite(self) -> None:
+        """Raises NotFinite when the steps since the last report, or the weights, the average or the moments, are not of numbers any more."""
         if self._tally.steps:
             self._tally.means(self.state.step)
+        if not self.state.is_finite():
+            raise NotFinite(self.state.step)
+
+    def _save_milestone(self) -> Iterator[Event]:
+        self._check_finite()
         try:
             save_milestone(self.request.run, self.state, self.config)
         except DiskFull as full:
@@ -189,7 +196,7 @@ class TrainingLoop:
         self._tally.clear()
         self._spikes, self._pace = SpikeWatch(), Pace(self.plan.watch.seconds, self.state.images)
         rate = scale * self.config.training.learning_rate
-        return f"The loss was no longer a finite number at step {step:,}: back to step {self.state.step:,}, and on with the learning rate {rate:g}."
+        return f"The loss was no longer a finite number at step {step:,}: back to step {self.state.step:,}, and on with the learning rate {rate:g} in full precision."
 
     # What the machine asks for.
 

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from ddpm_studio.config import TrainConfig
 from ddpm_studio.requests import TrainRequest
@@ -50,7 +51,7 @@ class Plan:
         if request.max_images is not None:
             shares.append((images - self.first_images) / max(request.max_images, 1))
         if request.max_seconds is not None:
-            shares.append(self.watch.seconds / max(request.max_seconds, 1e-9))
+            shares.append((request.seconds_done + self.watch.seconds) / max(request.seconds_done + request.max_seconds, 1e-9))
         if self.config.total_steps is not None:
             shares.append((step - self.first_step) / max(self.config.total_steps - self.first_step, 1) if self.config.total_steps > self.first_step else 1.0)
         return min(max(shares), 1.0) if shares else None
@@ -72,6 +73,13 @@ class Plan:
         decay = min(left / config.decay_share, 1.0) if config.decay_share > 0 else 1.0
         # A last trace keeps the final step from being wasted.
         return config.learning_rate * warmup * max(decay, 1e-3)
+
+
+def plan_notes(request: TrainRequest, seconds: float) -> dict[str, Any]:
+    """What a resume must know to go on to the end that was planned by time, `seconds` after this request began; read by `runs.planned_seconds`."""
+    if request.max_seconds is None:
+        return {}
+    return {"planned": {"seconds_done": round(request.seconds_done + seconds, 3), "seconds_left": round(max(request.max_seconds - seconds, 0.0), 3)}}
 
 
 class Pace:

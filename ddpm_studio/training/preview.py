@@ -14,10 +14,12 @@ from ddpm_studio.events import Event, Images, Notice, PreviewReady
 from ddpm_studio.model import Model
 from ddpm_studio.nn.ema import is_ripe
 from ddpm_studio.runs import Run
-from ddpm_studio.training.checkpoint import TrainingState
+from ddpm_studio.training.checkpoint import TrainingState, thin_out
 
 PREVIEW_SEED = 1_000_000
 """Seeds of the previews' noise: the same for every preview of every run."""
+PREVIEWS_BYTES = 30 * 10**6
+"""What the previews of a run may take on the disk: some thousands; beyond it the most closely spaced go."""
 
 
 def preview(run: Run, state: TrainingState, config: RunConfig, control: RunControl) -> Iterator[Event]:
@@ -38,6 +40,7 @@ def preview(run: Run, state: TrainingState, config: RunConfig, control: RunContr
     yield PreviewReady(state.step, images, is_averaged(state, config))
     try:
         imaging.save_png(run.previews / f"step_{state.step:07d}.png", imaging.grid(images), None)
+        thin_out(run.previews, PREVIEWS_BYTES, "step_*.png")
     except UserError as error:
         yield Notice(error.message)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.gallery import RECIPE_KEY, read_recipe
 from ddpm_studio.journal import ended_by_itself, read_journal
 from ddpm_studio.model import Model
-from ddpm_studio.models import read_header
+from ddpm_studio.models import list_models, read_header
 from ddpm_studio.runs import Run, list_runs
 from tests.core.made_up import picture_folder, tiny_config, train_tiny
 
@@ -35,9 +36,10 @@ bounded = settings(
     max_examples=int(os.environ.get("DDPM_STUDIO_FUZZ", "150")), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
+KEYS = st.sampled_from(["step", "images", "seconds", "notes", "version", "source", "data", "planned", "kind", "seed"]) | st.text(max_size=10)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=12,
 )
 
@@ -109,6 +111,7 @@ def with_header(trained: Run, file: Path, **changes: str) -> Path:
 def test_strange_settings_in_a_model(trained: Run, tmp_path: Path, strange: dict[str, Any], notes: Any) -> None:
     config = RunConfig().model_dump() | strange
     file = with_header(trained, tmp_path / "m.safetensors", config=json.dumps(config), notes=json.dumps(notes))
+    assert [info.name for info in list_models(file)] in ([], ["m"])
     try:
         model = Model.load(file)
     except UserError as error:
@@ -134,6 +137,43 @@ def test_settings_that_ask_for_too_much_are_refused_at_once(trained: Run, tmp_pa
     with pytest.raises(UserError):
         Model.load(file)
     assert time.monotonic() - began < 2
+
+
+def test_a_huge_header_is_refused_unread(tmp_path: Path) -> None:
+    names = {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(400_000)}
+    text = json.dumps(names).encode()
+    file = tmp_path / "m.safetensors"
+    file.write_bytes(len(text).to_bytes(8, "little") + text)
+    began = time.monotonic()
+    for read in (read_header, Model.load):
+        with pytest.raises(UserError, match="not a model file"):
+            read(file)
+    assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"step": 1e999, "images": "x"}', '{"step": -5}', '{"step": null}', '{"a": ' * 20_000, ""])
+def test_files_that_are_meant_to_hurt_do_not_hide_the_others(trained: Run, tmp_path: Path, home: Path, text: str) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(trained.path, home / "runs" / name)
+    for name in ("resume.json", "config.json"):
+        (home / "runs" / "b" / name).write_text(text)
+    home.joinpath("settings.json").write_text(text)
+    assert {info.run.name for info in list_runs()} == {"a", "b"}  # of b the header of its save says the same
+    assert {info.name for info in list_models()} == {"a", "b"}
+    with_header(trained, home / "runs" / "b" / "model.safetensors", notes=text)
+    assert "a" in {info.name for info in list_models()}
+
+
+def test_half_settings_are_not_taken_for_whole_ones(trained: Run, tmp_path: Path) -> None:
+    for config in ({}, {"model": {}}, RunConfig().model_dump(mode="json") | {"version": 99}):
+        with pytest.raises(UserError, match=r"not whole|another version"):
+            Model.load(with_header(trained, tmp_path / "m.safetensors", config=json.dumps(config)))
+
+
+def test_long_values_of_strangers_are_quoted_short() -> None:
+    with pytest.raises(UserError) as caught:
+        parse_config({"data": {"background": "x" * 10**6}})
+    assert len(caught.value.message) < 400
 
 
 def test_declared_shapes_are_checked_against_the_file(trained: Run, tmp_path: Path) -> None:
@@ -223,6 +263,7 @@ def test_small_files_of_a_run(trained: Run, tmp_path: Path, name: str, content: 
             (run.path / file.name).write_bytes(file.read_bytes())
     (run.path / name).write_bytes(content)
     list_runs(run.path.parent)
+    list_models(run.model_file)
     read_journal(run)
     ended_by_itself(run)
     assert isinstance(run.read_notes(), dict)

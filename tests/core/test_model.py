@@ -144,7 +144,7 @@ def test_refusals(trained: Run, tmp_path: Path) -> None:
     for path, complaint in cases:
         with pytest.raises(UserError, match=complaint):
             Model.load(path)
-    for changes, complaint in (({"format_version": "99"}, "newer version"), ({"config": "{"}, "damaged"), ({"config": wide}, "do not fit"), ({"config": "[]"}, "not understood")):
+    for changes, complaint in (({"format_version": "99"}, "newer version"), ({"config": "{"}, "damaged"), ({"config": wide}, "do not fit"), ({"config": "[]"}, "not whole")):
         with pytest.raises(UserError, match=complaint):
             Model.load(_altered(trained, tmp_path, **changes))
 

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="forks, sends signals and mounts")
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("kind", ["kill", "term", "full", "flip"])
+@pytest.mark.parametrize("kind", ["kill", "term", "each", "full", "flip"])
 def test_nothing_is_lost(kind: str) -> None:
     done = subprocess.run([sys.executable, "-m", "tests.torture", "--rounds", "4", kind], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -152,8 +152,8 @@ class GalleryPage(QWidget):
         self._studio.recipe_wanted.emit(self._recipe)
         self._studio.page_wanted.emit("Generate")
         made_at, now = self._recipe.get("model_step"), self._studio.jobs.model_step(model.path)
-        if made_at is not None and now is not None and made_at != now:
-            self._studio.said.emit(f"Made when {name} was at step {count(int(made_at))}; at step {count(now)} the same seed gives another picture")
+        if isinstance(made_at, int) and now is not None and made_at != now:
+            self._studio.said.emit(f"Made when {name} was at step {count(made_at)}; at step {count(now)} the same seed gives another picture")
 
     def _use(self, letter: str) -> None:
         if self.current:

@@ -7,6 +7,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
 from ddpm_studio import runs
+from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed, StepDone
 from ddpm_studio.gui.item_models import RunsModel
 from ddpm_studio.gui.studio import Studio
@@ -174,7 +175,7 @@ class RunsPage(QWidget):
         if self.current:
             try:
                 runs.delete_run(self.current.run)
-            except OSError as error:
+            except (OSError, UserError) as error:
                 self._studio.failed.emit(Failed.of(error))
             self.refresh()
             self._studio.refresh_models()

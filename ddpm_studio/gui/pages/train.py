@@ -168,8 +168,10 @@ class TrainPage(QWidget):
             return
         if self.dataset.source != data and not self.dataset.busy:
             self.dataset.open([data])
-        chosen = self.settings.duration_chosen  # else to the end that was planned, if one was
-        self._resumed = TrainRequest(run=run, data=data, resume=True, max_seconds=self.settings.max_seconds if chosen else None, keep_plan=not chosen)
+        planned = runs.planned_seconds(run.read_notes())
+        # To the end that was planned, if one was and it has not been reached; else as long as is chosen now, or until it is stopped.
+        chosen = self.settings.duration_chosen or (planned is not None and planned[1] < 1)
+        self._resumed = TrainRequest(run=run, data=data, resume=True, max_seconds=self.settings.max_seconds if self.settings.duration_chosen else None, keep_plan=not chosen)
         self._begin(self._resumed)
         self._studio.ask(self._studio.jobs.replay(run), self.live.receive)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
@@ -45,6 +46,7 @@ class ElidedLabel(QLabel):
 
     def __init__(self, text: str = "", role: str = "caption", name: str = "") -> None:
         super().__init__(text)
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setProperty("role", role)
         if name:
             self.setObjectName(name)
@@ -57,8 +59,13 @@ class ElidedLabel(QLabel):
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
         painter.end()
-        if self.toolTip() != (wanted := self.text() if text != self.text() else ""):
+        if self.toolTip() != (wanted := plain_tip(self.text()) if text != self.text() else ""):
             self.setToolTip(wanted)
+
+
+def plain_tip(text: str) -> str:
+    """A tool tip that shows a text as it is: Qt would take `<b>` in a stranger's file name at its word."""
+    return f"<qt>{html.escape(text)}</qt>" if "<" in text or "&" in text else text
 
 
 def button(text: str, name: str, icon: str = "", kind: str = "", tip: str = "", accessible: str = "") -> QPushButton:

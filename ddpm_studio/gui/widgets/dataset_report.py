@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QListWidget, QSizePolicy, QVBoxLayout, QWidget
 
 from ddpm_studio.events import DatasetReport
-from ddpm_studio.gui.widgets.basics import Collapsible, label
+from ddpm_studio.gui.widgets.basics import Collapsible, label, plain_tip
 from ddpm_studio.gui.words import count, duration, elided, plural
 
 
@@ -51,7 +51,7 @@ class DatasetReportView(QWidget):
         self._list.clear()
         for skipped in report.skipped[:500]:
             self._list.addItem(f"{elided(skipped.path, 26)}: {skipped.reason}")
-            self._list.item(self._list.count() - 1).setToolTip(f"{skipped.path}: {skipped.reason}")
+            self._list.item(self._list.count() - 1).setToolTip(plain_tip(f"{skipped.path}: {skipped.reason}"))
         self._list.setFixedHeight(min(150, max(self._list.sizeHintForRow(0), 18) * self._list.count() + 12))
         if len(report.skipped) > 500:
             self._list.addItem(f"… and {count(len(report.skipped) - 500)} more")

@@ -9,7 +9,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEven
 from PySide6.QtWidgets import QLabel, QProgressBar, QStackedWidget, QVBoxLayout, QWidget
 
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, plain_tip, row
 from ddpm_studio.gui.words import elided
 
 
@@ -84,7 +84,7 @@ class DropZone(QWidget):
 
     def show_data(self, name: str, facts: str) -> None:
         self._name.setText(elided(name, 24))
-        self._name.setToolTip(name)
+        self._name.setToolTip(plain_tip(name))
         self._facts.setText(facts)
         self.setAccessibleDescription(f"{name}: {facts}")
         self._show(1, 72)

@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QWidget
 
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import row, tool_button
+from ddpm_studio.gui.widgets.basics import plain_tip, row, tool_button
 
 
 class Dot(QWidget):
@@ -76,7 +76,7 @@ class StatusLine(QWidget):
 
     def say(self, text: str, token: str = "faint") -> None:
         self.message.say(text)
-        self.message.setToolTip(text)
+        self.message.setToolTip(plain_tip(text))
         self.dot.set_token(token)
 
     def set_progress(self, fraction: float | None, text: str = "") -> None:
