@@ -18,9 +18,9 @@ from ddpm_studio.requests import BlendRequest, InpaintRequest, InvertRequest, Tr
 
 
 def tree(arguments: argparse.Namespace) -> int:
+    config, _ = read_header(find_model(arguments.model))
     from ddpm_studio.sampling.experiments import tree as engine_tree
 
-    config, _ = read_header(find_model(arguments.model))
     most = config.diffusion.num_timesteps
     timesteps = tuple(round(t) for t in number_list(arguments.timesteps, "timesteps")) if arguments.timesteps else tuple(round(most * share) for share in (0.9, 0.75, 0.5, 0.25))
     check_places(arguments.out)
@@ -36,9 +36,9 @@ def tree(arguments: argparse.Namespace) -> int:
 
 
 def loop(arguments: argparse.Namespace) -> int:
+    config, _ = read_header(find_model(arguments.model))
     from ddpm_studio.sampling.engine import blend
 
-    config, _ = read_header(find_model(arguments.model))
     if len(arguments.images) < 2:
         raise UserError("A loop needs at least two pictures.", "Name two or more.")
     film = Path(arguments.film).expanduser() if arguments.film else None
@@ -67,9 +67,9 @@ def loop(arguments: argparse.Namespace) -> int:
 
 
 def inpaint(arguments: argparse.Namespace) -> int:
+    config, _ = read_header(find_model(arguments.model))
     from ddpm_studio.sampling.experiments import inpaint as engine_inpaint
 
-    config, _ = read_header(find_model(arguments.model))
     check_places(arguments.out)
     image = picture(arguments.image, config)
     mask = imaging.load_picture(Path(arguments.mask).expanduser(), (*config.data.shape[:2], 1), "black")
@@ -82,9 +82,9 @@ def inpaint(arguments: argparse.Namespace) -> int:
 
 
 def invert(arguments: argparse.Namespace) -> int:
+    config, _ = read_header(find_model(arguments.model))
     from ddpm_studio.sampling.experiments import invert as engine_invert
 
-    config, _ = read_header(find_model(arguments.model))
     check_places(arguments.out)
     image = picture(arguments.image, config)
     walk = walk_of(arguments, config.diffusion.num_timesteps, default=50) | {"sampler": "ddim", "eta": 0.0}

@@ -1,4 +1,7 @@
-"""The commands that make pictures: generate, interpolate, denoise, diffuse; and what all such commands share."""
+"""The commands that make pictures: generate, interpolate, denoise, diffuse; and what all such commands share.
+
+A model's header is looked at before the engine is imported: a bad one is refused before PyTorch has been loaded.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,9 @@ DEFAULT_STEPS = 25
 
 
 def generate(arguments: argparse.Namespace) -> int:
+    config, _ = read_header(find_model(arguments.model))
     from ddpm_studio.sampling.engine import generate as engine_generate
 
-    config, _ = read_header(find_model(arguments.model))
     check_places(arguments.out, arguments.grid, arguments.filmstrip)
     request = SampleRequest(arguments.model, arguments.count, **walk_of(arguments, config.diffusion.num_timesteps))
     control = RunControl()
@@ -51,9 +54,9 @@ def generate(arguments: argparse.Namespace) -> int:
 
 
 def interpolate(arguments: argparse.Namespace) -> int:
+    config, _ = read_header(find_model(arguments.model))
     from ddpm_studio.sampling.engine import blend
 
-    config, _ = read_header(find_model(arguments.model))
     lams = lambdas(arguments.lam)
     timesteps = _timesteps(arguments, config) or [config.diffusion.num_timesteps // 2]
     check_places(arguments.out)
@@ -79,9 +82,9 @@ def interpolate(arguments: argparse.Namespace) -> int:
 
 
 def denoise(arguments: argparse.Namespace) -> int:
+    config, _ = read_header(find_model(arguments.model))
     from ddpm_studio.sampling.engine import denoise as engine_denoise
 
-    config, _ = read_header(find_model(arguments.model))
     timesteps = _timesteps(arguments, config)
     check_places(arguments.out)
     source = Path(arguments.image).expanduser()

@@ -18,6 +18,7 @@ from PIL import Image
 
 from ddpm_studio.cli.main import main
 from ddpm_studio.runs import Run, list_runs
+from tests.conftest import ROOT
 from tests.core.made_up import TINY, picture_folder
 
 FLAGS = [text for name, value in TINY.items() for text in (f"--{name.replace('_', '-')}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value))]
@@ -287,3 +288,15 @@ def test_the_cost_of_a_setting_is_seen_before_any_training(capsys: pytest.Captur
     assert cost[0] > cost[1] > cost[2]
     assert main(["inspect", "annotated", "--attention-patch", "3"]) == 2
     assert "attention_patch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["generate", "interpolate", "denoise", "tree", "loop", "inpaint", "invert", "inspect"])
+def test_bad_models_are_refused_before_torch_is_loaded(command: str, data: Path, tmp_path: Path) -> None:
+    picture, bad = str(data / "disc_000.png"), tmp_path / "bad.safetensors"
+    bad.write_bytes((data / "disc_000.png").read_bytes())
+    more = {"interpolate": [picture, picture], "denoise": [picture, "--timestep", "3"], "loop": [picture, picture], "inpaint": [picture, "--mask", picture], "invert": [picture]}
+    arguments = [command, str(bad), *more.get(command, []), *([] if command == "inspect" else ["--out", str(tmp_path / "out")])]
+    code = f"import sys; sys.modules['torch'] = None\nfrom ddpm_studio.cli.main import main\nsys.exit(main({arguments!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "not a model file" in done.stderr
