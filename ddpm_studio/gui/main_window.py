@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal, Slot
@@ -53,6 +54,7 @@ TONES = {
     State.STOPPING: "warn", State.FAILED: "bad",
 }
 
+CLOSING_SECONDS = 7.5
 TITLE_BAR = 36
 """About what a window manager puts on top; without it a small screen would hide the status line."""
 
@@ -72,7 +74,7 @@ class MainWindow(QMainWindow):
         self.studio = Studio(jobs, self)
         self._made = False
         self._was_training = False
-        self._closing = False
+        self._closing, self._close_began = False, 0.0
         self._speed = ""
         self._device = ""
         self.rail = NavigationRail(PAGES)
@@ -254,7 +256,7 @@ class MainWindow(QMainWindow):
             self._was_training = False
             self.trainingStopped.emit()
             if self._closing and state is State.FAILED:  # it could not save: stay, and say why
-                self._closing = False
+                self._closing, self._close_began = False, 0.0
                 self.overlay.hide()
             elif self._closing:
                 QTimer.singleShot(0, self, self.close)
@@ -375,6 +377,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """During training: save first, and say so; the window closes by itself afterwards."""
+        self._close_began = self._close_began or time.monotonic()
         self.studio.shut_down()
         if self.studio.training.active:
             self._closing = True
@@ -383,7 +386,8 @@ class MainWindow(QMainWindow):
             return
         self._remember()
         self.hide()
-        workers.stop_all(0 if self._closing else 5_000)  # after the overlay there is no more time for those that do not answer
+        # All waiting together stays below ten seconds, of which main() may take the last two.
+        workers.stop_all(max(500, round(1000 * (self._close_began + CLOSING_SECONDS - time.monotonic()))))
         event.accept()
 
     @Slot()
