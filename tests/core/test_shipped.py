@@ -1,0 +1,30 @@
+"""The models that ship: whole, small, and able to make pictures."""
+
+from __future__ import annotations
+
+import pytest
+
+from ddpm_studio import paths
+from ddpm_studio.model import Model
+from ddpm_studio.models import list_models
+
+SHIPPED = sorted(folder.name for folder in paths.models_dir().iterdir() if folder.is_dir())
+
+
+def test_they_are_there() -> None:
+    assert {"faces", "tiles"} <= set(SHIPPED)
+    assert [info.name for info in list_models()] == SHIPPED
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_is_whole_small_and_makes_pictures(name: str) -> None:
+    folder = paths.models_dir() / name
+    assert (folder / "model.safetensors").stat().st_size <= 12 * 10**6
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    model = Model.load(name)
+    assert f"{model.step:,} steps" in card
+    for word in ("data", "licence of the data", "recipe", "score", "limits"):
+        assert f"| {word} |" in card
+    pictures = model.sample([1, 2], "dpmpp-2m", 10)
+    assert pictures.shape == (2, *model.config.data.shape)
+    assert pictures[0].std() > 20
