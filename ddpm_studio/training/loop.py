@@ -147,7 +147,7 @@ class TrainingLoop:
         self._tally.clear()
         state, seconds = self.state, self.plan.watch.seconds
         fraction = self.plan.fraction(state.step, state.images)
-        left = seconds * (1 - fraction) / fraction if fraction else None
+        left = (self.request.seconds_done + seconds) * (1 - fraction) / fraction if fraction else None
         return StepDone(state.step, state.images, loss, norm, learning_rate, self._pace.mark(seconds, state.images), seconds, fraction, left, self._spikes.is_spike(loss))
 
     # What is kept.

@@ -286,6 +286,9 @@ def test_a_plan_by_time_goes_on_to_its_end_after_an_interruption(run: Run, data:
     assert 1.0 < planned["seconds_left"] < 1.3
     events = [event for event in train_tiny(run, data, resume=True) if isinstance(event, StepDone)]
     assert events[-1].seconds == pytest.approx(planned["seconds_left"], abs=0.3)
+    assert events[0].fraction == pytest.approx(planned["seconds_done"] / 2, abs=0.15)
+    assert events[1].seconds_left is not None
+    assert events[1].seconds + events[1].seconds_left == pytest.approx(planned["seconds_left"], abs=0.01)
     full = tiny_config().training.learning_rate
     assert events[0].learning_rate / full == pytest.approx(planned["seconds_left"] / 2, abs=0.1)
     assert events[-1].learning_rate / full < 0.1
