@@ -25,14 +25,14 @@ CHECKSUM = "checksum"
 _USE_ANOTHER = "Give a model folder, a run folder or a .safetensors file made by DDPM Studio; of a damaged one use an earlier copy."
 
 
-def write_tensors(file: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str], keep_previous: bool = False, sign: bool = True) -> None:
-    """Write tensors, and `header` with the checksum added (unless `sign` is False: a file for others). The new file is read back before it takes the old one's
-    place; with `keep_previous` the old one stays beside it under the name that `previous_of` gives.
+def write_tensors(file: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str], keep_previous: bool = False, with_checksum: bool = True) -> None:
+    """Write tensors, and `header` with the checksum added (files for other programs go `with_checksum` False). The new file is
+    read back before it takes the old one's place; with `keep_previous` the old one stays beside it, where `previous_of` says.
 
     Raises UserError when it cannot be written, or not be read back as it was; what was there before is then untouched.
     """
     copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    header = {**header, CHECKSUM: checksum(copies, header)} if sign else dict(header)
+    header = {**header, CHECKSUM: checksum(copies, header)} if with_checksum else dict(header)
 
     def write(temporary: Path) -> None:
         temporary.touch()
@@ -66,12 +66,12 @@ def read_shapes(file: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]
         raise describe_os_error(error, f"open {file.name}") from error
 
 
-def read_tensors(file: Path, signed: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(file: Path, needs_checksum: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
     """All tensors, on the CPU, and the header.
 
     Nothing larger than the file itself is ever allocated: safetensors checks all declared shapes against its length.
     Raises DamagedFile when it is no safetensors file or does not match its checksum (files without one are believed,
-    unless they must be `signed`), UserError when it cannot be opened.
+    unless it is needed (`needs_checksum`)), UserError when it cannot be opened.
     """
     check_header_size(file)
     try:
@@ -82,7 +82,7 @@ def read_tensors(file: Path, signed: bool = False) -> tuple[dict[str, Tensor], d
         raise DamagedFile(f"{file.name} is not a model file, or it is damaged.", _USE_ANOTHER) from None
     except OSError as error:
         raise describe_os_error(error, f"open {file.name}") from error
-    if (signed or CHECKSUM in header) and header.get(CHECKSUM) != checksum(tensors, header):
+    if (needs_checksum or CHECKSUM in header) and header.get(CHECKSUM) != checksum(tensors, header):
         raise DamagedFile(f"{file.name} is damaged: its content does not match its checksum.", _USE_ANOTHER)
     return tensors, header
 

@@ -245,7 +245,7 @@ def write_folder(model: Model, folder: Path) -> None:
     index = {"_class_name": "DDPMPipeline", "unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDPMScheduler"]}
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
-        write_tensors(temporary / "unet" / f"{WEIGHTS}.safetensors", tensors, {"format": "pt"}, sign=False)  # one entry only: safetensors writes several in a random order
+        write_tensors(temporary / "unet" / f"{WEIGHTS}.safetensors", tensors, {"format": "pt"}, with_checksum=False)  # one entry only: safetensors writes several in a random order
         for name, values in (("unet/config.json", network), ("scheduler/scheduler_config.json", scheduler), ("model_index.json", index)):
             write_atomically(temporary / name, (json.dumps(values, indent=2) + "\n").encode())
         os.rename(temporary, folder)

@@ -155,7 +155,7 @@ def read_checkpoint(run: Run) -> Saved:
         remarks.append(f"The run {run.name} had not saved anything yet: it begins at its beginning.")
         return Saved(run.read_config(), run.read_notes(), {}, tuple(remarks))
     try:
-        tensors, header = read_tensors(run.resume_file, signed=True)
+        tensors, header = read_tensors(run.resume_file, needs_checksum=True)
         config, notes = json.loads(header["config"]), dict(json.loads(header["notes"]))
     except DamagedFile:
         raise UserError(f"The saved state of the run {run.name} is damaged.", _START_ANEW) from None
@@ -194,7 +194,7 @@ def mend_model(run: Run, state: TrainingState, config: RunConfig) -> None:
     if not state.step:
         return
     try:
-        if run.model_file.is_file() and json.loads(read_tensors(run.model_file, signed=True)[1]["notes"])["step"] == state.step:
+        if run.model_file.is_file() and json.loads(read_tensors(run.model_file, needs_checksum=True)[1]["notes"])["step"] == state.step:
             return
     except (UserError, KeyError, TypeError, ValueError):
         pass
@@ -217,12 +217,12 @@ def _restored(file: Path) -> str:
     state = "damaged" if file.is_file() else "missing"
     try:
         if file.is_file():
-            read_tensors(file, signed=True)
+            read_tensors(file, needs_checksum=True)
             return ""
     except DamagedFile:
         pass
     try:
-        read_tensors(previous, signed=True)
+        read_tensors(previous, needs_checksum=True)
     except DamagedFile:
         return ""
     os.replace(previous, file)

@@ -39,6 +39,15 @@ def picture_folder(folder: Path, count: int = 12, size: int = 20) -> Path:
     return folder
 
 
+def trained_in(folder: Path, name: str = "run", pictures: str = "discs", **request: Any) -> Run:
+    """A run in `folder`, for fixtures that live longer than a test: its data directory is there, too, and not the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DDPM_STUDIO_HOME", str(folder / "home"))
+        run = Run(folder / name)
+        train_tiny(run, picture_folder(folder / pictures), **request)
+    return run
+
+
 def train_tiny(run: Run, data: Path, control: RunControl | None = None, **request: Any) -> list[Event]:
     """Train to the end of the request; every step is reported."""
     from ddpm_studio.training.engine import train

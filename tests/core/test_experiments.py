@@ -26,7 +26,7 @@ from ddpm_studio.model import Model
 from ddpm_studio.requests import InpaintRequest, InvertRequest, TreeRequest
 from ddpm_studio.runs import Run
 from ddpm_studio.sampling.experiments import inpaint, invert, tree
-from tests.core.made_up import picture_folder, tiny_config, train_tiny
+from tests.core.made_up import picture_folder, tiny_config, train_tiny, trained_in
 
 GAUSSIAN = DiffusionConfig(beta_schedule="linear", prediction_type="epsilon", clip_x_start=False)
 
@@ -97,9 +97,7 @@ def test_inversion_is_exact_at_its_fixed_point(schedule: str, zero_terminal_snr:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("experiments")
-    train_tiny(Run(folder / "run"), picture_folder(folder / "data"), config=tiny_config(data__image_size=16), max_steps=20)
-    return folder / "run"
+    return trained_in(tmp_path_factory.mktemp("experiments"), pictures="data", config=tiny_config(data__image_size=16), max_steps=20).path
 
 
 def images_of(events: object) -> np.ndarray:

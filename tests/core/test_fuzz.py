@@ -30,7 +30,7 @@ from ddpm_studio.journal import ended_by_itself, read_journal
 from ddpm_studio.model import Model
 from ddpm_studio.models import list_models, read_header
 from ddpm_studio.runs import Run, list_runs
-from tests.core.made_up import picture_folder, tiny_config, train_tiny
+from tests.core.made_up import tiny_config, trained_in
 
 bounded = settings(
     max_examples=int(os.environ.get("DDPM_STUDIO_FUZZ", "150")), deadline=None,
@@ -46,15 +46,7 @@ json_values = st.recursive(
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("fuzzed")
-    before = os.environ.get("DDPM_STUDIO_HOME")
-    os.environ["DDPM_STUDIO_HOME"] = str(folder / "home")
-    try:
-        run = Run(folder / "runs" / "a")
-        train_tiny(run, picture_folder(folder / "discs"), config=tiny_config(training__preview_count=0), max_steps=2)
-    finally:
-        os.environ.pop("DDPM_STUDIO_HOME") if before is None else os.environ.update(DDPM_STUDIO_HOME=before)
-    return run
+    return trained_in(tmp_path_factory.mktemp("fuzzed"), "runs/a", config=tiny_config(training__preview_count=0), max_steps=2)
 
 
 def changed(content: bytes, changes: list[tuple[int, int]], length: int | None) -> bytes:

@@ -18,22 +18,12 @@ from ddpm_studio.models import find_model, list_models, read_header
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.runs import Run, find_run
 from ddpm_studio.tensor_files import CHECKSUM
-from tests.core.made_up import picture_folder, tiny_config, train_tiny
+from tests.core.made_up import picture_folder, tiny_config, trained_in
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("trained")
-    import os
-
-    before = os.environ.get("DDPM_STUDIO_HOME")
-    os.environ["DDPM_STUDIO_HOME"] = str(folder / "home")
-    try:
-        run = Run(folder / "run")
-        train_tiny(run, picture_folder(folder / "discs"), max_steps=8)
-    finally:
-        os.environ.pop("DDPM_STUDIO_HOME") if before is None else os.environ.update(DDPM_STUDIO_HOME=before)
-    return run
+    return trained_in(tmp_path_factory.mktemp("trained"), max_steps=8)
 
 
 def test_load_by_folder_and_by_file(trained: Run) -> None:
