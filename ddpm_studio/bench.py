@@ -1,7 +1,7 @@
 """How fast this machine trains and samples with a preset, and how much of what it could do is reached.
 
 The ceiling is measured in the same run, with the same shapes: all convolutions of the network one after the other, with
-nothing between them. What the network needs beyond that goes into normalisations, activations, attention and the optimizer.
+nothing between them, divided among the cores in the same way. What the network needs beyond that goes into normalisations, activations, attention and the optimizer.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import BenchRequest
+from ddpm_studio.side_by_side import SideBySide, count_parts, side_by_side
 from ddpm_studio.training.checkpoint import TrainingState
-from ddpm_studio.training.gradient import apply_gradients, compute_gradients
+from ddpm_studio.training.gradient import apply_gradients, compute_gradients, count_shares
 from ddpm_studio.training.memory import fitting_pieces
 
 SAMPLING_STEPS = 25
@@ -55,8 +56,10 @@ def measure(name: str, config: RunConfig, device: Device, seconds: float) -> Ben
     step = _training_step(config, device)
     sample = _sampling_call(config, device)
     convolutions = _convolutions(config, device)
+    shares = _sizes(batch, count_shares(config, batch, device))
+    sampled = _sizes(SAMPLED, count_parts(SAMPLED, SideBySide.SMALLEST, device.torch))
     training, sampling, ceiling, forward_ceiling = (
-        _time(work, device, seconds) for work in (step, sample, _replay(convolutions, batch, device, backward=True), _replay(convolutions, SAMPLED, device, backward=False))
+        _time(work, device, seconds) for work in (step, sample, _replay(convolutions, shares, device, backward=True), _replay(convolutions, sampled, device, backward=False))
     )
     convolution_gflop = 2 * sum(macs for _, _, macs in convolutions) / 1e9
     return BenchReady(
@@ -94,7 +97,7 @@ def _sampling_call(config: RunConfig, device: Device) -> Callable[[], object]:
 
     @torch.no_grad()
     def call() -> object:
-        return model.net(x_t, t)
+        return model.network(x_t, t)
 
     return call
 
@@ -122,19 +125,24 @@ def _convolutions(config: RunConfig, device: Device) -> list[Convolution]:
     return found
 
 
-def _replay(convolutions: list[Convolution], batch: int, device: Device, backward: bool) -> Callable[[], object]:
-    """All convolutions once, each on an input of its own; with their gradients for input and weights, if wanted."""
+def _sizes(pictures: int, parts: int) -> list[int]:
+    """How many pictures each part has: as torch.tensor_split deals them out."""
+    return [pictures // parts + (i < pictures % parts) for i in range(parts)]
 
-    def replay() -> None:
+
+def _replay(convolutions: list[Convolution], parts: list[int], device: Device, backward: bool) -> Callable[[], object]:
+    """All convolutions once, each on an input of its own; with their gradients for input and weights, if wanted. The
+    parts of the batch are computed side by side, as in training and sampling."""
+
+    def share(pictures: int) -> None:
         for module, shape, _ in convolutions:
-            x = torch.empty((batch, *shape), device=device.torch).contiguous(memory_format=device.memory_format).requires_grad_(backward)
+            x = torch.empty((pictures, *shape), device=device.torch).contiguous(memory_format=device.memory_format).requires_grad_(backward)
             with torch.set_grad_enabled(backward), device.autocast("auto"):
                 y = module(x)
             if backward:
-                module.zero_grad(set_to_none=True)
-                y.backward(y.detach())
+                torch.autograd.grad(y, [x, *module.parameters()], y.detach())
 
-    return replay
+    return lambda: side_by_side(share, parts)
 
 
 def _time(work: Callable[[], object], device: Device, seconds: float) -> float:

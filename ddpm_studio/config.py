@@ -225,7 +225,8 @@ _NEEDED = {"int_parsing": "a whole number is needed", "int_from_float": "a whole
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    """A value from anywhere, on one line."""
+    text = value if isinstance(value, str) else repr(value)
     text = text if text.isprintable() else ascii(text)
     return text if len(text) <= 80 else f"{text[:80]}..."
 
@@ -235,7 +236,7 @@ def explain(error: ValidationError) -> str:
     first = error.errors()[0]
     what = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     what = _NEEDED.get(first["type"], what[:1].lower() + what[1:])
-    where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
+    where = _short(".".join(str(part) for part in first["loc"] if isinstance(part, str)))
     if len(first["loc"]) < 2:  # about several settings of a section, or about no setting at all
-        return f"These settings do not fit together: {what}" if first["type"] == "value_error" else f"These settings are not understood: {where[:80] or 'all of them'}: {what}"
-    return f"The setting {where} cannot be {_short(first['input'])}: {what}"
+        return f"These settings do not fit together: {what}" if first["type"] == "value_error" else f"These settings are not understood: {where or 'all of them'}: {what}"
+    return f"The setting {where} cannot be {_short(repr(first['input']))}: {what}"

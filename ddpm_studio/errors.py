@@ -22,8 +22,12 @@ class DamagedFile(UserError):
     """A file that is not what was once written: cut off, altered, or something else altogether."""
 
 
-class DiskFull(UserError):
-    """There is no room for what was to be written; with some room made, the same would go well."""
+class DiskTrouble(UserError):
+    """A disk that does not take or give anything now; when that has been put right, the same would go well."""
+
+
+class DiskFull(DiskTrouble):
+    """There is no room for what was to be written."""
 
 
 class DataChanged(UserError):
@@ -38,14 +42,14 @@ def describe_os_error(error: OSError, doing: str) -> UserError:
     """Turn an operating system error into words; `doing` completes "Could not ..."."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"Could not {doing}: the disk is full.", "Free some space and try again; nothing that was saved before is lost.")
-    if isinstance(error, PermissionError):
-        return UserError(f"Could not {doing}: permission denied.", "Choose a place that you may read and write, or change its permissions.")
-    if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        return UserError(f"Could not {doing}: there is a file where a folder is needed.", "Choose another folder, or move that file away.")
     if error.errno == errno.EFBIG:
         return UserError(f"Could not {doing}: files of that size are not allowed here.", "Raise the limit on file sizes, or choose another disk.")
+    if isinstance(error, PermissionError):
+        return DiskTrouble(f"Could not {doing}: permission denied.", "Choose a place that you may read and write, or change its permissions.")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return DiskTrouble(f"Could not {doing}: there is a file where a folder is needed.", "Choose another folder, or move that file away.")
     reason = error.strerror or str(error)
-    return UserError(f"Could not {doing}: {reason}.", "Check that the file or folder still exists and that the disk is connected.")
+    return DiskTrouble(f"Could not {doing}: {reason}.", "Check that the file or folder still exists and that the disk is connected.")
 
 
 def as_user_error(error: BaseException) -> UserError | None:
@@ -54,11 +58,10 @@ def as_user_error(error: BaseException) -> UserError | None:
         return error
     if isinstance(error, OSError):
         return describe_os_error(error, "finish this")
-    text = str(error).lower()
     if is_out_of_memory(error):
         return UserError("There is not enough memory for this.", "Choose a smaller batch, fewer or smaller pictures, or a smaller preset, or close other programs.")
-    if type(error).__name__ == "AcceleratorError" or (isinstance(error, RuntimeError) and text.startswith(("cuda error", "mps backend"))):
-        return UserError("The graphics card has stopped answering.", "The last save is whole: start DDPM Studio again and continue; if it happens again, update the driver.")
+    if is_device_lost(error):
+        return UserError("The graphics card has stopped answering.", "Start DDPM Studio again; if it happens again, update the driver, or compute on the processor.")
     return None
 
 
@@ -69,6 +72,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     signs = ("out of memory", "not enough memory", "can't allocate memory", "could not create a primitive", "could not create a memory")
     refused = isinstance(error, RuntimeError) and any(sign in text for sign in signs)
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or refused
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether a GPU no longer answers, as when it was reset, or unplugged; nothing on it can be read any more."""
+    text = str(error).lower()
+    return type(error).__name__ == "AcceleratorError" or (isinstance(error, RuntimeError) and text.startswith(("cuda error", "mps backend")) and not is_out_of_memory(error))
 
 
 class Cancelled(Exception):

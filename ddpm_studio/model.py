@@ -26,6 +26,7 @@ from ddpm_studio.models import FORMAT_VERSION, find_model, parse_header
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import NoiseMode, Sampler, Spacing
+from ddpm_studio.side_by_side import SideBySide
 from ddpm_studio.tensor_files import read_shapes, read_tensors, write_tensors
 
 
@@ -88,6 +89,11 @@ class Model:
         return step if isinstance(step, int) else None
 
     @property
+    def network(self) -> SideBySide:
+        """The network as samplers call it: a batch is spread over the cores of a processor."""
+        return SideBySide(self.net)
+
+    @property
     def device(self) -> torch.device:
         return next(self.net.parameters()).device
 
@@ -107,7 +113,7 @@ class Model:
     def predict_noise(self, x_t: Tensor, t: Tensor) -> Tensor:
         """float32 [B, C, H, W] in the scale of [-1, 1], t int64 [B] in 0 ... T-1 -> the noise in it, float32 [B, C, H, W]."""
         x_t, t = x_t.to(self.device), t.to(self.device)
-        return self.diffusion.predict_noise(self.net(x_t, t), x_t, t)
+        return self.diffusion.predict_noise(self.network(x_t, t), x_t, t)
 
     def noise(self, seeds: Sequence[int]) -> tuple[Tensor, ImageNoise]:
         """x_T for each seed, float32 [B, C, H, W] on the device, and the source of the noise of the steps after it."""
@@ -126,7 +132,7 @@ class Model:
 
     def sample_steps(self, x_t: Tensor, source: ImageNoise, sampler: Sampler, timesteps: Sequence[int], eta: float = 0.0, network: Network | None = None) -> Iterator[SampleStep]:
         """All steps from x_t, which belongs to the first of the timesteps, to pictures; `network` stands in for the model's own (guidance)."""
-        return SAMPLE_LOOPS[sampler](self.diffusion, network or self.net, x_t, timesteps, source.draw, eta)
+        return SAMPLE_LOOPS[sampler](self.diffusion, network or self.network, x_t, timesteps, source.draw, eta)
 
     def guided_by(self, guide: Model, weight: float) -> Network:
         """This model's network, guided by a worse one (autoguidance). Raises UserError when the two do not speak of the same noise."""
@@ -137,7 +143,7 @@ class Model:
 
         if terms(guide.config) != terms(self.config):
             raise UserError("The guide is a model of another kind.", "It must have the same picture size, schedule and prediction type, as an earlier state of the same run has.")
-        return Autoguided(self.net, guide.net, weight)
+        return Autoguided(self.network, guide.network, weight)
 
     def sample(self, seeds: Sequence[int], sampler: Sampler = "ddim", steps: int | None = 50, x_T: Tensor | None = None, eta: float = 0.0, t: int | None = None) -> Images:
         """Pictures uint8 [N, H, W, C], one for each seed; `steps` None: all T. With x_T the walk begins at that noise, and

@@ -216,7 +216,8 @@ def lock_run(run: Run) -> Iterator[None]:
         try:
             yield
         finally:
-            (run.path / ".writer").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the disk may be gone
+                (run.path / ".writer").unlink(missing_ok=True)
 
 
 def is_in_training(run: Run) -> bool:

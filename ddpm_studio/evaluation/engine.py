@@ -36,7 +36,7 @@ def likelihood(request: LikelihoodRequest, control: RunControl) -> Iterator[Even
     bounds: list[Bound] = []
     for number, indices in enumerate(batches):
         x_start = codec.encode(load_batch(dataset.images, indices)).to(model.device)
-        terms = variational_bound(model.diffusion, model.net, x_start, generator_at(request.seed, number), request.stride)
+        terms = variational_bound(model.diffusion, model.network, x_start, generator_at(request.seed, number), request.stride)
         for calls, (left, bound) in enumerate(terms, 1):
             yield Progress("Adding up the bound", number * (calls + left) + calls, len(batches) * (calls + left))
             yield from control.gate()

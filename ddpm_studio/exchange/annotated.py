@@ -8,7 +8,7 @@ applied), and the last normalisation has 8 groups.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ddpm_studio.config import RunConfig, parse_config
@@ -27,8 +27,9 @@ REMARKS = (
 _UNUSED = re.compile(r"\.attn\.norm\.(weight|bias)$")
 
 
-def recognise(tensors: Mapping[str, Tensor]) -> bool:
-    return any(name.endswith("image_proj.weight") for name in tensors) and any(name.endswith("time_emb.lin1.weight") for name in tensors)
+def recognise(names: Iterable[str]) -> bool:
+    names = list(names)
+    return any(name.endswith("image_proj.weight") for name in names) and any(name.endswith("time_emb.lin1.weight") for name in names)
 
 
 def convert(tensors: Mapping[str, Tensor], image_size: int | None) -> tuple[RunConfig, dict[str, Tensor]]:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.exchange import annotated, diffusers_layout, lucidrains
-from ddpm_studio.exchange.reading import PICKLED, read_tensors
-from ddpm_studio.model import Model, save_model
+from ddpm_studio.exchange.reading import PICKLED, read_shapes, read_tensors
 from ddpm_studio.models import MODEL_FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
+
+    from ddpm_studio.model import Model
 
 _UNDERSTOOD = "Give a diffusers folder, or a checkpoint (.safetensors, .pt) of the annotated implementation."
 
@@ -44,14 +47,22 @@ def read_source(source: Path, image_size: int | None = None) -> Imported:
         raise UserError(f"There is no file or folder {str(source)!r}.", f"{_UNDERSTOOD} What lies on a server has to be fetched first.")
     if source.suffix not in (".safetensors", *PICKLED):
         raise UserError(f"{source.name} is no kind of checkpoint that is known here.", _UNDERSTOOD)
+    if source.suffix == ".safetensors":
+        _check_layout(source, read_shapes(source))  # before torch is loaded, which takes seconds
     tensors = read_tensors(source)
-    if annotated.recognise(tensors):
-        return Imported("annotated", *annotated.convert(tensors, image_size), annotated.REMARKS)
-    if lucidrains.recognise(tensors):
-        lucidrains.refuse(tensors)
-    if "conv_in.weight" in tensors:
+    _check_layout(source, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    return Imported("annotated", *annotated.convert(tensors, image_size), annotated.REMARKS)
+
+
+def _check_layout(source: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises UserError unless these are the tensors of the annotated implementation: the only layout of a single file."""
+    if annotated.recognise(shapes):
+        return
+    if lucidrains.recognise(shapes):
+        lucidrains.refuse(shapes)
+    if "conv_in.weight" in shapes:
         raise UserError(f"{source.name} holds the weights of a diffusers model, but not its settings.", "Give the folder that it came in.")
-    if "stem.weight" in tensors:
+    if "stem.weight" in shapes:
         raise UserError(f"{source.name} is a model of DDPM Studio already.", "Use it as it is: `ddpm-studio generate` takes it.")
     raise UserError(f"The weights in {source.name} belong to no network that is known here.", _UNDERSTOOD)
 
@@ -60,6 +71,8 @@ def import_model(source: Path, out: Path, image_size: int | None = None) -> tupl
     """Make a model of ours, and say which file it is: `out` itself where that ends in .safetensors, or one in the folder `out`."""
     refuse_existing(out)
     found = read_source(source, image_size)
+    from ddpm_studio.model import save_model
+
     file = out if out.suffix == ".safetensors" else out / MODEL_FILE
     save_model(file, found.weights, found.config, {"imported_from": found.kind})
     return found, file
@@ -68,6 +81,8 @@ def import_model(source: Path, out: Path, image_size: int | None = None) -> tupl
 def export_model(model: str | Path, out: Path) -> Model:
     """Write a model of ours as a diffusers folder."""
     refuse_existing(out)
+    from ddpm_studio.model import Model
+
     loaded = Model.load(model)
     diffusers_layout.write_folder(loaded, out)
     return loaded

@@ -13,20 +13,20 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from torch import Tensor
 
 from ddpm_studio.config import DiffusionConfig, RunConfig, parse_config
-from ddpm_studio.diffusion.schedules import SCHEDULES, make_betas
 from ddpm_studio.errors import UserError, describe_os_error
-from ddpm_studio.exchange.reading import quote, read_json, read_tensors
+from ddpm_studio.exchange.reading import check_file, quote, read_json, read_tensors
 from ddpm_studio.exchange.weights import Names, shapes_of, to_ours, to_theirs
 from ddpm_studio.files import write_atomically
-from ddpm_studio.model import Model
-from ddpm_studio.tensor_files import write_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ddpm_studio.model import Model
 
 WEIGHTS = "diffusion_pytorch_model"
 PIPELINES = ("DDPMPipeline", "DDIMPipeline")
@@ -129,6 +129,9 @@ def read_folder(folder: Path, image_size: int | None) -> tuple[RunConfig, dict[s
     if weights_file is None:
         raise UserError(f"There is no {WEIGHTS}.safetensors in the folder {inside.name!r}.", "Give a folder that holds the weights, too.")
     config = run_config(network, scheduler, image_size)
+    check_file(weights_file)
+    import torch  # whatever can be refused without it has been refused in a moment
+
     shapes = shapes_of(config)
     weights = to_ours(_newer_names(read_tensors(weights_file)), names(shapes), shapes)
     if network.get("flip_sin_to_cos", True):  # their embedding begins with the cosines, ours with the sines
@@ -187,6 +190,10 @@ def _diffusion(theirs: TheirScheduler) -> dict[str, Any]:
     if theirs.trained_betas is not None:
         if len(theirs.trained_betas) != steps:
             _refuse("trained_betas", f"a list of {len(theirs.trained_betas)}", f"as many as num_train_timesteps, {steps}")
+        import torch
+
+        from ddpm_studio.diffusion.schedules import SCHEDULES, make_betas
+
         betas = torch.tensor(theirs.trained_betas, dtype=torch.float64)
         schedule = next((name for name in SCHEDULES if 1 < steps <= 4000 and torch.allclose(betas, make_betas(name, steps), rtol=1e-4, atol=1e-9)), None)
         if schedule is None:
@@ -235,6 +242,8 @@ def write_folder(model: Model, folder: Path) -> None:
 
     Raises UserError that names the setting which the library cannot express.
     """
+    from ddpm_studio.tensor_files import write_tensors
+
     network, scheduler = unet_config(model.config), scheduler_config(model.config.diffusion)
     ours = model.net.state_dict()
     tensors = {
@@ -284,6 +293,8 @@ def unet_config(config: RunConfig) -> dict[str, Any]:
 
 def scheduler_config(diffusion: DiffusionConfig) -> dict[str, Any]:
     """The configuration of the DDPMScheduler with the same schedule."""
+    from ddpm_studio.diffusion.schedules import make_betas
+
     steps, schedule = diffusion.num_timesteps, diffusion.beta_schedule
     # Their schedules are not bounded by 0.999 as ours are, and their sigmoid is another: then the betas are written out.
     written_out = schedule == "sigmoid" or (schedule == "linear" and 20 / steps > 0.999)

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from ddpm_studio.errors import UserError
 
-if TYPE_CHECKING:
-    from torch import Tensor
+
+def recognise(shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    return any(name.endswith("init_conv.weight") for name in shapes) and any("downs.0.0.block1." in name for name in shapes)
 
 
-def recognise(tensors: Mapping[str, Tensor]) -> bool:
-    return any(name.endswith("init_conv.weight") for name in tensors) and any("downs.0.0.block1." in name for name in tensors)
-
-
-def refuse(tensors: Mapping[str, Tensor]) -> NoReturn:
+def refuse(shapes: Mapping[str, tuple[int, ...]]) -> NoReturn:
     """Its U-Net is of another kind than the paper's; the first thing that differs, as a picture passes through, is told."""
 
-    def tensor(ending: str) -> Tensor | None:
-        return next((tensor for name, tensor in tensors.items() if name.endswith(ending)), None)
+    def shape(ending: str) -> tuple[int, ...] | None:
+        return next((shape for name, shape in shapes.items() if name.endswith(ending)), None)
 
-    first, embedding, block = tensor("init_conv.weight"), tensor("downs.0.0.mlp.1.weight"), tensor("downs.0.0.block1.proj.weight")
+    first, embedding, block = shape("init_conv.weight"), shape("downs.0.0.mlp.1.weight"), shape("downs.0.0.block1.proj.weight")
     differences = [
-        ("its first convolution is 7 x 7 where ours is 3 x 3", first is not None and first.shape[2:] == (7, 7)),
-        ("it normalises by the root mean square (RMSNorm) where ours does so by groups", tensor("block1.norm.g") is not None),
-        ("the time scales and shifts its features where ours adds it", embedding is not None and block is not None and embedding.shape[0] == 2 * block.shape[0]),
-        ("it has linear attention", tensor("to_out.1.g") is not None),
+        ("its first convolution is 7 x 7 where ours is 3 x 3", first is not None and first[2:] == (7, 7)),
+        ("it normalises by the root mean square (RMSNorm) where ours does so by groups", shape("block1.norm.g") is not None),
+        ("the time scales and shifts its features where ours adds it", embedding is not None and block is not None and embedding[0] == 2 * block[0]),
+        ("it has linear attention", shape("to_out.1.g") is not None),
         ("its blocks are arranged in another way", True),
     ]
     reason = next(text for text, found in differences if found)

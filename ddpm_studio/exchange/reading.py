@@ -1,4 +1,4 @@
-"""Files of unknown origin: settings and tensors, and never any code.
+"""Files of unknown origin: settings and tensors, and never any code. What can be refused is refused before torch is loaded.
 
 Safetensors hold numbers only. PyTorch's own files are pickles, which may hold programs: they are opened by its reader
 for weights, which makes tensors and plain containers and refuses all else.
@@ -7,16 +7,18 @@ for weights, which makes tensors and plain containers and refuses all else.
 from __future__ import annotations
 
 import json
+import pickletools
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
 
-from ddpm_studio.errors import UserError, describe_os_error
+from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
+from ddpm_studio.files import check_header_size
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _WRAPPERS = ("ema", "model", "state_dict", "model_state_dict", "eps_model", "net")
@@ -47,35 +49,82 @@ def read_json(file: Path) -> dict[str, Any]:
     return values
 
 
+def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor in a safetensors file, by name; none is read. Raises UserError when it is not one."""
+    try:
+        check_header_size(file)
+        with safe_open(file, framework="np") as opened:
+            return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118  (safe_open is no dict)
+    except OSError as error:
+        raise describe_os_error(error, f"open {file.name}") from error
+    except (SafetensorError, DamagedFile):
+        raise UserError(f"{file.name} is not a safetensors file, or it is damaged.", _FETCH_AGAIN) from None
+
+
+def check_file(file: Path) -> None:
+    """Raises UserError for a file of weights of which can be told without torch that it is none."""
+    if file.suffix == ".safetensors":
+        read_shapes(file)
+    else:
+        _check_pickled(file)
+
+
 def read_tensors(file: Path) -> dict[str, Tensor]:
     """The weights in a safetensors file or in a checkpoint of PyTorch, by name, on the CPU.
 
     Nothing is believed but what fits into the file: safetensors are checked against its length, and PyTorch's are
     mapped into memory rather than read, so that no declared size is ever allocated.
     """
+    check_file(file)
+    from safetensors.torch import load_file
+
     try:
         return load_file(file) if file.suffix == ".safetensors" else _read_pickled(file)
     except OSError as error:
         raise describe_os_error(error, f"open {file.name}") from error
-    except SafetensorError:
+    except (SafetensorError, KeyError, AttributeError):  # the last two: dtypes that torch does not know
         raise UserError(f"{file.name} is not a safetensors file, or it is damaged.", _FETCH_AGAIN) from None
 
 
-def _read_pickled(file: Path) -> dict[str, Tensor]:
-    if not zipfile.is_zipfile(file):
-        raise UserError(f"{file.name} is not a checkpoint that PyTorch wrote since version 1.6, or it is damaged.", "Load it with PyTorch and save it anew, or fetch it again.")
+def _check_pickled(file: Path) -> None:
     try:
+        if not zipfile.is_zipfile(file):
+            raise UserError(f"{file.name} is not a checkpoint that PyTorch wrote since version 1.6, or it is damaged.", "Load it with PyTorch and save it anew, or fetch it again.")
         with zipfile.ZipFile(file) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise ValueError("compressed entries, which PyTorch never writes")
+            entries = archive.infolist()
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):  # PyTorch never writes such
+                raise _more_than_weights(file)
+            for entry in entries:
+                if entry.filename.rpartition("/")[2] == "data.pkl" and _asks_for_strangers(archive.read(entry)):
+                    raise _more_than_weights(file)
+    except OSError as error:
+        raise describe_os_error(error, f"open {file.name}") from error
+    except UserError:
+        raise
+    except Exception:  # whatever a damaged or malicious file may provoke
+        raise _more_than_weights(file) from None
+
+
+def _asks_for_strangers(pickled: bytes) -> bool:
+    """Whether a pickle names something outside torch and the standard containers. That it does not proves nothing: what it
+    may make is for torch's reader of weights to decide. It only spares the wait for torch."""
+    return any(op.name == "GLOBAL" and not str(what).startswith(("torch", "collections ")) for op, what, _ in pickletools.genops(pickled))
+
+
+def _more_than_weights(file: Path) -> UserError:
+    hint = "Only weights are opened, because other things in such files can be programs; ask for a safetensors file."
+    return UserError(f"{file.name} holds more than weights, or it is damaged.", hint)
+
+
+def _read_pickled(file: Path) -> dict[str, Tensor]:
+    import torch
+
+    try:
         loaded = torch.load(str(file), map_location="cpu", weights_only=True, mmap=True)
     except OSError:
         raise
     except Exception:  # whatever a damaged or malicious file may provoke
-        raise UserError(
-            f"{file.name} holds more than weights, or it is damaged.",
-            "Only weights are opened, because other things in such files can be programs; ask for a safetensors file.",
-        ) from None
+        raise _more_than_weights(file) from None
     weights = _weights_in(loaded)
     if not weights:
         raise UserError(f"{file.name} holds no weights.", "Give a checkpoint that holds the network's state_dict.")
@@ -84,6 +133,8 @@ def _read_pickled(file: Path) -> dict[str, Tensor]:
 
 def _weights_in(loaded: object, depth: int = 0) -> dict[str, Tensor]:
     """The dictionary of tensors: the file's own, or what stands in it under one of the names that training programs use."""
+    from torch import Tensor
+
     if not isinstance(loaded, dict) or depth > 3:
         return {}
     if all(isinstance(name, str) and isinstance(value, Tensor) for name, value in loaded.items()):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Size, Tensor
-
-from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.exchange.reading import quote
-from ddpm_studio.nn.unet import UNet
+
+if TYPE_CHECKING:
+    from torch import Size, Tensor
+
+    from ddpm_studio.config import RunConfig
 
 Names = Mapping[str, tuple[str, ...]]
 """For each of our tensors the names of theirs: one, or several that are stacked (query, key and value)."""
@@ -19,6 +20,10 @@ _HINT = "The weights and their settings do not belong together, or the file was 
 
 def shapes_of(config: RunConfig) -> dict[str, Size]:
     """The shape of every tensor of a network, which is never allocated."""
+    import torch
+
+    from ddpm_studio.nn.unet import UNet
+
     with torch.device("meta"):
         return {name: tensor.shape for name, tensor in UNet.of(config).state_dict().items()}
 
@@ -29,13 +34,15 @@ def to_ours(theirs: Mapping[str, Tensor], names: Names, shapes: Mapping[str, Siz
     Raises UserError when one is missing, left over, of another shape, not of numbers, or not finite; nothing is
     allocated before all names and shapes have been found right.
     """
+    import torch
+
     wanted = {name for parts in names.values() for name in parts}
     if missing := sorted(wanted - theirs.keys()):
         raise UserError(f"The weights lack {missing[0]}.", _HINT)
     if extra := sorted(theirs.keys() - wanted):
         raise UserError(f"The weights hold {quote(extra[0])}, for which the network has no place.", _HINT)
     for name, parts in names.items():
-        expected = Size((shapes[name][0] // len(parts), *shapes[name][1:]))
+        expected = torch.Size((shapes[name][0] // len(parts), *shapes[name][1:]))
         for part in parts:
             tensor = theirs[part]
             # A linear layer applied to every pixel is a convolution of 1 x 1.

@@ -131,7 +131,7 @@ def load_for(request: Walk) -> Generator[Event, None, tuple[Model, Network]]:
     for loaded in (model, guide):
         if loaded and loaded.remark:
             yield Notice(loaded.remark)
-    return model, model.guided_by(guide, request.guidance) if guide else model.net
+    return model, model.guided_by(guide, request.guidance) if guide else model.network
 
 
 def check_numbers(request: SampleRequest | DenoiseRequest | TreeRequest | InpaintRequest) -> None:

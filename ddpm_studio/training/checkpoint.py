@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ddpm_studio.config import RunConfig, parse_saved_config
-from ddpm_studio.errors import DamagedFile, UserError
+from ddpm_studio.errors import DamagedFile, DiskTrouble, UserError
 from ddpm_studio.files import previous_of, write_atomically
 from ddpm_studio.model import save_model
 from ddpm_studio.nn.unet import UNet
@@ -97,7 +97,7 @@ def save_checkpoint(run: Run, state: TrainingState, config: RunConfig, about: di
     resume.safetensors, so they always belong to the tensors beside them.
     """
     if not run.path.is_dir():
-        raise UserError(f"The folder of the run {run.name} is gone.", "Put it back where it was, and continue the run from its last save.")
+        raise DiskTrouble(f"The folder of the run {run.name} is gone.", "Put it back where it was, and continue the run from its last save.")
     notes = {**state.counters(), **about}
     write_tensors(run.resume_file, state.tensors(), {"format": "ddpm-studio-resume", "config": config.model_dump_json(), "notes": json.dumps(notes)}, keep_previous=True)
     save_model(run.model_file, state.ema.state_dict(), config, {"step": state.step, "images": state.images}, keep_previous=True)

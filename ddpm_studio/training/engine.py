@@ -136,9 +136,9 @@ def _remove_if_empty(folder: Path) -> None:
 def _remove_if_unsaved(run: Run) -> None:
     """A run that never came to a save has nothing to go on with: it would only stand in the way."""
     if not run.resume_file.exists() and not run.model_file.exists():
-        for file in (run.config_file, run.journal_file, run.resume_notes, *run.previews.glob("step_*.png")):
-            file.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # what cannot be removed stays; the disk may be gone
+            for file in (run.config_file, run.journal_file, run.resume_notes, *run.previews.glob("step_*.png")):
+                file.unlink(missing_ok=True)
             run.previews.rmdir()
 
 

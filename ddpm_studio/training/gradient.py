@@ -10,8 +10,11 @@ from ddpm_studio.devices import Device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.nn.ema import ema_decay_at, ema_update
 from ddpm_studio.randomness import seed_at
+from ddpm_studio.side_by_side import count_parts, side_by_side
 from ddpm_studio.training.checkpoint import TrainingState
 
+SMALLEST_SHARE = 8
+"""Pictures that one core must have at least: with fewer, what a step costs besides its pictures counts for too much."""
 Batch = tuple[Tensor, Tensor, Tensor]
 """x_start float [B, C, H, W] in [-1, 1], t int64 [B], noise like x_start; on the device."""
 
@@ -24,17 +27,39 @@ def compute_gradients(state: TrainingState, config: RunConfig, diffusion: Gaussi
     """
     state.optimizer.zero_grad(set_to_none=True)
     precision = config.training.precision if state.rate_scale == 1.0 else "float32"  # after a rescue no longer mixed
+    weights = list(state.net.parameters())
+
+    def loss_and_gradients(part: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
+        with device.autocast(precision):
+            loss = diffusion.training_losses(state.net, *part).mean() * (len(part[0]) / len(batch[0]))
+        return loss.detach(), torch.autograd.grad(loss, weights)
+
     total = torch.zeros((), device=device.torch)
-    size = -(-len(batch[0]) // state.pieces)
-    for number, (x_start, t, noise) in enumerate(zip(*(torch.split(part, size) for part in batch), strict=True)):
+    sums: list[Tensor] | None = None
+    for number, piece in enumerate(_split(batch, state.pieces)):
         if config.model.dropout:
             # Dropout knows only torch's global generator: give that, too, a state that depends on (seed, step) alone.
             torch.manual_seed(seed_at(config.training.seed, state.step, 1 + number))
-        with device.autocast(precision):
-            loss = diffusion.training_losses(state.net, x_start, t, noise).mean() * (len(x_start) / len(batch[0]))
-        loss.backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
+        for loss, gradients in side_by_side(loss_and_gradients, _split(piece, count_shares(config, len(piece[0]), device))):
+            total += loss
+            if sums is None:
+                sums = list(gradients)
+            else:
+                torch._foreach_add_(sums, gradients)
+    assert sums is not None
+    for weight, gradient in zip(weights, sums, strict=True):
+        weight.grad = gradient
     return total
+
+
+def count_shares(config: RunConfig, pictures: int, device: Device) -> int:
+    """In how many parts a piece is computed side by side. Dropout's only generator cannot serve several at once in a fixed order."""
+    return 1 if config.model.dropout else count_parts(pictures, SMALLEST_SHARE, device.torch)
+
+
+def _split(batch: Batch, count: int) -> list[Batch]:
+    """A batch in `count` parts, as nearly alike as can be."""
+    return list(zip(*(part.tensor_split(count) for part in batch), strict=True))
 
 
 def apply_gradients(state: TrainingState, config: RunConfig, learning_rate: float) -> Tensor:

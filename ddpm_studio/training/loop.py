@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from ddpm_studio.devices import Device
 from ddpm_studio.diffusion import codec
 from ddpm_studio.diffusion.assignment import assign_noise
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
-from ddpm_studio.errors import DiskFull, UserError, is_out_of_memory
+from ddpm_studio.errors import DiskFull, DiskTrouble, UserError, is_device_lost, is_out_of_memory
 from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, Progress, StepDone
 from ddpm_studio.randomness import generator_at
 from ddpm_studio.requests import TrainRequest
@@ -30,6 +31,8 @@ from ddpm_studio.training.preview import preview
 from ddpm_studio.training.tally import NotFinite, SpikeWatch, Tally
 
 MAX_RESCUES = 3
+FIRST_SAVE_SECONDS = 20.0
+"""Saves come early at first, each after twice the time, up to what the settings say: a young run has nothing else to fall back on."""
 LOOK_SECONDS = 15.0
 """How often the battery and the heat of the machine are looked at."""
 
@@ -56,8 +59,23 @@ class TrainingLoop:
         self._pace = Pace(0.0, self.state.images)
 
     def run(self) -> Iterator[Event]:
-        """All events up to Finished. From numbers that are not finite it goes back to the last save and on with half
-        the learning rate, in full precision; the fourth time it raises UserError."""
+        """All events up to Finished. Raises UserError for trouble that ends the run; it then stands as at its last save."""
+        try:
+            yield from self._with_rescues()
+        except Exception as error:
+            if not is_device_lost(error):
+                raise
+            # What the device held is gone with it.
+            step = max(self._saved_at, self.plan.first_step)
+            hint = f"The save of step {step:,} is whole" if step else "Nothing had been saved yet"
+            raise UserError(
+                f"The graphics card stopped answering at step {self.state.step:,}.",
+                f"{hint}: start DDPM Studio again and go on from there. If it happens again, update the driver, or train on the processor.",
+            ) from error
+
+    def _with_rescues(self) -> Iterator[Event]:
+        """From numbers that are not finite it goes back to the last save and on with half the learning rate, in full
+        precision; the fourth time it raises UserError."""
         for _ in range(MAX_RESCUES):
             try:
                 yield from self._train()
@@ -74,7 +92,7 @@ class TrainingLoop:
 
     def _train(self) -> Iterator[Event]:
         settings, plan, control = self.config.training, self.plan, self.control
-        report_due, save_due = Due(0.0), Due(plan.watch.seconds + settings.checkpoint_seconds)
+        report_due, save_due = Due(0.0), Due(plan.watch.seconds + min(FIRST_SAVE_SECONDS, settings.checkpoint_seconds))
         preview_due, look_due = Due(min(5.0, settings.preview_seconds)), Due(0.0)
         self.state.net.train()
         while not control.stopping and (plan.fraction(self.state.step, self.state.images) or 0.0) < 1.0:
@@ -102,7 +120,7 @@ class TrainingLoop:
             pausing = control.pausing  # read once: nobody may find the run paused and not saved
             if save_due.is_due(now) or pausing or control.take_checkpoint_request():
                 yield from self._save()
-                save_due.again(plan.watch.seconds, settings.checkpoint_seconds)
+                save_due.again(plan.watch.seconds, min(settings.checkpoint_seconds, max(now, FIRST_SAVE_SECONDS)))
             if settings.milestone_steps and self.state.step % settings.milestone_steps == 0:
                 yield from self._save_milestone()
             if look_due.is_due(now):
@@ -153,7 +171,7 @@ class TrainingLoop:
     # What is kept.
 
     def _save(self) -> Iterator[Event]:
-        """A save, at once or as soon as the disk has room for it. Raises UserError when somebody stops the run before that."""
+        """A save, at once or as soon as the disk takes it. Raises UserError when somebody stops the run before that."""
         self._check_finite()  # nothing that is not finite is saved over what is
         told = False
         while True:
@@ -161,16 +179,20 @@ class TrainingLoop:
             try:
                 save_checkpoint(self.request.run, self.state, self.config, self.about | plan_notes(self.request, self.plan.watch.seconds))
                 break
-            except DiskFull as full:
+            except DiskTrouble as error:
                 if self.control.stopping:
                     raise
-                why = full.message
+                trouble = error
             if not told:
-                yield Notice(f"{why} Training waits, with all that it has learnt, and goes on when some space has been freed.")
+                yield Notice(f"{trouble.message} Training waits, with all that it has learnt, and goes on as soon as that has been put right.")
                 told = True
-            yield from self._wait("Waiting for room on the disk", lambda: has_room(self.config, self.request.run.path))
+            yield from self._wait("Waiting for the disk", partial(self._may_save_after, trouble))
         self._saved_at = self.state.step
         yield CheckpointSaved(self.state.step, self.request.run.model_file)
+
+    def _may_save_after(self, trouble: DiskTrouble) -> bool:
+        """A full disk is asked for room; after any other trouble only another try can tell."""
+        return not isinstance(trouble, DiskFull) or has_room(self.config, self.request.run.path)
 
     def _check_finite(self) -> None:
         """Raises NotFinite when the steps since the last report, or the weights, the average or the moments, are not of numbers any more."""
@@ -183,8 +205,8 @@ class TrainingLoop:
         self._check_finite()
         try:
             save_milestone(self.request.run, self.state, self.config)
-        except DiskFull as full:
-            yield Notice(f"{full.message} This milestone is left out.")
+        except DiskTrouble as trouble:
+            yield Notice(f"{trouble.message} This milestone is left out.")
 
     def _go_back(self, step: int) -> str:
         """To the last save, or to the beginning, with half the learning rate; says so."""

@@ -13,6 +13,7 @@ from ddpm_studio.config import RunConfig
 from ddpm_studio.devices import Device
 from ddpm_studio.errors import UserError
 from ddpm_studio.nn.describe import describe_network
+from ddpm_studio.training.gradient import count_shares
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def check_disk(config: RunConfig, folder: Path) -> None:
         )
 
 
-def bytes_needed(config: RunConfig, pictures: int) -> int:
+def bytes_needed(config: RunConfig, pictures: int, device: Device) -> int:
     """A rough count: weights, average, gradients and two moments in float32, and the activations of so many pictures at once.
 
     Besides what layers put out, the backward pass keeps their normalised and activated copies: about twice as much.
@@ -55,7 +56,8 @@ def bytes_needed(config: RunConfig, pictures: int) -> int:
         inputs = sum(math.prod(block.in_shape) for block in network.blocks)
         activations = min(activations, 2 * inputs + 12 * max(math.prod(block.in_shape) for block in network.blocks))
     batch = config.training.batch_size * math.prod(config.data.shape)
-    return 4 * (5 * network.parameters + activations * pictures + 3 * batch)  # x_start, noise, and x_t of a piece at most as large
+    gradients = count_shares(config, pictures, device)  # each share of a piece has its own until they are added up
+    return 4 * ((4 + gradients) * network.parameters + activations * pictures + 3 * batch)  # x_start, noise, and x_t of a piece at most as large
 
 
 def fitting_pieces(config: RunConfig, device: Device) -> int:
@@ -66,9 +68,9 @@ def fitting_pieces(config: RunConfig, device: Device) -> int:
     available = torch.cuda.mem_get_info()[0] if device.kind == "cuda" else psutil.virtual_memory().available
     batch = config.training.batch_size
     for pieces in (1 << i for i in range(MOST_PIECES.bit_length())):
-        if pieces <= batch and bytes_needed(config, math.ceil(batch / pieces)) <= available:
+        if pieces <= batch and bytes_needed(config, math.ceil(batch / pieces), device) <= available:
             return pieces
     raise UserError(
-        f"This training needs about {bytes_needed(config, batch) / 2**30:.1f} GB of memory, and {available / 2**30:.1f} GB are free.",
+        f"This training needs about {bytes_needed(config, batch, device) / 2**30:.1f} GB of memory, and {available / 2**30:.1f} GB are free.",
         "Choose a smaller picture size, a smaller batch or a smaller preset.",
     )

@@ -29,6 +29,7 @@ from ddpm_studio.tensor_files import read_tensors, write_tensors
 from ddpm_studio.training import loop
 from ddpm_studio.training.checkpoint import thin_out
 from ddpm_studio.training.engine import train
+from ddpm_studio.training.gradient import compute_gradients
 from tests.conftest import ROOT
 from tests.core.made_up import picture_folder, tiny_config, train_tiny
 
@@ -493,6 +494,8 @@ def test_a_run_folder_that_is_moved_away_is_told(run: Run, data: Path) -> None:
             if isinstance(event, StepDone) and event.step == 2:
                 run.path.rename(run.path.with_name("elsewhere"))
                 control.request_checkpoint()
+            if isinstance(event, Notice) and "is gone. Training waits" in event.text:
+                control.stop()
 
     with pytest.raises(UserError, match="is gone"):
         move_it()
@@ -520,6 +523,7 @@ import os
 from tests.core.made_up import *
 from ddpm_studio.events import StepDone
 from ddpm_studio.training.engine import train
+from ddpm_studio.training.gradient import compute_gradients
 request = TrainRequest(run=Run(Path({str(run.path)!r})), data=Path({str(data)!r}), config=tiny_config(), device="cpu", report_seconds=0.0)
 for event in train(request, RunControl()):
     if isinstance(event, StepDone) and event.step == 3:
@@ -570,6 +574,7 @@ from ddpm_studio.events import Finished, Notice, TrainingStarted
 from ddpm_studio.requests import SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 from ddpm_studio.training.engine import train
+from ddpm_studio.training.gradient import compute_gradients
 from tests.core.made_up import tiny_config
 torch.set_num_threads(1)
 list(train(TrainRequest(run=Run(Path({str(tmp_path / "warm")!r})), data=Path({str(data)!r}), config=tiny_config(), device="cpu", max_steps=2), RunControl()))
@@ -626,3 +631,53 @@ def test_too_little_disk_is_said_before_anything_is_made(run: Run, data: Path, m
     with pytest.raises(UserError, match="MB on the disk"):
         train_tiny(run, data, max_steps=1)
     assert not run.path.exists()
+
+
+def test_training_waits_for_a_disk_that_went_away(run: Run, data: Path, tmp_path: Path) -> None:
+    """The folder of the run is gone and something else in its place, as when a disk is unplugged: nothing is lost when it is back."""
+    undisturbed = Run(tmp_path / "undisturbed")
+    config = tiny_config(training__checkpoint_seconds=0.001, training__preview_count=0)
+    train_tiny(undisturbed, data, config=config, max_steps=6)
+
+    away, notices = run.path.with_name("away"), []
+    events = train(TrainRequest(run=run, data=data, config=config, device="cpu", report_seconds=0.0, max_steps=6), RunControl())
+    for event in events:
+        if isinstance(event, CheckpointSaved) and event.step == 2:
+            run.path.rename(away)
+            run.path.write_text("not a folder")
+        if isinstance(event, Notice) and run.path.is_file():
+            notices.append(event.text)
+            run.path.unlink()
+            away.rename(run.path)
+    assert len(notices) == 1
+    assert notices[0].startswith("The folder of the run a is gone. Training waits")
+    assert run.model_file.read_bytes()[-1000:] == undisturbed.model_file.read_bytes()[-1000:]
+    assert all(torch.equal(one, two) for one, two in zip(Model.load(run.path).net.parameters(), Model.load(undisturbed.path).net.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("saved", "hint"), [(True, "The save of step 1 is whole"), (False, "Nothing had been saved yet")])
+def test_a_lost_device_is_told_with_the_save_that_stands(saved: bool, hint: str, run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in: no GPU here can be unplugged. What CUDA raises is a RuntimeError with these words."""
+    steps = iter([None] * 3)
+
+    def third_time_lost(*arguments: Any) -> Any:
+        if next(steps, "lost"):
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        return compute_gradients(*arguments)
+
+    monkeypatch.setattr("ddpm_studio.training.loop.compute_gradients", third_time_lost)
+    control = RunControl()
+    if saved:
+        control.request_checkpoint()
+    with pytest.raises(UserError) as caught:
+        train_tiny(run, data, control, config=tiny_config(training__checkpoint_seconds=1000.0, training__preview_count=0))
+    assert caught.value.message == "The graphics card stopped answering at step 3."
+    assert caught.value.hint.startswith(hint)
+    assert run.resume_file.exists() == saved
+
+
+def test_the_first_save_comes_early(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash in the first two minutes need not cost all of them."""
+    monkeypatch.setattr("ddpm_studio.training.loop.FIRST_SAVE_SECONDS", 0.0)
+    events = train_tiny(run, data, config=tiny_config(training__checkpoint_seconds=1000.0, training__preview_count=0), max_steps=3)
+    assert next(event.step for event in events if isinstance(event, CheckpointSaved)) == 1

@@ -8,6 +8,8 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -479,3 +481,26 @@ def test_mistakes_are_told_in_a_sentence_and_a_hint(arguments: list[str], export
     assert error.startswith("error: ")
     assert hint.startswith("hint: ")
     assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+
+
+def test_what_is_wrong_is_told_before_torch_is_loaded(exported: Path, tmp_path: Path) -> None:
+    """Loading torch takes seconds, and a refusal should take none."""
+    (tmp_path / "picture.safetensors").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    (tmp_path / "old.pt").write_bytes(pickle.dumps([1]))
+    torch.save({"model": print}, tmp_path / "program.pt")
+    save_file({"a": torch.zeros(2)}, tmp_path / "unknown.safetensors")
+    save_file({"conv_in.weight": torch.zeros(2)}, tmp_path / "alone.safetensors")
+    huge = shutil.copytree(exported, tmp_path / "huge")
+    settings_file = huge / "unet" / "config.json"
+    settings_file.write_text(json.dumps(json.loads(settings_file.read_text()) | {"block_out_channels": [10**9, 10**9]}))
+    cut = shutil.copytree(exported, tmp_path / "cut")
+    os.truncate(cut / "unet" / "diffusion_pytorch_model.safetensors", 1000)
+    sources = [*(tmp_path / name for name in ("picture.safetensors", "old.pt", "program.pt", "unknown.safetensors", "alone.safetensors", "missing")), huge, cut]
+    program = (
+        "import sys\nfrom ddpm_studio.cli.main import main\n"
+        f"for source in sys.argv[1:]:\n    assert main(['import', source, '--out', {str(tmp_path / 'out')!r}]) == 2\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *map(str, sources)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("error: ") == done.stderr.count("hint: ") == len(sources)

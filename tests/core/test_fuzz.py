@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -195,6 +195,8 @@ def test_wrong_kinds_of_numbers(trained: Run, tmp_path: Path, dtype: torch.dtype
 
 @bounded
 @given(json_values)
+@example({"\n": None})
+@example({"data": {"\n": None}})
 def test_settings_of_any_shape(values: Any) -> None:
     try:
         parse_config(json.loads(json.dumps(values)))

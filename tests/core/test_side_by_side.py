@@ -1,0 +1,123 @@
+"""Parts of a batch side by side: the same answers as the batch at once, in the right order, and no trace left behind."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from ddpm_studio.devices import choose_device
+from ddpm_studio.diffusion.gaussian import GaussianDiffusion
+from ddpm_studio.presets import get_preset
+from ddpm_studio.side_by_side import SideBySide, count_parts, side_by_side
+from ddpm_studio.training.checkpoint import TrainingState
+from ddpm_studio.training.gradient import compute_gradients, count_shares
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def _gradients(threads: int, **changes: object) -> tuple[float, list[torch.Tensor]]:
+    """The loss and the gradients of one batch of 17, computed with so many threads."""
+    torch.set_num_threads(threads)
+    config = get_preset("tiny-32").with_changes({"training.batch_size": 17, **changes})
+    device = choose_device("cpu")
+    state = TrainingState.new(config, device.torch, device.memory_format)
+    state.net.train()
+    # The last layers start at 0, and with them nearly all gradients would be 0.
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in state.net.parameters():
+            weight += 0.05 * torch.randn(weight.shape, generator=generator)
+    x_start, noise = (torch.randn(17, 3, 32, 32, generator=generator) for _ in range(2))
+    t = torch.randint(1000, (17,), generator=generator)
+    loss = compute_gradients(state, config, GaussianDiffusion(config.diffusion), (x_start, t, noise), device)
+    return float(loss), [weight.grad.clone() for weight in state.net.parameters() if weight.grad is not None]
+
+
+def test_gradients_of_two_shares_are_those_of_the_batch(two_threads) -> None:
+    loss, gradients = _gradients(1)
+    loss2, gradients2 = _gradients(2)
+    assert loss2 == pytest.approx(loss, rel=1e-5)
+    assert len(gradients) == len(gradients2)
+    for one, two in zip(gradients, gradients2, strict=True):
+        assert torch.allclose(one, two, rtol=1e-3, atol=1e-5 * float(one.abs().max()) + 1e-7)
+
+
+def test_the_same_shares_give_the_same_bits(two_threads) -> None:
+    first, second = _gradients(2), _gradients(2)
+    assert first[0] == second[0]
+    assert all(torch.equal(one, two) for one, two in zip(first[1], second[1], strict=True))
+
+
+def test_dropout_is_not_divided(two_threads) -> None:
+    """Its masks come from one generator, which several threads would ask in no fixed order."""
+    device = choose_device("cpu")
+    config = get_preset("tiny-32")
+    assert count_shares(config, 32, device) == 2
+    assert count_shares(config.with_changes({"model.dropout": 0.1}), 32, device) == 1
+    first, second = (_gradients(2, **{"model.dropout": 0.1}) for _ in range(2))
+    assert all(torch.equal(one, two) for one, two in zip(first[1], second[1], strict=True))
+
+
+def test_how_many_parts(two_threads) -> None:
+    assert [count_parts(n, 8, CPU) for n in (1, 8, 15, 16, 64)] == [1, 1, 1, 2, 2]
+    assert count_parts(64, 8, torch.device("meta")) == 1
+
+
+def test_results_come_in_order_from_different_threads(two_threads) -> None:
+    both = threading.Barrier(2, timeout=10)  # broken unless the two run at the same time
+
+    def work(number: int) -> tuple[int, str, int]:
+        both.wait()
+        return number, threading.current_thread().name, torch.get_num_threads()
+
+    results = side_by_side(work, [0, 1])
+    assert [number for number, _, _ in results] == [0, 1]
+    assert results[0][1] != results[1][1]
+    assert [threads for _, _, threads in results] == [1, 1]
+    assert torch.get_num_threads() == 2
+    with_others = []
+    other = threading.Thread(target=lambda: with_others.append(torch.get_num_threads()))
+    other.start()
+    other.join()
+    assert with_others == [2]
+
+
+def test_the_gradient_mode_is_the_callers(two_threads) -> None:
+    with torch.no_grad():
+        assert side_by_side(lambda _: torch.is_grad_enabled(), [0, 1]) == [False, False]
+    assert side_by_side(lambda _: torch.is_grad_enabled(), [0, 1]) == [True, True]
+
+
+def test_an_error_comes_out_when_all_have_ended(two_threads) -> None:
+    ended = []
+
+    def work(number: int) -> None:
+        if number == 0:
+            raise MemoryError("not enough")
+        threading.Event().wait(0.1)
+        ended.append(number)
+
+    with pytest.raises(MemoryError):
+        side_by_side(work, [0, 1])
+    assert ended == [1]
+
+
+def test_a_network_answers_the_same_in_parts(two_threads) -> None:
+    config = get_preset("tiny-32")
+    state = TrainingState.new(config, CPU, torch.contiguous_format)
+    torch.nn.init.normal_(state.net.head.weight, std=0.1)
+    x_t, t = torch.randn(5, 3, 32, 32), torch.randint(1000, (5,))
+    with torch.no_grad():
+        whole, parts = state.net(x_t, t), SideBySide(state.net)(x_t, t)
+    assert not parts.requires_grad
+    assert torch.allclose(whole, parts, atol=1e-5)
