@@ -1,68 +1,116 @@
-"""What a network consists of: every block with its shapes, parameters and cost, found by running it without numbers."""
+"""What a network consists of: every block with its shapes, parameters and cost, worked out without running it.
+
+(Running it on the meta device and counting would say the same, but there torch loads its compilers first: four seconds.)
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
 from ddpm_studio.events import BlockInfo, NetworkInfo
-from ddpm_studio.nn.unet import AttentionBlock, Downsample, InputSkip, ResBlock, UNet, Upsample
+from ddpm_studio.nn.unet import AttentionBlock, Downsample, InputSkip, Level, ResBlock, UNet, Upsample
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ddpm_studio.config import RunConfig
+
+Shape = tuple[int, int, int]
+"""(C, H, W)."""
+
+
+def describe_network(config: RunConfig) -> NetworkInfo:
+    """The network of `config`, which is made on the meta device, where tensors have shapes but no memory."""
+    with torch.device("meta"):
+        net = UNet.of(config)
+    blocks, activations = [], 0
+    for name, module, in_shape, out_shape in _walk(net, config):
+        side, level = _place(name, len(config.model.channel_mults))
+        patch = module.patch if isinstance(module, AttentionBlock) else 0
+        tokens = in_shape[1] * in_shape[2] // patch**2 if patch else 0
+        macs, outputs = _cost(module, in_shape, out_shape, tokens)
+        activations += outputs
+        parameters = sum(parameter.numel() for parameter in module.parameters())
+        blocks.append(BlockInfo(name, _KINDS.get(type(module), name), side, level, in_shape, out_shape, parameters, macs / 1e9, tokens))
+    time = [cast("nn.Linear", layer) for layer in (net.time1, net.time2)]
+    head = next(block for block in blocks if block.name == "head")
+    return NetworkInfo(
+        blocks=tuple(blocks),
+        parameters=sum(parameter.numel() for parameter in net.parameters()),
+        gmacs=sum(block.gmacs for block in blocks) + sum(layer.weight.numel() for layer in time) / 1e9,
+        activations=activations + sum(layer.out_features for layer in time) + math.prod(head.in_shape),  # the last: of the normalisation before the head
+        size_factor=config.model.size_factor,
+    )
+
 
 _KINDS: dict[type[nn.Module], str] = {ResBlock: "res", AttentionBlock: "attention", Downsample: "down", Upsample: "up", InputSkip: "skip"}
 
 
-def describe_network(config: RunConfig) -> NetworkInfo:
-    """Run the network of `config` on the meta device, where tensors have shapes but no memory."""
-    with torch.device("meta"):
-        net = UNet.of(config).eval()
-        height, width, channels = config.data.shape
-        x = torch.empty(1, channels, height, width)
-        t = torch.zeros(1, dtype=torch.int64)
+def _walk(net: UNet, config: RunConfig) -> Iterator[tuple[str, nn.Module, Shape, Shape]]:
+    """Name, module, and shapes of input and output of every block, in the order of UNet.forward."""
+    height, width, _ = config.data.shape
+    rows, columns = height // net.stem_patch, width // net.stem_patch
+    stem, head = cast("nn.Conv2d", net.stem), cast("nn.Conv2d", net.head)
+    channels = stem.out_channels
+    patches = (stem.in_channels, rows, columns)
+    yield "stem", stem, patches, (channels, rows, columns)
+    skips = [channels]
 
-    found: dict[str, dict[str, Any]] = {}
-    activations = 0
+    def row(name: str, level: Level, from_skips: bool) -> Iterator[tuple[str, nn.Module, Shape, Shape]]:
+        nonlocal channels, rows, columns
+        for i in range(level.count):
+            block = cast("ResBlock", level.blocks[i])
+            before = channels + (skips.pop() if from_skips else 0)
+            channels = cast("nn.Conv2d", block.conv1).out_channels
+            shape = (channels, rows, columns)
+            yield f"{name}.blocks.{i}", block, (before, rows, columns), shape
+            if len(level.attention):
+                yield f"{name}.attention.{i}", level.attention[i], shape, shape
+            if not from_skips:
+                skips.append(channels)
+        if level.resample is not None:
+            before_resample = (channels, rows, columns)
+            rows, columns = (rows * 2, columns * 2) if from_skips else (rows // 2, columns // 2)
+            yield f"{name}.resample", level.resample, before_resample, (channels, rows, columns)
+            if not from_skips:
+                skips.append(channels)
 
-    def watch(name: str, kind: str) -> Any:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            found[name] = {"kind": kind, "in_shape": tuple(inputs[0].shape[1:]), "out_shape": tuple(output.shape[1:]), "parameters": sum(p.numel() for p in module.parameters())}
-            if isinstance(module, AttentionBlock):
-                found[name]["tokens"] = inputs[0][0, 0].numel() // module.patch**2
+    for i, level in enumerate(cast("Iterable[Level]", net.down)):
+        yield from row(f"down.{i}", level, from_skips=False)
+    for name, middle in (("middle1", net.middle1), ("middle_attention", net.middle_attention), ("middle2", net.middle2)):
+        if middle is not None:
+            yield name, middle, (channels, rows, columns), (channels, rows, columns)
+    for i, level in enumerate(cast("Iterable[Level]", net.up)):
+        yield from row(f"up.{i}", level, from_skips=True)
+    yield "head", head, (channels, rows, columns), (head.out_channels, rows, columns)
+    if net.input_skip is not None:
+        yield "input_skip", net.input_skip, patches, patches
 
-        return hook
 
-    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal activations
-        activations += output.numel()
-
-    for name, module in net.named_modules():
-        kind = _KINDS.get(type(module), {"stem": "stem", "head": "head"}.get(name, ""))
-        if kind:
-            module.register_forward_hook(watch(name, kind))
-        if not list(module.children()):
-            module.register_forward_hook(count)
-
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        net(x, t)
-    flops = {name.removeprefix("UNet."): sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
-
-    blocks = []
-    for name, facts in found.items():
-        side, level = _place(name, len(config.model.channel_mults))
-        blocks.append(BlockInfo(name=name, side=side, level=level, gmacs=flops.get(name, 0) / 2e9, **facts))
-    return NetworkInfo(
-        blocks=tuple(blocks),
-        parameters=sum(p.numel() for p in net.parameters()),
-        gmacs=counter.get_total_flops() / 2e9,
-        activations=activations,
-        size_factor=config.model.size_factor,
-    )
+def _cost(block: nn.Module, in_shape: Shape, out_shape: Shape, tokens: int) -> tuple[int, int]:
+    """Multiply-adds for one picture, and how many numbers its layers put out."""
+    before, after = math.prod(in_shape[1:]), math.prod(out_shape[1:])
+    macs = 2 * tokens**2 * in_shape[0]  # every query with every key, and every weight with every value
+    outputs = 0
+    for layer in block.modules():
+        if len(list(layer.children())):
+            continue
+        if isinstance(layer, nn.Linear):  # of the time: once for the whole picture
+            macs, outputs = macs + layer.weight.numel(), outputs + layer.out_features
+        elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            positions = tokens or after
+            macs += layer.weight.numel() * (before if isinstance(layer, nn.ConvTranspose2d) else positions)
+            outputs += layer.out_channels * positions
+        elif isinstance(layer, nn.GroupNorm):
+            outputs += layer.num_channels * before
+        else:  # what keeps the shape: dropout, and nothing at all
+            outputs += out_shape[0] * after
+    return macs, outputs
 
 
 def _place(name: str, levels: int) -> tuple[str, int]:

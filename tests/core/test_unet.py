@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
+from typing import Any
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from ddpm_studio.config import ModelConfig
 from ddpm_studio.errors import UserError
@@ -44,6 +48,49 @@ def test_the_annotated_network_is_that_of_the_article_without_its_slips() -> Non
 
 def test_tiny_32_costs_little_more_than_half_a_gigaflop() -> None:
     assert 6 * describe_network(PRESETS["tiny-32"]).gmacs == pytest.approx(0.6, abs=0.02)
+
+
+ODDITIES: dict[str, dict[str, Any]] = {
+    "patches of attention": {"model.attention_patch": 2, "model.num_heads": 4, "model.attention_norm": False},
+    "transposed, narrowed before": {"model.upsample": "transposed", "model.up_narrowing": "before", "model.stem_patch": 1},
+    "averaged, not square": {"model.downsample": "average", "data.image_height": 64, "model.dropout": 0.1, "model.middle_attention": False},
+    "learned variance": {"diffusion.variance_type": "learned", "model.num_res_blocks": 3, "model.attention": (True, True, True)},
+}
+
+
+@pytest.mark.parametrize("name", [*PRESETS, *ODDITIES])
+def test_the_description_is_what_a_network_does(name: str) -> None:
+    """Against the network itself, run without numbers, and torch's own counter of operations."""
+    config = PRESETS[name] if name in PRESETS else PRESETS["tiny-32"].with_changes(ODDITIES[name])
+    described = describe_network(config)
+    with torch.device("meta"):
+        net = UNet.of(config).eval()
+        height, width, channels = config.data.shape
+        x, t = torch.empty(1, channels, height, width), torch.zeros(1, dtype=torch.int64)
+    shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+    outputs = []
+    for block_name, module in net.named_modules():
+        module.register_forward_hook(lambda _, inputs, output, name=block_name: shapes.update({name: (tuple(inputs[0].shape[1:]), tuple(output.shape[1:]))}))
+        if not list(module.children()):
+            module.register_forward_hook(lambda _, inputs, output: outputs.append(output.numel()))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(x, t)
+    flops = {module.removeprefix("UNet."): sum(counts.values()) for module, counts in counter.get_flop_counts().items()}
+
+    assert [block.name for block in described.blocks] == [name for name in shapes if name in {block.name for block in described.blocks}]
+    for block in described.blocks:
+        assert (block.in_shape, block.out_shape) == shapes[block.name], block.name
+        assert block.gmacs == pytest.approx(flops.get(block.name, 0) / 2e9), block.name
+        assert block.parameters == sum(parameter.numel() for parameter in net.get_submodule(block.name).parameters())
+    assert described.gmacs == pytest.approx(counter.get_total_flops() / 2e9)
+    assert described.activations == sum(outputs)
+
+
+def test_describing_loads_no_compiler() -> None:
+    """It is done at the start of every training, and torch's compilers take four seconds to load."""
+    program = "from ddpm_studio.nn.describe import describe_network; from ddpm_studio.presets import PRESETS; describe_network(PRESETS['tiny-32'])"
+    code = f"import sys; {program}; assert 'torch._dynamo' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
