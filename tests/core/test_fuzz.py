@@ -262,3 +262,15 @@ def test_small_files_of_a_run(trained: Run, tmp_path: Path, name: str, content: 
     ended_by_itself(run)
     assert isinstance(run.read_notes(), dict)
     assert run.read_config().data.image_size == 16 or name == "config.json"
+
+
+def test_weights_that_are_no_numbers(trained: Run, tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(trained.model_file, framework="np") as opened:
+        metadata = {name: value for name, value in opened.metadata().items() if name != "checksum"}
+    tensors = load_file(trained.model_file)
+    tensors["head.bias"][0] = torch.inf
+    save_file(tensors, tmp_path / "m.safetensors", metadata=metadata)
+    with pytest.raises(UserError, match=r"not finite numbers \(head\.bias\)"):
+        Model.load(tmp_path / "m.safetensors")
