@@ -44,6 +44,11 @@ def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[
     return [future.result() for future in running]
 
 
+def on_one_core(work: Callable[[], Result]) -> Result:
+    """work(), on one core: for many operations on small tensors, where waking the others takes longer than the work."""
+    return _pool(1, 1).submit(work).result()
+
+
 class SideBySide:
     """A network whose batches are computed in parts, side by side: the same answers to rounding."""
 

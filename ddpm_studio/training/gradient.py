@@ -10,7 +10,7 @@ from ddpm_studio.devices import Device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.nn.ema import ema_decay_at, ema_update
 from ddpm_studio.randomness import seed_at
-from ddpm_studio.side_by_side import count_parts, side_by_side
+from ddpm_studio.side_by_side import count_parts, on_one_core, side_by_side
 from ddpm_studio.training.checkpoint import TrainingState
 
 SMALLEST_SHARE = 8
@@ -65,9 +65,13 @@ def _split(batch: Batch, count: int) -> list[Batch]:
 def apply_gradients(state: TrainingState, config: RunConfig, learning_rate: float) -> Tensor:
     """Line 5 of Algorithm 1, and the running average; returns the norm of the gradient, on the device."""
     settings, weights = config.training, list(state.net.parameters())
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate
-    norm = nn.utils.clip_grad_norm_(weights, settings.grad_clip)
-    state.optimizer.step()
-    ema_update(list(state.ema.parameters()), weights, ema_decay_at(state.step, settings.ema_decay, settings.ema_warmup))
-    return norm
+
+    def update() -> Tensor:
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate
+        norm = nn.utils.clip_grad_norm_(weights, settings.grad_clip)
+        state.optimizer.step()
+        ema_update(list(state.ema.parameters()), weights, ema_decay_at(state.step, settings.ema_decay, settings.ema_warmup))
+        return norm
+
+    return on_one_core(update) if weights[0].device.type == "cpu" else update()
