@@ -110,6 +110,11 @@ def read_header(file: Path) -> tuple[RunConfig, dict[str, Any]]:
     raise damage
 
 
+def starting_settings(path_or_name: str | Path) -> RunConfig:
+    """The settings of a run that starts from a model: all that the model has, but no planned end."""
+    return read_header(find_model(path_or_name))[0].with_changes({"training.total_steps": None})
+
+
 def parse_header(file: Path, header: dict[str, str]) -> tuple[RunConfig, dict[str, Any]]:
     """What the header of a model file says. Raises UserError, and DamagedFile where it was altered."""
     if header.get("format") != "ddpm-studio":

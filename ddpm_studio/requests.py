@@ -26,6 +26,8 @@ class TrainRequest:
     data: Path
     config: RunConfig | None = None
     """None when resuming: the run's own settings are used. Otherwise those, with training settings changed."""
+    start_from: str | Path | None = None
+    """A model whose weights a new run begins with; pictures, noise and network are then as that model knows them."""
     resume: bool = False
     accept_new_data: bool = False
     """Go on although the pictures are no longer the same."""

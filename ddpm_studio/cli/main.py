@@ -42,6 +42,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     train.add_argument("data_path", metavar="DATA", help="Folder or zip of pictures.")
     train.add_argument("--run", help="Name or folder of the run; made up from data and preset by default.")
     train.add_argument("--preset", default=None, metavar="NAME", help=f"auto (default), {', '.join(PRESETS)}.")
+    train.add_argument("--from", dest="start_from", metavar="MODEL", help="Begin with the weights of this model, such as faces, and its settings.")
     train.add_argument("--resume", action="store_true", help="Go on where the run stopped.")
     train.add_argument("--accept-new-data", action="store_true", help="With --resume: go on although the pictures are no longer the same.")
     train.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps.")

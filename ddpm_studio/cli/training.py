@@ -16,6 +16,7 @@ from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import DatasetReady, Event, Notice, StepDone, TrainingStarted, as_json
+from ddpm_studio.models import starting_settings
 from ddpm_studio.presets import choose_preset, get_preset
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run, find_run, list_runs, new_run
@@ -29,11 +30,16 @@ def train(arguments: argparse.Namespace) -> int:
     changes = setting_changes(arguments)
     chosen: Run | None = find_run(arguments.run) if arguments.run is not None else None
     why = ""
+    if arguments.start_from is not None and (arguments.resume or arguments.preset):
+        raise UserError("A run that starts from a model has that model's settings, and is a new one: --from excludes --preset and --resume.", "Leave one of them out.")
     if arguments.resume:
         chosen = chosen or _last_run_on(data)
         config = None if not changes else chosen.read_config().with_changes(changes)
         if arguments.preset:
             raise UserError("A run goes on with the settings that it has: --preset and --resume exclude each other.", "Leave one of them out.")
+    elif arguments.start_from is not None:
+        config = starting_settings(arguments.start_from).with_changes(changes)
+        chosen = chosen or new_run(data.stem, config.preset)
     else:
         config, why = _new_settings(arguments.preset or "auto", choose_device(arguments.device).kind, changes, data)
         chosen = chosen or new_run(data.stem, config.preset)
@@ -41,7 +47,8 @@ def train(arguments: argparse.Namespace) -> int:
     control = RunControl()
     stop_on_signals(control, "Saving ... (Ctrl-C again ends without saving)")
     request = TrainRequest(
-        run=chosen, data=data, config=config, resume=arguments.resume, accept_new_data=arguments.accept_new_data, device=arguments.device, max_steps=arguments.max_steps,
+        run=chosen, data=data, config=config, start_from=arguments.start_from, resume=arguments.resume,
+        accept_new_data=arguments.accept_new_data, device=arguments.device, max_steps=arguments.max_steps,
         max_images=arguments.max_images, max_seconds=arguments.max_seconds, report_seconds=0.0 if arguments.json else 0.1,
     )  # fmt: skip
     last: StepDone | None = None

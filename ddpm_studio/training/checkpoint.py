@@ -64,6 +64,11 @@ class TrainingState:
             optimizer.state[parameter] = {"step": count, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
         return cls(net, ema, optimizer)
 
+    def take_weights(self, net: UNet) -> None:
+        """Begin with the weights of a model that is trained already: for the network and for the average."""
+        for mine in (self.net, self.ema):
+            mine.load_state_dict(net.state_dict())
+
     def counters(self) -> dict[str, Any]:
         return {"step": self.step, "images": self.images, "seconds": round(self.seconds, 3), "rate_scale": self.rate_scale, "pieces": self.pieces}
 

@@ -20,9 +20,11 @@ from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.errors import Cancelled, DataChanged, UserError
 from ddpm_studio.events import Event, Finished, Notice, TrainingStarted
 from ddpm_studio.journal import Journal
+from ddpm_studio.model import Model
+from ddpm_studio.models import find_model, read_header
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run, lock_run, planned_seconds
-from ddpm_studio.training.checkpoint import Saved, TrainingState, mend_model, read_checkpoint, restore, write_notes
+from ddpm_studio.training.checkpoint import Saved, TrainingState, mend_model, read_checkpoint, restore, save_checkpoint, write_notes
 from ddpm_studio.training.loop import TrainingLoop
 from ddpm_studio.training.memory import check_disk, fitting_pieces
 from ddpm_studio.training.plan import plan_notes
@@ -74,7 +76,11 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
     # Network, average, optimizer; resume.
     state = TrainingState.new(config, device.torch, device.memory_format)
     if saved is None:
-        write_notes(request.run, {**state.counters(), **about, **plan_notes(request, 0.0)})  # so that it can be taken up again even before its first save
+        notes = {**about, **plan_notes(request, 0.0)}
+        write_notes(request.run, {**state.counters(), **notes})  # so that it can be taken up again even before its first save
+        if request.start_from is not None:
+            state.take_weights(Model.load(request.start_from).net)
+            save_checkpoint(request.run, state, config, notes)  # from here on the run needs that model no more
     else:
         restore(state, saved, request.run.name)
         if any(saved.notes.get(name, about[name]) != about[name] for name in ("fingerprint", "pictures")):
@@ -147,6 +153,8 @@ def _settings(request: TrainRequest, saved: Saved | None) -> RunConfig:
     if saved is None:
         if request.config is None:
             raise UserError("A new run needs settings.", "Choose a preset.")
+        if request.start_from is not None:
+            _check_fit(request.config, read_header(find_model(request.start_from))[0])
         return request.config
     config, wanted = saved.config, request.config
     if wanted is None:
@@ -157,3 +165,14 @@ def _settings(request: TrainRequest, saved: Saved | None) -> RunConfig:
             raise UserError(f"The {section} settings of a run cannot change when it goes on.", "Leave them as they were, or start a new run.")
     changes = {name: value for name, value in wanted.training.model_dump().items() if value != getattr(shown.training, name)}
     return config.model_copy(update={"training": config.training.model_copy(update=changes)})
+
+
+def _check_fit(config: RunConfig, theirs: RunConfig) -> None:
+    """Raises UserError when a run with these settings cannot begin with the weights of a model with those."""
+    if config.data.shape != theirs.data.shape:
+        height, width, channels = theirs.data.shape
+        message = f"The model that the run is to start from makes pictures of {width} x {height} with {channels} channels."
+        raise UserError(message, "Leave the picture size and the channels as that model has them.")
+    for section in ("diffusion", "model"):
+        if getattr(config, section) != getattr(theirs, section):
+            raise UserError(f"The {section} settings are not those of the model that the run is to start from.", "Leave them as they are there, or start from nothing.")

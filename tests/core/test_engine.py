@@ -681,3 +681,32 @@ def test_the_first_save_comes_early(run: Run, data: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("ddpm_studio.training.loop.FIRST_SAVE_SECONDS", 0.0)
     events = train_tiny(run, data, config=tiny_config(training__checkpoint_seconds=1000.0, training__preview_count=0), max_steps=3)
     assert next(event.step for event in events if isinstance(event, CheckpointSaved)) == 1
+
+
+def test_a_run_can_start_from_a_model(run: Run, data: Path, tmp_path: Path) -> None:
+    """It begins with that model's weights, needs it no more after its beginning, and is a run like any other."""
+    teacher = Run(tmp_path / "teacher")
+    train_tiny(teacher, data, max_steps=5)
+    events = train(TrainRequest(run, data, tiny_config(), start_from=teacher.path, device="cpu", max_steps=3, report_seconds=0.0), RunControl())
+    for event in events:
+        if isinstance(event, TrainingStarted):
+            assert event.step == 0
+            begun = load_file(run.model_file)
+            assert all(torch.equal(begun[name], value) for name, value in load_file(teacher.model_file).items())
+            shutil.rmtree(teacher.path)
+            break
+    events.close()  # as if killed before its first step
+    whole = losses(train_tiny(run, data, resume=True, max_steps=4))
+    assert whole[0] < losses(train_tiny(Run(tmp_path / "from nothing"), data, max_steps=1))[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [({"data__image_size": 32}, "pictures of 16 x 16"), ({"model__num_heads": 2}, "model settings"), ({"diffusion__min_snr_gamma": 3.0}, "diffusion settings")],
+)
+def test_a_run_cannot_start_from_a_model_of_another_kind(changes: dict[str, Any], complaint: str, run: Run, data: Path, tmp_path: Path) -> None:
+    teacher = Run(tmp_path / "teacher")
+    train_tiny(teacher, data, max_steps=1)
+    with pytest.raises(UserError, match=complaint):
+        train_tiny(run, data, config=tiny_config(**changes), start_from=teacher.path, max_steps=1)
+    assert not run.path.exists()

@@ -514,3 +514,26 @@ def test_a_run_that_another_window_trains_can_be_watched(qtbot: QtBot, open_wind
     assert wanted.args == [Run(home / "runs" / "a")]
     window.studio.failed.emit(Failed("Something else.", "Try again."))
     assert not window.banner.action_button.isVisible()
+
+
+def test_a_run_starts_from_the_model_that_was_chosen(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    jobs = FakeJobs(pause=0.002, steps=4000)
+    window = open_window(jobs)
+    settings = window.train_page.settings
+    qtbot.waitUntil(lambda: settings.start.count() > 1, timeout=5000)
+    assert settings.start_from is None
+    assert settings.preset.isEnabled()
+    faces = next(model for model in window.studio.models if model.name == "faces")
+    settings.start.setCurrentIndex(settings.start.findText(faces.label))
+    assert settings.start_from == faces.path
+    assert not settings.preset.isEnabled()
+    window.studio.refresh_models()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert settings.start_from == faces.path, "a new list leaves the choice alone"
+    requests = []
+    window.studio.training.start = requests.append  # type: ignore[method-assign]
+    open_data(qtbot, window, tmp_path)
+    window.train_page.start()
+    assert requests[0].start_from == faces.path
+    settings.start.setCurrentIndex(0)
+    assert settings.preset.isEnabled()

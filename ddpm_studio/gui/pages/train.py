@@ -146,7 +146,7 @@ class TrainPage(QWidget):
             self._studio.failed.emit(Failed.of(error))
             return
         run = runs.new_run(Path(report.name).stem or report.name, config.preset)
-        self._begin(TrainRequest(run=run, data=source, config=config, max_seconds=self.settings.max_seconds))
+        self._begin(TrainRequest(run=run, data=source, config=config, start_from=self.settings.start_from, max_seconds=self.settings.max_seconds))
 
     @Slot(object)
     def resume(self, run: Run) -> None:
@@ -266,6 +266,7 @@ class TrainPage(QWidget):
 
     @Slot()
     def _show_doors(self) -> None:
+        self.settings.set_models(self._studio.models)
         for door in (self.generate_door, self.blend_door):
             door.setVisible(bool(self._studio.models))
 

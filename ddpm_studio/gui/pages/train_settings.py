@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -11,7 +13,9 @@ from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import DatasetReport
 from ddpm_studio.gui.config_form import ConfigForm
+from ddpm_studio.gui.jobs import ModelChoice
 from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, field, label, row
+from ddpm_studio.models import starting_settings
 from ddpm_studio.presets import DESCRIPTIONS, PRESETS, choose_preset
 
 SIZES = (16, 32, 48, 64, 96, 128, 256)
@@ -29,6 +33,8 @@ class TrainSettings(QWidget):
         self._changes: dict[str, Any] = {}
         self.duration_chosen = False
         """By hand, since the last run began."""
+        self.start = combo("startCombo", [("Nothing: it learns all by itself", None)])
+        self.start.setToolTip("Begin with what a model has learnt already: with few pictures, or to go on with one that ships, this saves most of the time")
         self.preset = combo("presetCombo", [("Automatic", "auto"), *((name, name) for name in PRESETS)])
         for i, name in enumerate(PRESETS):
             self.preset.setItemData(i + 1, DESCRIPTIONS.get(name, ""), Qt.ItemDataRole.ToolTipRole)
@@ -41,6 +47,7 @@ class TrainSettings(QWidget):
         self.form = ConfigForm(hidden=frozenset({"data.image_size"}))
         self.more = Collapsible("All settings", self.form, "settingsToggle")
         card = Card(
+            field("Start from", self.start),
             column(field("Preset", self.preset), self.reason, spacing=6),
             row(field("Picture size", self.size_box), field("Train for", self.duration), spacing=12),
             self.more,
@@ -48,6 +55,7 @@ class TrainSettings(QWidget):
             margin=12,
         )
         self.setLayout(column(card))
+        self.start.currentIndexChanged.connect(self._preset_chosen)
         self.preset.currentIndexChanged.connect(self._preset_chosen)
         self.size_box.currentIndexChanged.connect(self._rebase)
         self.duration.activated.connect(self._duration_chosen)
@@ -70,6 +78,26 @@ class TrainSettings(QWidget):
         """Raises UserError when the settings do not fit together."""
         return self._base().with_changes(self._changes) if self._changes else self._base()
 
+    @property
+    def start_from(self) -> Path | None:
+        """The model whose weights the run begins with."""
+        model: ModelChoice | None = self.start.currentData()
+        return model.path if model else None
+
+    def set_models(self, models: Sequence[ModelChoice]) -> None:
+        """What a run can start from; the choice stays while its model is there."""
+        chosen = self.start_from
+        kept = next((i for i, model in enumerate(models, 1) if model.path == chosen), 0)
+        self.start.blockSignals(True)
+        while self.start.count() > 1:
+            self.start.removeItem(1)
+        for model in models:
+            self.start.addItem(model.label, model)
+        self.start.setCurrentIndex(kept)
+        self.start.blockSignals(False)
+        if chosen and not kept:
+            self._preset_chosen()
+
     def set_report(self, report: DatasetReport) -> None:
         self._report = report
         self._rebase()
@@ -80,6 +108,11 @@ class TrainSettings(QWidget):
             self._rebase()
 
     def _base(self) -> RunConfig:
+        if self.start_from:
+            try:
+                return starting_settings(self.start_from)
+            except UserError:  # gone or damaged since it was listed: said when training starts
+                pass
         name, size = self.preset.currentData(), self.size_box.currentData()
         if name == "auto":
             name, _ = choose_preset(self._device, size, min(self._report.median) if self._report else None)
@@ -98,7 +131,11 @@ class TrainSettings(QWidget):
     @Slot()
     def _rebase(self) -> None:
         name, size = self.preset.currentData(), self.size_box.currentData()
-        if name == "auto":
+        for box in (self.preset, self.size_box):
+            box.setEnabled(self.start_from is None)
+        if self.start_from:
+            self.reason.setText("The network and the size of the pictures are those of the model.")
+        elif name == "auto":
             _, why = choose_preset(self._device, size, min(self._report.median) if self._report else None)
             self.reason.setText(f"Chosen: {why}")
         else:

@@ -1,0 +1,94 @@
+"""Images per second of training beside other libraries: `python benchmarks/throughput.py PEERS DATA [--rounds 3] [--preset small-32]`.
+
+PEERS is the folder with peer_train.py and quality.py, which bring the other libraries' own networks and training steps; both
+have to be importable. All take turns on the same machine, each in a process of its own. As the networks differ in cost, what
+is compared is pictures times the network's own GFLOP a picture (forward and backward): GFLOP/s spent on learning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+BATCH = 32
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("peers", type=Path)
+    parser.add_argument("--who", help="measure one here: lucidrains, diffusers or a preset (used by the program itself)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--presets", default="tiny-32,small-32")
+    options = parser.parse_args()
+    if options.who:
+        print(json.dumps(measure(options.who, options.peers, options.seconds)))
+        return 0
+    everybody = ["lucidrains", "diffusers", *options.presets.split(",")]
+    found: dict[str, list[dict[str, Any]]] = {who: [] for who in everybody}
+    for _ in range(options.rounds):
+        for who in everybody:
+            command = [sys.executable, __file__, str(options.peers), "--who", who, "--seconds", str(options.seconds)]
+            found[who].append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]))
+    for who, results in found.items():
+        middle = sorted(results, key=lambda result: result["gflops"])[len(results) // 2]
+        shares = {peer: round(middle["gflops"] / statistics.median(result["gflops"] for result in found[peer]), 2) for peer in everybody[:2]}
+        print(json.dumps({"who": who, **middle, "times": shares}))
+    return 0
+
+
+def measure(who: str, peers: Path, seconds: float) -> dict[str, float]:
+    """Images per second of wall time and of CPU time, after a few steps to warm up."""
+    step, gflop = _peer(who, peers) if who in ("lucidrains", "diffusers") else _ours(who)
+    for _ in range(3):
+        step()
+    began, cpu, steps = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - began < seconds:
+        step()
+        steps += 1
+    spent, spent_cpu = time.perf_counter() - began, time.process_time() - cpu
+    rate = steps * BATCH / spent
+    return {"gflop": round(gflop, 2), "images_per_second": round(rate, 1), "images_per_cpu_second": round(steps * BATCH / spent_cpu, 1), "gflops": round(rate * gflop, 1)}
+
+
+def _peer(who: str, peers: Path) -> tuple[Any, float]:
+    sys.path.insert(0, str(peers.resolve()))
+    import peer_train  # type: ignore[import-not-found]
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    torch.manual_seed(0)
+    train, _, net = getattr(peer_train, who)(32, 25)
+    x, t = torch.rand(1, 3, 32, 32), torch.zeros(1, dtype=torch.int64)
+    with FlopCounterMode(display=False) as counter:
+        answer = net(x, t)
+        (answer if isinstance(answer, torch.Tensor) else answer.sample).sum().backward()
+    net.zero_grad(set_to_none=True)
+    return lambda: train(torch.rand(BATCH, 3, 32, 32), 0.5), counter.get_total_flops() / 1e9
+
+
+def _ours(preset: str) -> tuple[Any, float]:
+    import torch
+
+    from ddpm_studio.bench import _training_step
+    from ddpm_studio.devices import choose_device
+    from ddpm_studio.nn.describe import describe_network
+    from ddpm_studio.presets import get_preset
+
+    config = get_preset(preset).with_changes({"training.batch_size": BATCH})
+    torch.manual_seed(0)
+    return _training_step(config, choose_device("cpu")), 6 * describe_network(config).gmacs
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
