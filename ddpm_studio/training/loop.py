@@ -255,5 +255,5 @@ def draw_batch(dataset: Dataset, config: RunConfig, diffusion: GaussianDiffusion
     noise = torch.randn(pixels.shape, generator=generator)
     if settings.immiscible:
         noise = assign_noise(codec.encode(pixels), noise)
-    x_start = codec.encode(pixels.to(device.torch, non_blocking=True)).contiguous(memory_format=device.memory_format)
-    return x_start, t.to(device.torch, non_blocking=True), noise.to(device.torch, non_blocking=True).contiguous(memory_format=device.memory_format)
+    x_start = codec.encode(device.send(pixels)).contiguous(memory_format=device.memory_format)  # as bytes, a quarter of the way
+    return x_start, device.send(t), device.send(noise).contiguous(memory_format=device.memory_format)
