@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ddpm_studio.errors import UserError
 
@@ -31,7 +32,7 @@ class Device:
         """A torch.memory_format: channels_last is what CUDA convolutions want; on the CPU it drops GroupNorm off its fast path."""
         return torch.channels_last if self.kind == "cuda" else torch.contiguous_format
 
-    def send(self, tensor: torch.Tensor) -> torch.Tensor:
+    def send(self, tensor: Tensor) -> Tensor:
         """A tensor of the CPU on this device. To an NVIDIA GPU it goes by way of pinned memory, so that nobody waits for the copy."""
         return (tensor.pin_memory() if self.kind == "cuda" else tensor).to(self.torch, non_blocking=True)
 

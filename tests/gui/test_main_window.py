@@ -537,3 +537,22 @@ def test_a_run_starts_from_the_model_that_was_chosen(qtbot: QtBot, open_window: 
     assert requests[0].start_from == faces.path
     settings.start.setCurrentIndex(0)
     assert settings.preset.isEnabled()
+
+
+def test_a_look_at_blend_does_not_interrupt_training(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    gallery.save_pictures(tiles(2), [recipe(SampleRequest("faces"), seed=seed) for seed in (0, 1)])
+    jobs = FakeJobs(pause=0.01, steps=100_000)
+    window = open_window(jobs)
+    open_data(qtbot, window, tmp_path)
+    window.train_page.start()
+    qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING, timeout=5000)
+    window.show_page("Blend")
+    blend = window.pages["Blend"]
+    qtbot.waitUntil(lambda: len(blend._pictures) == 2, timeout=5000)  # type: ignore[attr-defined]
+    qtbot.wait(100)
+    assert window.studio.training.state is State.RUNNING
+    assert not window.studio.blending.busy
+    assert "Move the slider" in blend.preview.hint  # type: ignore[attr-defined]
+    with qtbot.waitSignal(window.blendUpdated, timeout=10_000):
+        blend.lam.setValue(30)  # type: ignore[attr-defined]
+    window.train_page.stop_button.click()

@@ -44,6 +44,8 @@ class BlendPage(QWidget):
         self._pictures: dict[str, Images] = {}
         self._loads = {letter: LatestRun(self, interval=10) for letter in "AB"}
         self._next_well = "A"
+        self._by_default: set[str] = set()
+        """The wells whose pictures nobody has chosen."""
         self._stale = True
         """The blend that is shown is not the one that the settings ask for."""
         self._settle = QTimer(self, singleShot=True, interval=300)
@@ -136,6 +138,7 @@ class BlendPage(QWidget):
     def set_source(self, letter: str, source: Path | Images) -> None:
         """A file, or a picture of the window; it is brought to the model's shape in a worker."""
         self._sources[letter] = source
+        self._by_default.discard(letter)
         self._next_well = "B" if letter == "A" else "A"
         self._load(letter)
 
@@ -157,7 +160,10 @@ class BlendPage(QWidget):
                 self.wells[event.key].set_picture(event.image)
                 self.sheet.forget()
                 self._show_readiness()
-                self.blend()
+                if event.key in self._by_default:
+                    self._blend_unasked()
+                else:
+                    self.blend()
             elif isinstance(event, Failed):
                 self._next_well = "A" if "A" not in self._pictures else "B"
 
@@ -181,6 +187,7 @@ class BlendPage(QWidget):
             for letter, source in zip("AB", candidates, strict=True):
                 if letter not in self._sources:
                     self.set_source(letter, source)
+                    self._by_default.add(letter)
 
     # Blending.
 
@@ -200,6 +207,15 @@ class BlendPage(QWidget):
         """At full quality."""
         self._settle.stop()
         self._ask(quick=False)
+
+    def _blend_unasked(self) -> None:
+        """Training is interrupted by what somebody does, not by a look at this page."""
+        if self._studio.training.active:
+            self._stale = True
+            self.preview.hint = "Move the slider to blend; training waits meanwhile"
+            self.preview.update()
+        else:
+            self.blend()
 
     def _ask(self, quick: bool) -> None:
         self._stale = not self.isVisible()
@@ -263,4 +279,4 @@ class BlendPage(QWidget):
         self.source.refresh()
         self.fill_defaults()
         if self._stale:
-            self.blend()
+            self._blend_unasked()
