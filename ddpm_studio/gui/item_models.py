@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from PySide6.QtCore import QAbstractListModel, QAbstractTableModel, QModelIndex,
 from PySide6.QtGui import QColor, QGuiApplication, QIcon, QImage, QPainter, QPixmap
 
 from ddpm_studio.gui.qimage import draw_picture, fitted
-from ddpm_studio.gui.words import count
+from ddpm_studio.gui.words import count, moment
 from ddpm_studio.runs import RunInfo
 
 Index = QModelIndex | QPersistentModelIndex
@@ -134,7 +133,7 @@ class RunsModel(QAbstractTableModel):
             training = info.run.name == self.active
             values = (
                 info.run.name, info.data, info.preset, f"{info.shape[1]} × {info.shape[0]}",
-                count(self._step if training else info.step), count(self._images if training else info.images), "in training" if training else _when(info.modified),
+                count(self._step if training else info.step), count(self._images if training else info.images), "in training" if training else moment(info.modified),
             )
             return values[index.column()]
         if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -147,10 +146,3 @@ class RunsModel(QAbstractTableModel):
 def _side(column: int) -> int:
     right = column in (4, 5)
     return int((Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft) | Qt.AlignmentFlag.AlignVCenter)
-
-
-def _when(moment: float) -> str:
-    then, now = time.localtime(moment), time.localtime()
-    if then[:3] == now[:3]:
-        return time.strftime("today %H:%M", then)
-    return time.strftime("%d %b %H:%M" if then[0] == now[0] else "%d %b %Y", then)

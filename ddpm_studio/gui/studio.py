@@ -28,6 +28,7 @@ class Studio(QObject):
     gallery_changed = Signal()
     runs_changed = Signal()
     page_wanted = Signal(str)
+    generate_wanted = Signal()
     blend_wanted = Signal(str, object)
     """"A" or "B", and a path or uint8 [H, W, C]."""
     recipe_wanted = Signal(dict)

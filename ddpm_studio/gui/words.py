@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 
 def count(number: int) -> str:
     return f"{number:,}"
@@ -47,3 +49,11 @@ def shape(numbers: tuple[int, ...]) -> str:
 def elided(text: str, length: int) -> str:
     """The middle of a long name left out."""
     return text if len(text) <= length else f"{text[: length // 2 - 1]}…{text[-(length - length // 2):]}"
+
+
+def moment(seconds: float) -> str:
+    """A moment since the epoch as people say it: the time today, else the day."""
+    then, now = time.localtime(seconds), time.localtime()
+    if then[:3] == now[:3]:
+        return time.strftime("today %H:%M", then)
+    return time.strftime("%d %b %H:%M" if then[0] == now[0] else "%d %b %Y", then)

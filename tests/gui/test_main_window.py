@@ -556,3 +556,42 @@ def test_a_look_at_blend_does_not_interrupt_training(qtbot: QtBot, open_window: 
     with qtbot.waitSignal(window.blendUpdated, timeout=10_000):
         blend.lam.setValue(30)  # type: ignore[attr-defined]
     window.train_page.stop_button.click()
+
+
+def test_three_doors_and_the_recent_runs(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    make_runs()
+    window = open_window()
+    welcome = window.train_page.welcome
+    assert welcome.isVisible()
+    lines = welcome.findChildren(QPushButton, "recentRun")
+    assert len([line for line in lines if line.isVisible()]) == 3
+    newest = list_runs()[0]
+    assert newest.run.name in lines[0].accessibleName()
+
+    with qtbot.waitSignal(window.generationFinished, timeout=10_000):
+        welcome.generate.click()
+    assert window.page == "Generate"
+    window.show_page("Train")
+    welcome.blend.click()
+    assert window.page == "Blend"
+    window.show_page("Train")
+    assert drop_on(welcome.train, tmp_path)
+    qtbot.waitUntil(lambda: window.train_page.dataset.report is not None, timeout=5000)
+    assert not welcome.isVisible(), "the pictures take its place"
+
+
+def test_a_click_on_a_recent_run_shows_how_it_went(qtbot: QtBot, open_window: Open) -> None:
+    make_runs()
+    window = open_window()
+    line = window.train_page.welcome.findChildren(QPushButton, "recentRun")[0]
+    line.click()
+    assert window.train_page.stack.currentIndex() == 2
+    assert list_runs()[0].run.name in window.train_page.stage_title.text()
+
+
+def test_without_a_model_there_is_one_door(open_window: Open) -> None:
+    welcome = open_window(FakeJobs(models=False)).train_page.welcome
+    assert welcome.train.isVisible()
+    assert not welcome.generate.isVisible()
+    assert not welcome.blend.isVisible()
+    assert not welcome.findChildren(QPushButton, "recentRun")

@@ -119,6 +119,7 @@ class GeneratePage(QWidget):
         self.sampler.currentIndexChanged.connect(self._sampler_chosen)
         self.shuffle.clicked.connect(self._shuffle)
         self.generate_button.clicked.connect(self.start)
+        self._studio.generate_wanted.connect(self._wanted)
         self.cancel_button.clicked.connect(self._studio.sampling.cancel)
         self.filmstrip.frame_shown.connect(self._show_frame)
         self.grid.current_changed.connect(self._picture_chosen)
@@ -150,6 +151,12 @@ class GeneratePage(QWidget):
         self.made.setText("")
         self.stack.setCurrentIndex(1)
         self._studio.sampling.start(self._request)
+
+    @Slot()
+    def _wanted(self) -> None:
+        """From another page: show this one, and begin."""
+        self._studio.page_wanted.emit("Generate")
+        self.start()
 
     @Slot(dict)
     def use_recipe(self, values: dict[str, object]) -> None:

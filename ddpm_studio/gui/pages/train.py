@@ -16,10 +16,10 @@ from ddpm_studio.gui.pages.dataset_section import DatasetSection
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, EmptyState, Segments, button, column, label, row
+from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Segments, button, column, label, row
 from ddpm_studio.gui.widgets.live_panel import LivePanel
-from ddpm_studio.gui.widgets.noise_strip import NoiseStrip
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
+from ddpm_studio.gui.widgets.welcome import Welcome
 from ddpm_studio.gui.words import count
 from ddpm_studio.journal import ended_by_itself
 from ddpm_studio.requests import TrainRequest
@@ -70,16 +70,9 @@ class TrainPage(QWidget):
         inside = sheet.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(1, 1)
-        self.generate_door = button("Generate pictures", "doorGenerate", "sparkles", tip="With a model that is there already")
-        self.blend_door = button("Blend two pictures", "doorBlend", "blend")
-        self.empty = EmptyState(
-            NoiseStrip(), "Watch noise become pictures",
-            "Drop a folder of pictures on the left and press Start training.\nAfter a minute you see shapes, after ten minutes pictures.",
-            self.generate_door, self.blend_door,
-        )
-        empty_card = Card(self.empty)
+        self.welcome = Welcome()
         self.stack = QStackedWidget()
-        for part in (empty_card, sheet, self.live):
+        for part in (Card(self.welcome), sheet, self.live):
             self.stack.addWidget(part)
         self.offer = self._make_offer()
         self.head = QWidget()
@@ -114,8 +107,12 @@ class TrainPage(QWidget):
         self.view.chosen.connect(self._show_view)
         self.continue_button.clicked.connect(self._continue_offered)
         self.dismiss_button.clicked.connect(self._dismiss_offered)
-        self.generate_door.clicked.connect(lambda: studio.page_wanted.emit("Generate"))
-        self.blend_door.clicked.connect(lambda: studio.page_wanted.emit("Blend"))
+        self.welcome.generate.clicked.connect(studio.generate_wanted)
+        self.welcome.train.clicked.connect(self.dataset.browse)
+        self.welcome.train.dropped.connect(self.dataset.open)
+        self.welcome.blend.clicked.connect(lambda: studio.page_wanted.emit("Blend"))
+        self.welcome.run_chosen.connect(studio.replay_wanted)
+        studio.runs_changed.connect(self._show_recent)
         studio.training.state_changed.connect(self._show_state)
         studio.training.events.connect(self._receive)
         studio.device_found.connect(lambda kind, words: self.settings.set_device(kind))
@@ -267,8 +264,15 @@ class TrainPage(QWidget):
     @Slot()
     def _show_doors(self) -> None:
         self.settings.set_models(self._studio.models)
-        for door in (self.generate_door, self.blend_door):
-            door.setVisible(bool(self._studio.models))
+        self.welcome.set_models(bool(self._studio.models))
+
+    def showEvent(self, event: object) -> None:
+        self._show_recent()
+
+    @Slot()
+    def _show_recent(self) -> None:
+        if self.isVisible() and self.stack.currentIndex() == 0:
+            self.welcome.set_runs(runs.list_runs())
 
     # The last run.
 

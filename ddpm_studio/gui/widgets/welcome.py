@@ -1,0 +1,140 @@
+"""The first thing one sees: three doors, and what was trained lately."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPixmap
+from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
+
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.widgets.basics import ElidedLabel, column, label, row
+from ddpm_studio.gui.widgets.noise_strip import NoiseStrip
+from ddpm_studio.gui.words import count, moment
+from ddpm_studio.runs import RunInfo
+
+SHOWN_RUNS = 3
+THUMBNAIL = 40
+
+
+class Door(QPushButton):
+    """A large button with an icon, a name and a sentence. The one for pictures takes them when they are dropped on it."""
+
+    dropped = Signal(list)
+
+    def __init__(self, name: str, icon: str, heading: str, text: str, takes_files: bool = False) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setAccessibleName(heading)
+        self.setAccessibleDescription(text)
+        self.setProperty("door", True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAcceptDrops(takes_files)
+        picture = QLabel()
+        picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        theme.set_icon(picture, icon, "accent", 28)
+        parts = [picture, label(heading, "heading", wrap=True), label(text, "caption", wrap=True)]
+        for part in parts:
+            part.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            part.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setLayout(column(parts[0], 4, parts[1], parts[2], -1, spacing=4, margins=(12, 18, 12, 12)))
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, 124)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(150, 124)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+            self._set_over(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._set_over(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._set_over(False)
+        files = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if files:
+            event.acceptProposedAction()
+            self.dropped.emit(files)
+
+    def _set_over(self, over: bool) -> None:
+        self.setProperty("over", over)
+        self.style().unpolish(self)
+        self.style().polish(self)
+
+
+class RunLine(QPushButton):
+    """A run with its newest preview; a click shows how it went."""
+
+    def __init__(self, info: RunInfo) -> None:
+        super().__init__()
+        self.setObjectName("recentRun")
+        facts = f"step {count(info.step)} · {info.preset} · {moment(info.modified)}"
+        self.setAccessibleName(f"{info.run.name}: {facts}")
+        self.setToolTip("Show how it went")
+        self.setProperty("line", True)
+        picture = QLabel()
+        picture.setFixedSize(THUMBNAIL, THUMBNAIL)
+        newest = max(info.run.previews.glob("step_*.png"), default=None)
+        pixels = QPixmap(str(newest)) if newest else QPixmap()
+        if pixels.isNull():
+            picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            theme.set_icon(picture, "history", "faint", 20)
+        else:
+            picture.setPixmap(pixels.scaled(THUMBNAIL, THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation))
+        name, caption = ElidedLabel(info.run.name, "value"), ElidedLabel(facts)
+        self.setLayout(row(picture, column(-1, name, caption, -1, spacing=0), spacing=12, margins=(8, 6, 12, 6)))
+        for part in (picture, name, caption):
+            part.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    def sizeHint(self) -> QSize:
+        return QSize(300, THUMBNAIL + 14)
+
+
+class Welcome(QWidget):
+    run_chosen = Signal(object)
+    """A Run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("welcome")
+        self.setAccessibleName("Welcome")
+        self.generate = Door("doorGenerate", "sparkles", "Generate now", "New pictures in seconds, with a model that is there already")
+        self.train = Door("doorTrain", "images", "Train on my pictures", "Drop a folder here, or click to choose one", takes_files=True)
+        self.blend = Door("doorBlend", "blend", "Blend two pictures", "See what lies between two faces, or two of anything")
+        heading = label("Watch noise become pictures", "empty")
+        text = label("Training teaches a network to take noise out of pictures. Asked again and again, it finds pictures in nothing but noise.", "caption", wrap=True)
+        for part in (heading, text):
+            part.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._doors = row(self.generate, self.train, self.blend, spacing=12)
+        self._runs_title = label("Recent runs", "heading")
+        self._runs = column(spacing=4)
+        middle = QWidget()
+        middle.setMaximumWidth(680)
+        middle.setLayout(column(row(-1, NoiseStrip(), -1), 8, heading, text, 16, self._doors, 16, self._runs_title, self._runs, spacing=4))
+        layout = row(middle, margins=(16, 8, 16, 8))
+        self.setLayout(column(-1, layout, -1))
+        self.set_runs([])
+
+    def set_models(self, there: bool) -> None:
+        """Without a model there is one door to begin with."""
+        self.generate.setVisible(there)
+        self.blend.setVisible(there)
+
+    def set_runs(self, infos: Sequence[RunInfo]) -> None:
+        """The newest first; a few are shown."""
+        while (item := self._runs.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        for info in infos[:SHOWN_RUNS]:
+            line = RunLine(info)
+            line.clicked.connect(lambda _=False, run=info.run: self.run_chosen.emit(run))
+            self._runs.addWidget(line)
+        self._runs_title.setVisible(bool(infos))
+
