@@ -1,14 +1,16 @@
-"""Makes a model that ships with the program out of a run: `python benchmarks/ship_model.py RUN NAME`.
+"""Makes a model that ships with the program out of a run: `python benchmarks/ship_model.py RUN NAME --examples 12 42`.
 
-The averaged weights as 16-bit floats, half the size; pictures differ by a grey level here and there. MODEL_CARD.md is
+Beside it come two pictures of its own, of the seeds that are given, for the first blend (of RUN `-`, of the model that is
+there already). The averaged weights as 16-bit floats, half the size; pictures differ by a grey level here and there. MODEL_CARD.md is
 written by hand beside it.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from ddpm_studio import paths
+from ddpm_studio import imaging, paths
 from ddpm_studio.model import Model, save_model
 from ddpm_studio.models import MODEL_FILE
 
@@ -17,9 +19,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make a model that ships out of a run.")
     parser.add_argument("run")
     parser.add_argument("name")
+    parser.add_argument("--examples", type=int, nargs=2, metavar="SEED", help="seeds of the two example pictures")
     options = parser.parse_args()
-    model = Model.load(options.run)
-    file = paths.models_dir() / options.name / MODEL_FILE
+    folder = paths.models_dir() / options.name
+    if options.run != "-":
+        ship(Model.load(options.run), folder / MODEL_FILE)
+    if options.examples:
+        pictures = Model.load(folder).sample(options.examples, "dpmpp-2m", 25)
+        for number, picture in enumerate(pictures, 1):
+            imaging.save_png(folder / f"example_{number}.png", picture, None)
+
+
+def ship(model: Model, file: Path) -> None:
     notes = {name: model.notes[name] for name in ("step", "images") if name in model.notes}
     save_model(file, {name: value.half() for name, value in model.net.state_dict().items()}, model.config, notes)
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, step {model.step:,}")

@@ -223,6 +223,10 @@ class Jobs:
 
         return gallery.list_pictures()
 
+    def examples(self, model: Path) -> list[Path]:
+        """The pictures that a shipped model brings along to blend."""
+        return sorted(model.parent.glob("example_*.png"))
+
     def recipe(self, path: Path) -> dict[str, Any]:
         from ddpm_studio import gallery
 

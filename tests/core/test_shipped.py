@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
 from ddpm_studio import paths
 from ddpm_studio.model import Model
@@ -28,3 +29,12 @@ def test_each_is_whole_small_and_makes_pictures(name: str) -> None:
     pictures = model.sample([1, 2], "dpmpp-2m", 10)
     assert pictures.shape == (2, *model.config.data.shape)
     assert pictures[0].std() > 20
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_brings_two_of_its_own_pictures_to_blend(name: str) -> None:
+    height, width, channels = Model.load(name).config.data.shape
+    for number in (1, 2):
+        with Image.open(paths.models_dir() / name / f"example_{number}.png") as picture:
+            assert (picture.height, picture.width, len(picture.getbands())) == (height, width, channels)
+            assert not picture.info, "it says nothing about whose it was"

@@ -178,11 +178,12 @@ class BlendPage(QWidget):
         dialogs.choose_files(self.window(), f"Choose picture {letter}", start, dialogs.picture_kinds(), lambda paths: self.set_source(letter, paths[0]))
 
     def fill_defaults(self) -> None:
-        """The two newest pictures of the gallery, else two of the data set, into wells that are empty."""
-        if self._studio.model is None or len(self._sources) == 2:
+        """The two newest pictures of the gallery, else two that the model brings along, else two of the data set, into
+        wells that are empty."""
+        model = self._studio.model
+        if model is None or len(self._sources) == 2:
             return
-        newest = self._studio.jobs.gallery()[:2]
-        candidates: list[Path | Images] = [*newest, *list(self._studio.examples[: 2 - len(newest)])]
+        candidates: list[Path | Images] = [*self._studio.jobs.gallery()[:2], *self._studio.jobs.examples(model.path), *self._studio.examples[:2]][:2]
         if len(candidates) == 2:
             for letter, source in zip("AB", candidates, strict=True):
                 if letter not in self._sources:
