@@ -224,9 +224,8 @@ _NEEDED = {"int_parsing": "a whole number is needed", "int_from_float": "a whole
            "extra_forbidden": "this setting is not known", "model_type": "a group of settings is needed", "model_attributes_type": "a group of settings is needed"}  # fmt: skip
 
 
-def _short(value: Any) -> str:
-    """A value from anywhere, on one line."""
-    text = value if isinstance(value, str) else repr(value)
+def _short(text: str) -> str:
+    """Something from a stranger's file, on one line."""
     text = text if text.isprintable() else ascii(text)
     return text if len(text) <= 80 else f"{text[:80]}..."
 

@@ -38,18 +38,26 @@ class RunBusy(UserError):
     """Another process trains the run."""
 
 
+_MAY_PASS = {
+    errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT, errno.EBUSY,
+    *(getattr(errno, name) for name in ("ESTALE", "EHOSTDOWN", "EHOSTUNREACH", "ENOTCONN", "ENOMEDIUM") if hasattr(errno, name)),
+}  # fmt: skip
+"""What a disk says that was unplugged, is read-only for now, or lies on the other side of a network."""
+
+
 def describe_os_error(error: OSError, doing: str) -> UserError:
     """Turn an operating system error into words; `doing` completes "Could not ..."."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"Could not {doing}: the disk is full.", "Free some space and try again; nothing that was saved before is lost.")
     if error.errno == errno.EFBIG:
         return UserError(f"Could not {doing}: files of that size are not allowed here.", "Raise the limit on file sizes, or choose another disk.")
+    kind = DiskTrouble if error.errno in _MAY_PASS else UserError
     if isinstance(error, PermissionError):
-        return DiskTrouble(f"Could not {doing}: permission denied.", "Choose a place that you may read and write, or change its permissions.")
+        return kind(f"Could not {doing}: permission denied.", "Choose a place that you may read and write, or change its permissions.")
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        return DiskTrouble(f"Could not {doing}: there is a file where a folder is needed.", "Choose another folder, or move that file away.")
+        return kind(f"Could not {doing}: there is a file where a folder is needed.", "Choose another folder, or move that file away.")
     reason = error.strerror or str(error)
-    return DiskTrouble(f"Could not {doing}: {reason}.", "Check that the file or folder still exists and that the disk is connected.")
+    return kind(f"Could not {doing}: {reason}.", "Check that the file or folder still exists and that the disk is connected.")
 
 
 def as_user_error(error: BaseException) -> UserError | None:
@@ -74,10 +82,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or refused
 
 
+_NOT_LOST = ("no kernel image", "not compiled", "invalid device ordinal", "insufficient driver")
+
+
 def is_device_lost(error: BaseException) -> bool:
     """Whether a GPU no longer answers, as when it was reset, or unplugged; nothing on it can be read any more."""
     text = str(error).lower()
-    return type(error).__name__ == "AcceleratorError" or (isinstance(error, RuntimeError) and text.startswith(("cuda error", "mps backend")) and not is_out_of_memory(error))
+    if not isinstance(error, RuntimeError) or is_out_of_memory(error) or any(words in text for words in _NOT_LOST):
+        return False
+    # torch.AcceleratorError by its name, since this module knows no torch.
+    lost = ("cuda error", "cuda driver error", "cudnn error: cudnn_status_execution_failed", "cudnn error: cudnn_status_internal_error", "mps backend")
+    return type(error).__name__ == "AcceleratorError" or text.startswith(lost)
 
 
 class Cancelled(Exception):

@@ -72,7 +72,7 @@ class Model:
         misfits = misfits or sorted(name for name, tensor in tensors.items() if not tensor.is_floating_point())
         if misfits:
             raise UserError(f"The weights in {file.name} do not fit its settings: {misfits[0][:80]}.", "The file was altered; use an earlier copy of it, or train again.")
-        if broken := next((name for name, tensor in tensors.items() if not tensor.isfinite().all()), None):
+        if broken := next((name for name, tensor in tensors.items() if not tensor.float().isfinite().all()), None):
             raise UserError(f"The weights in {file.name} are not finite numbers ({broken}).", "The training that they come from had failed: use an earlier copy.")
         net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
         return cls.of(net.to(device), config, notes)

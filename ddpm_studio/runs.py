@@ -232,6 +232,11 @@ def is_in_training(run: Run) -> bool:
         return True
 
 
+def is_held(run: Run) -> bool:
+    """Whether the folder is there and is the one that this process has locked: not gone with its disk, and no new one in its place."""
+    return _writer(run) == os.getpid()
+
+
 def _writer(run: Run) -> int | None:
     """The process that says it writes the run; a killed one cannot take that back."""
     try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
 from typing import TypeVar
 
 import torch
@@ -21,8 +20,12 @@ Result = TypeVar("Result")
 
 
 def count_parts(pictures: int, smallest: int, device: torch.device) -> int:
-    """In how many parts to compute a batch: one for each core, but none of fewer than `smallest` pictures."""
-    return max(1, min(torch.get_num_threads(), pictures // smallest)) if device.type == "cpu" else 1
+    """In how many parts to compute a batch: at most one for each core, none of fewer than `smallest` pictures, and such
+    that the cores can be dealt out evenly among them."""
+    cores = torch.get_num_threads()
+    if device.type != "cpu":
+        return 1
+    return next(parts for parts in range(max(1, min(cores, pictures // smallest)), 0, -1) if cores % parts == 0)
 
 
 def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
@@ -39,14 +42,20 @@ def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[
             return work(part)
 
     pool = _pool(len(parts), max(1, torch.get_num_threads() // len(parts)))
+    if pool is None:
+        return [work(part) for part in parts]
     running = [pool.submit(run, part) for part in parts]
-    wait(running)
-    return [future.result() for future in running]
+    try:
+        wait(running)
+        return [future.result() for future in running]
+    finally:
+        running.clear()  # or an error would keep alive, by way of this frame, all that the parts have computed
 
 
 def on_one_core(work: Callable[[], Result]) -> Result:
     """work(), on one core: for many operations on small tensors, where waking the others takes longer than the work."""
-    return _pool(1, 1).submit(work).result()
+    pool = _pool(1, 1)
+    return work() if pool is None else pool.submit(work).result()
 
 
 class SideBySide:
@@ -65,14 +74,40 @@ class SideBySide:
         return torch.cat(side_by_side(lambda part: self.network(*part), list(zip(x_t.tensor_split(parts), t.tensor_split(parts), strict=True))))
 
 
-@cache
-def _pool(workers: int, threads_each: int) -> ThreadPoolExecutor:
-    """Threads that compute with so many cores each."""
+def warm_up() -> None:
+    """Make the threads that are always needed, while few others are about."""
+    _pool(1, 1)
+    _pool(torch.get_num_threads(), 1)
+
+
+_lock = threading.Lock()
+_pools: dict[tuple[int, int], ThreadPoolExecutor | None] = {}
+
+
+def _pool(workers: int, threads_each: int) -> ThreadPoolExecutor | None:
+    """Threads that compute with so many cores each, kept for the next time; None where the machine allows no more threads."""
+    with _lock:
+        if (workers, threads_each) not in _pools:
+            _pools[workers, threads_each] = _make_pool(workers, threads_each)
+        return _pools[workers, threads_each]
+
+
+def _make_pool(workers: int, threads_each: int) -> ThreadPoolExecutor | None:
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(workers, "side-by-side", initializer=_compute_with, initargs=(threads_each,))
-    all_there = threading.Barrier(workers)
-    wait([pool.submit(all_there.wait) for _ in range(workers)])
-    torch.set_num_threads(threads)  # what the workers did counts for all threads that are yet to come, too
+    all_there = threading.Barrier(workers + 1)
+    try:
+        for _ in range(workers):
+            pool.submit(all_there.wait)
+        all_there.wait()
+    except BaseException as error:
+        all_there.abort()  # or those that did start would wait for the others for ever
+        pool.shutdown(wait=False, cancel_futures=True)
+        if isinstance(error, RuntimeError | MemoryError):
+            return None
+        raise
+    finally:
+        torch.set_num_threads(threads)  # what the workers did counts for all threads that are yet to come, too
     return pool
 
 

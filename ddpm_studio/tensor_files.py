@@ -6,7 +6,6 @@ file; it is no signature, and says nothing about who wrote the file.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -18,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
+from ddpm_studio.errors import DamagedFile, DiskTrouble, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, replace_atomically
 
 CHECKSUM = "checksum"
@@ -41,15 +40,15 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], header: Mapping[str
             save_file(copies, temporary, metadata=header)
             temporary.chmod(mode)
         except SafetensorError as error:  # it wraps what the operating system said
-            number = re.search(r"os error (\d+)", str(error))
-            code = int(number[1]) if number else errno.EIO
-            raise OSError(code, os.strerror(code)) from error
+            if (number := re.search(r"os error (\d+)", str(error))) is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
     def verify(temporary: Path) -> None:
         try:
             read_tensors(temporary)
         except DamagedFile as error:
-            raise UserError(f"The disk did not keep {file.name} as it was written.", "Check that disk, or choose another one; the save before it is untouched.") from error
+            raise DiskTrouble(f"The disk did not keep {file.name} as it was written.", "Check that disk, or choose another one; the save before it is untouched.") from error
 
     replace_atomically(file, write, verify, previous_of(file) if keep_previous else None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import os
 import signal
 import sys
 from types import FrameType
@@ -16,7 +17,7 @@ def stop_on_signals(control: RunControl, saying: str) -> None:
 
     def stop(number: int, frame: FrameType | None) -> None:
         if caught:
-            raise KeyboardInterrupt
+            os._exit(130)  # at once: an orderly end would wait for the step that is being computed
         caught.append(number)
         # Not from here: the signal may have come while this very thread holds a lock that stop() needs.
         _thread.start_new_thread(control.stop, ())

@@ -187,6 +187,8 @@ def _model(theirs: TheirNetwork, learns_variance: bool) -> dict[str, Any]:
 
 def _diffusion(theirs: TheirScheduler) -> dict[str, Any]:
     steps = theirs.num_train_timesteps
+    if not 2 <= steps <= 4000:
+        _refuse("num_train_timesteps", steps, "2 to 4000")
     if theirs.trained_betas is not None:
         if len(theirs.trained_betas) != steps:
             _refuse("trained_betas", f"a list of {len(theirs.trained_betas)}", f"as many as num_train_timesteps, {steps}")

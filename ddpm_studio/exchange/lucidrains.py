@@ -22,7 +22,7 @@ def refuse(shapes: Mapping[str, tuple[int, ...]]) -> NoReturn:
     differences = [
         ("its first convolution is 7 x 7 where ours is 3 x 3", first is not None and first[2:] == (7, 7)),
         ("it normalises by the root mean square (RMSNorm) where ours does so by groups", shape("block1.norm.g") is not None),
-        ("the time scales and shifts its features where ours adds it", embedding is not None and block is not None and embedding[0] == 2 * block[0]),
+        ("the time scales and shifts its features where ours adds it", embedding is not None and block is not None and embedding[:1] == tuple(2 * n for n in block[:1])),
         ("it has linear attention", shape("to_out.1.g") is not None),
         ("its blocks are arranged in another way", True),
     ]

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _WRAPPERS = ("ema", "model", "state_dict", "model_state_dict", "eps_model", "net")
+_HARMLESS = {"_codecs encode", *(f"{module} {name}" for module in ("__builtin__", "builtins") for name in ("set", "bytearray", "complex"))}
+MOST_PICKLED = 4 * 2**20
+"""Names, shapes and settings of a large network take some hundred kilobytes; the numbers themselves lie beside them."""
 _FETCH_AGAIN = "Fetch it again from where it came from."
 
 
@@ -94,9 +97,9 @@ def _check_pickled(file: Path) -> None:
             entries = archive.infolist()
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):  # PyTorch never writes such
                 raise _more_than_weights(file)
-            for entry in entries:
-                if entry.filename.rpartition("/")[2] == "data.pkl" and _asks_for_strangers(archive.read(entry)):
-                    raise _more_than_weights(file)
+            pickles = [entry for entry in entries if entry.filename.rpartition("/")[2] == "data.pkl"]
+            if len(pickles) != 1 or pickles[0].file_size > MOST_PICKLED or _asks_for_strangers(archive.read(pickles[0])):
+                raise _more_than_weights(file)
     except OSError as error:
         raise describe_os_error(error, f"open {file.name}") from error
     except UserError:
@@ -108,7 +111,8 @@ def _check_pickled(file: Path) -> None:
 def _asks_for_strangers(pickled: bytes) -> bool:
     """Whether a pickle names something outside torch and the standard containers. That it does not proves nothing: what it
     may make is for torch's reader of weights to decide. It only spares the wait for torch."""
-    return any(op.name == "GLOBAL" and not str(what).startswith(("torch", "collections ")) for op, what, _ in pickletools.genops(pickled))
+    named = (str(what) for op, what, _ in pickletools.genops(pickled) if op.name == "GLOBAL")
+    return any(not name.startswith(("torch", "collections ")) and name not in _HARMLESS for name in named)
 
 
 def _more_than_weights(file: Path) -> UserError:

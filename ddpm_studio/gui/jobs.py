@@ -80,9 +80,11 @@ class Jobs:
             yield Progress("Loading PyTorch")
             import torch
 
+            from ddpm_studio import side_by_side
             from ddpm_studio.devices import choose_device
 
             device = choose_device()
+            side_by_side.warm_up()
             yield DeviceFound(device.kind, device.label)
             parameter = torch.nn.Parameter(torch.zeros(1))
             torch.optim.Adam([parameter])

@@ -150,12 +150,13 @@ class Level(nn.Module):
         self.attention = nn.ModuleList(attention or [])
         self.resample = resample
         self.checkpointing = False
+        self.has_dropout = any(block.dropout.p > 0 for block in blocks)
 
     def run_block(self, index: int, x: Tensor, time: Tensor) -> Tensor:
         """One residual block with its attention. With `checkpointing` only its input is kept for the backward pass,
         which computes the rest again (Chen et al. 2016)."""
         if self.checkpointing and torch.is_grad_enabled():
-            return cast("Tensor", checkpoint(self._run_block, index, x, time, use_reentrant=False))
+            return cast("Tensor", checkpoint(self._run_block, index, x, time, use_reentrant=False, preserve_rng_state=self.has_dropout))
         return self._run_block(index, x, time)
 
     def _run_block(self, index: int, x: Tensor, time: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ Randomness is a function of (seed, step), so no generator has a state to save.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ddpm_studio.errors import DamagedFile, DiskTrouble, UserError
 from ddpm_studio.files import previous_of, write_atomically
 from ddpm_studio.model import save_model
 from ddpm_studio.nn.unet import UNet
+from ddpm_studio.runs import is_held
 from ddpm_studio.tensor_files import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -96,12 +98,12 @@ class TrainingState:
 
 
 def save_checkpoint(run: Run, state: TrainingState, config: RunConfig, about: dict[str, Any]) -> None:
-    """Write what resume needs, then the model (EMA weights), then the notes that lists of runs read.
+    """Write what resume needs, then the model (EMA weights), then the notes that lists of runs read. The run must be locked.
 
     Each file is read back before it takes its place, and the one before it is kept. The counters are in the header of
     resume.safetensors, so they always belong to the tensors beside them.
     """
-    if not run.path.is_dir():
+    if not is_held(run):
         raise DiskTrouble(f"The folder of the run {run.name} is gone.", "Put it back where it was, and continue the run from its last save.")
     notes = {**state.counters(), **about}
     write_tensors(run.resume_file, state.tensors(), {"format": "ddpm-studio-resume", "config": config.model_dump_json(), "notes": json.dumps(notes)}, keep_previous=True)
@@ -115,6 +117,8 @@ def write_notes(run: Run, notes: dict[str, Any]) -> None:
 
 def save_milestone(run: Run, state: TrainingState, config: RunConfig) -> None:
     """A copy of the model (EMA weights) as it is now, which later saves leave alone; the budget of the settings decides how many stay."""
+    if not is_held(run):
+        raise DiskTrouble(f"The folder of the run {run.name} is gone.", "Put it back where it was.")
     save_model(run.milestone(state.step), state.ema.state_dict(), config, {"step": state.step, "images": state.images})
     if config.training.milestones_mb is not None:
         thin_out(run.milestone(0).parent, config.training.milestones_mb * 10**6)
@@ -122,14 +126,15 @@ def save_milestone(run: Run, state: TrainingState, config: RunConfig) -> None:
 
 def thin_out(folder: Path, budget: int, pattern: str = "step_*.safetensors") -> None:
     """Remove milestones (or previews) until the rest takes at most `budget` bytes: always the one whose neighbours are nearest to each
-    other, so that what stays is spread evenly over the run. The newest stays in any case."""
-    kept = sorted(folder.glob(pattern))
-    sizes = {file: file.stat().st_size for file in kept}
-    steps = {file: int(file.stem.removeprefix("step_")) for file in kept}
-    while len(kept) > 1 and sum(sizes[file] for file in kept) > budget:
-        before = [-1, *(steps[file] for file in kept)]
-        gaps = [steps[after] - before[index] for index, after in enumerate(kept[1:])]
-        kept.pop(gaps.index(min(gaps))).unlink(missing_ok=True)
+    other, so that what stays is spread evenly over the run. The newest stays in any case, and so does what cannot be removed."""
+    with contextlib.suppress(OSError):
+        kept = sorted(folder.glob(pattern))
+        sizes = {file: file.stat().st_size for file in kept}
+        steps = {file: int(file.stem.removeprefix("step_")) for file in kept}
+        while len(kept) > 1 and sum(sizes[file] for file in kept) > budget:
+            before = [-1, *(steps[file] for file in kept)]
+            gaps = [steps[after] - before[index] for index, after in enumerate(kept[1:])]
+            kept.pop(gaps.index(min(gaps))).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,6 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         for left in request.run.path.rglob(".*.part"):  # of a save that a crash cut short
             left.unlink(missing_ok=True)
         if saved is None:
-            request.run.write_config(config)
             stack.callback(_remove_if_unsaved, request.run)
         if len(dataset) < FEW_PICTURES:
             yield Notice(f"With so few pictures ({len(dataset)}) the model will learn them by heart rather than make new ones.")
@@ -77,10 +76,11 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
     state = TrainingState.new(config, device.torch, device.memory_format)
     if saved is None:
         notes = {**about, **plan_notes(request, 0.0)}
-        write_notes(request.run, {**state.counters(), **notes})  # so that it can be taken up again even before its first save
         if request.start_from is not None:
             state.take_weights(Model.load(request.start_from).net)
-            save_checkpoint(request.run, state, config, notes)  # from here on the run needs that model no more
+            save_checkpoint(request.run, state, config, notes)  # from here on the run needs that model no more; before, there is no run
+        request.run.write_config(config)
+        write_notes(request.run, {**state.counters(), **notes})  # so that it can be taken up again even before its first save
     else:
         restore(state, saved, request.run.name)
         if any(saved.notes.get(name, about[name]) != about[name] for name in ("fingerprint", "pictures")):

@@ -25,7 +25,6 @@ def compute_gradients(state: TrainingState, config: RunConfig, diffusion: Gaussi
     With `state.pieces` above 1 the batch is computed piece by piece and the gradients are added up: the same to rounding
     (without dropout), in so many times less memory. Weights are not touched, so this can be tried again.
     """
-    state.optimizer.zero_grad(set_to_none=True)
     precision = config.training.precision if state.rate_scale == 1.0 else "float32"  # after a rescue no longer mixed
     weights = list(state.net.parameters())
 
@@ -35,20 +34,28 @@ def compute_gradients(state: TrainingState, config: RunConfig, diffusion: Gaussi
         return loss.detach(), torch.autograd.grad(loss, weights)
 
     total = torch.zeros((), device=device.torch)
-    sums: list[Tensor] | None = None
+    for weight in weights:
+        weight.grad = None
     for number, piece in enumerate(_split(batch, state.pieces)):
         if config.model.dropout:
             # Dropout knows only torch's global generator: give that, too, a state that depends on (seed, step) alone.
             torch.manual_seed(seed_at(config.training.seed, state.step, 1 + number))
-        for loss, gradients in side_by_side(loss_and_gradients, _split(piece, count_shares(config, len(piece[0]), device))):
-            total += loss
-            if sums is None:
-                sums = list(gradients)
-            else:
-                torch._foreach_add_(sums, gradients)
-    assert sums is not None
-    for weight, gradient in zip(weights, sums, strict=True):
-        weight.grad = gradient
+        total += _add_gradients(weights, side_by_side(loss_and_gradients, _split(piece, count_shares(config, len(piece[0]), device))))
+    return total
+
+
+def _add_gradients(weights: list[nn.Parameter], found: list[tuple[Tensor, tuple[Tensor, ...]]]) -> Tensor:
+    """Add what the shares have found to the gradients of the weights, in the order of the shares; returns the sum of their losses."""
+    total = torch.zeros_like(found[0][0])
+    while found:
+        loss, gradients = found.pop(0)
+        total += loss
+        if sums := [weight.grad for weight in weights if weight.grad is not None]:
+            torch._foreach_add_(sums, list(gradients))
+            continue
+        for weight, gradient in zip(weights, gradients, strict=True):
+            # Fused Adam walks both as they lie in memory.
+            weight.grad = gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)
     return total
 
 
@@ -58,8 +65,8 @@ def count_shares(config: RunConfig, pictures: int, device: Device) -> int:
 
 
 def _split(batch: Batch, count: int) -> list[Batch]:
-    """A batch in `count` parts, as nearly alike as can be."""
-    return list(zip(*(part.tensor_split(count) for part in batch), strict=True))
+    """A batch in `count` parts, as nearly alike as can be, and none of them empty."""
+    return list(zip(*(part.tensor_split(min(count, len(part))) for part in batch), strict=True))
 
 
 def apply_gradients(state: TrainingState, config: RunConfig, learning_rate: float) -> Tensor:

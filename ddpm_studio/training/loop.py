@@ -22,6 +22,7 @@ from ddpm_studio.errors import DiskFull, DiskTrouble, UserError, is_device_lost,
 from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, Progress, StepDone
 from ddpm_studio.randomness import generator_at
 from ddpm_studio.requests import TrainRequest
+from ddpm_studio.runs import is_held
 from ddpm_studio.training.checkpoint import TrainingState, read_checkpoint, restore, save_checkpoint, save_milestone
 from ddpm_studio.training.gradient import Batch, apply_gradients, compute_gradients
 from ddpm_studio.training.machine import MachineWatch
@@ -66,12 +67,17 @@ class TrainingLoop:
             if not is_device_lost(error):
                 raise
             # What the device held is gone with it.
-            step = max(self._saved_at, self.plan.first_step)
-            hint = f"The save of step {step:,} is whole" if step else "Nothing had been saved yet"
-            raise UserError(
-                f"The graphics card stopped answering at step {self.state.step:,}.",
-                f"{hint}: start DDPM Studio again and go on from there. If it happens again, update the driver, or train on the processor.",
-            ) from error
+            message = f"The graphics card stopped answering at step {self.state.step:,}."
+            if self._ever_saved:
+                step = max(self._saved_at, self.plan.first_step)
+                hint = f"The save of step {step:,} is whole: start DDPM Studio again and go on from there."
+            else:
+                hint = "Nothing had been saved yet: start DDPM Studio again and begin anew."
+            raise UserError(message, f"{hint} If it happens again, update the driver, or train on the processor.") from error
+
+    @property
+    def _ever_saved(self) -> bool:
+        return self._saved_at >= 0 or self.plan.first_step > 0 or self.request.resume or self.request.start_from is not None
 
     def _with_rescues(self) -> Iterator[Event]:
         """From numbers that are not finite it goes back to the last save and on with half the learning rate, in full
@@ -82,7 +88,7 @@ class TrainingLoop:
                 return
             except NotFinite as trouble:
                 step = trouble.step
-            yield Notice(self._go_back(step))
+            yield from self._go_back(step)
             yield from self._save()  # or a crash would forget that the rate was lowered
         try:
             yield from self._train()
@@ -173,7 +179,7 @@ class TrainingLoop:
     def _save(self) -> Iterator[Event]:
         """A save, at once or as soon as the disk takes it. Raises UserError when somebody stops the run before that."""
         self._check_finite()  # nothing that is not finite is saved over what is
-        told = False
+        pause = 0.5
         while True:
             self.state.seconds = self._seconds_before + self.plan.watch.seconds
             try:
@@ -183,16 +189,21 @@ class TrainingLoop:
                 if self.control.stopping:
                     raise
                 trouble = error
-            if not told:
+            if pause < 1.0:
                 yield Notice(f"{trouble.message} Training waits, with all that it has learnt, and goes on as soon as that has been put right.")
-                told = True
-            yield from self._wait("Waiting for the disk", partial(self._may_save_after, trouble))
+            pause = min(2 * pause, 30.0)
+            yield from self._wait("Waiting for the disk", partial(self._may_save_after, trouble), pause)
         self._saved_at = self.state.step
         yield CheckpointSaved(self.state.step, self.request.run.model_file)
 
     def _may_save_after(self, trouble: DiskTrouble) -> bool:
         """A full disk is asked for room; after any other trouble only another try can tell."""
-        return not isinstance(trouble, DiskFull) or has_room(self.config, self.request.run.path)
+        if not isinstance(trouble, DiskFull):
+            return True
+        try:
+            return has_room(self.config, self.request.run.path)
+        except OSError:  # gone altogether, meanwhile
+            return True
 
     def _check_finite(self) -> None:
         """Raises NotFinite when the steps since the last report, or the weights, the average or the moments, are not of numbers any more."""
@@ -208,17 +219,24 @@ class TrainingLoop:
         except DiskTrouble as trouble:
             yield Notice(f"{trouble.message} This milestone is left out.")
 
-    def _go_back(self, step: int) -> str:
+    def _go_back(self, step: int) -> Iterator[Event]:
         """To the last save, or to the beginning, with half the learning rate; says so."""
+        run = self.request.run
         scale, pieces = self.state.rate_scale / 2, self.state.pieces
+        saved = None
+        if self._ever_saved:
+            if not is_held(run):
+                yield Notice(f"The folder of the run {run.name} is gone. Training waits until it is back.")
+                yield from self._wait("Waiting for the disk", partial(is_held, run))
+            saved = read_checkpoint(run)
         self.state = TrainingState.new(self.config, self.device.torch, self.device.memory_format)
-        if self.request.run.resume_file.is_file():
-            restore(self.state, read_checkpoint(self.request.run), self.request.run.name)
+        if saved:
+            restore(self.state, saved, run.name)
         self.state.rate_scale, self.state.pieces = scale, pieces
         self._tally.clear()
         self._spikes, self._pace = SpikeWatch(), Pace(self.plan.watch.seconds, self.state.images)
         rate = scale * self.config.training.learning_rate
-        return f"The loss was no longer a finite number at step {step:,}: back to step {self.state.step:,}, and on with the learning rate {rate:g} in full precision."
+        yield Notice(f"The loss was no longer a finite number at step {step:,}: back to step {self.state.step:,}, and on with the learning rate {rate:g} in full precision.")
 
     # What the machine asks for.
 
@@ -230,13 +248,13 @@ class TrainingLoop:
             yield Notice("Training waits until the machine is on mains power again, as its settings ask.")
             yield from self._wait("Waiting for mains power", self._machine.is_back_on_mains)
 
-    def _wait(self, why: str, over: Callable[[], bool]) -> Iterator[Event]:
-        """Compute nothing until it is over or the run is stopped; others may borrow the device meanwhile."""
+    def _wait(self, why: str, over: Callable[[], bool], pause: float = 1.0) -> Iterator[Event]:
+        """Compute nothing until it is over, asked every `pause` seconds, or the run is stopped; others may borrow the device meanwhile."""
         with self.plan.watch.time_out():
             while True:
                 yield Progress(why)
                 yield from self.control.gate()
-                if self.control.wait(1.0) or over():  # stopped, or over
+                if self.control.wait(pause) or over():  # stopped, or over
                     return
 
 

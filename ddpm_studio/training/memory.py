@@ -56,7 +56,8 @@ def bytes_needed(config: RunConfig, pictures: int, device: Device) -> int:
         inputs = sum(math.prod(block.in_shape) for block in network.blocks)
         activations = min(activations, 2 * inputs + 12 * max(math.prod(block.in_shape) for block in network.blocks))
     batch = config.training.batch_size * math.prod(config.data.shape)
-    gradients = count_shares(config, pictures, device)  # each share of a piece has its own until they are added up
+    # Each share of a piece has gradients of its own until they are added up, to those of the pieces before it if there are any.
+    gradients = count_shares(config, pictures, device) + (pictures < config.training.batch_size)
     return 4 * ((4 + gradients) * network.parameters + activations * pictures + 3 * batch)  # x_start, noise, and x_t of a piece at most as large
 
 

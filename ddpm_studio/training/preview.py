@@ -13,7 +13,7 @@ from ddpm_studio.errors import UserError, as_user_error, is_out_of_memory
 from ddpm_studio.events import Event, Images, Notice, PreviewReady
 from ddpm_studio.model import Model
 from ddpm_studio.nn.ema import is_ripe
-from ddpm_studio.runs import Run
+from ddpm_studio.runs import Run, is_held
 from ddpm_studio.training.checkpoint import TrainingState, thin_out
 
 PREVIEW_SEED = 1_000_000
@@ -38,6 +38,8 @@ def preview(run: Run, state: TrainingState, config: RunConfig, control: RunContr
     if images is None:
         return
     yield PreviewReady(state.step, images, is_averaged(state, config))
+    if not is_held(run):
+        return  # nothing may stand where the folder of the run has been: training waits for it at its next save
     try:
         imaging.save_png(run.previews / f"step_{state.step:07d}.png", imaging.grid(images), None)
         thin_out(run.previews, PREVIEWS_BYTES, "step_*.png")

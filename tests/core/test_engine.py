@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from ddpm_studio.control import RunControl
-from ddpm_studio.errors import DataChanged, RunBusy, UserError
+from ddpm_studio.errors import DataChanged, DiskFull, RunBusy, UserError, is_device_lost
 from ddpm_studio.events import CheckpointSaved, Event, Finished, ImagesReady, Notice, Paused, PreviewReady, Resumed, StepDone, TrainingStarted
 from ddpm_studio.files import previous_of
 from ddpm_studio.journal import read_journal
@@ -27,7 +27,7 @@ from ddpm_studio.runs import Run, delete_run, is_in_training, list_runs, lock_ru
 from ddpm_studio.sampling.engine import generate
 from ddpm_studio.tensor_files import read_tensors, write_tensors
 from ddpm_studio.training import loop
-from ddpm_studio.training.checkpoint import thin_out
+from ddpm_studio.training.checkpoint import save_checkpoint, thin_out
 from ddpm_studio.training.engine import train
 from ddpm_studio.training.gradient import compute_gradients
 from tests.conftest import ROOT
@@ -523,7 +523,6 @@ import os
 from tests.core.made_up import *
 from ddpm_studio.events import StepDone
 from ddpm_studio.training.engine import train
-from ddpm_studio.training.gradient import compute_gradients
 request = TrainRequest(run=Run(Path({str(run.path)!r})), data=Path({str(data)!r}), config=tiny_config(), device="cpu", report_seconds=0.0)
 for event in train(request, RunControl()):
     if isinstance(event, StepDone) and event.step == 3:
@@ -574,7 +573,6 @@ from ddpm_studio.events import Finished, Notice, TrainingStarted
 from ddpm_studio.requests import SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 from ddpm_studio.training.engine import train
-from ddpm_studio.training.gradient import compute_gradients
 from tests.core.made_up import tiny_config
 torch.set_num_threads(1)
 list(train(TrainRequest(run=Run(Path({str(tmp_path / "warm")!r})), data=Path({str(data)!r}), config=tiny_config(), device="cpu", max_steps=2), RunControl()))
@@ -633,10 +631,11 @@ def test_too_little_disk_is_said_before_anything_is_made(run: Run, data: Path, m
     assert not run.path.exists()
 
 
-def test_training_waits_for_a_disk_that_went_away(run: Run, data: Path, tmp_path: Path) -> None:
-    """The folder of the run is gone and something else in its place, as when a disk is unplugged: nothing is lost when it is back."""
+@pytest.mark.parametrize("in_its_place", ["a file", "nothing", "an empty folder"])
+def test_training_waits_for_a_disk_that_went_away(in_its_place: str, run: Run, data: Path, tmp_path: Path) -> None:
+    """The folder of the run is gone, as when a disk is unplugged: nothing is lost when it is back, and nothing is made in its place."""
     undisturbed = Run(tmp_path / "undisturbed")
-    config = tiny_config(training__checkpoint_seconds=0.001, training__preview_count=0)
+    config = tiny_config(training__checkpoint_seconds=0.001, training__preview_seconds=0.001, training__milestone_steps=3)
     train_tiny(undisturbed, data, config=config, max_steps=6)
 
     away, notices = run.path.with_name("away"), []
@@ -644,15 +643,86 @@ def test_training_waits_for_a_disk_that_went_away(run: Run, data: Path, tmp_path
     for event in events:
         if isinstance(event, CheckpointSaved) and event.step == 2:
             run.path.rename(away)
-            run.path.write_text("not a folder")
-        if isinstance(event, Notice) and run.path.is_file():
+            if in_its_place == "a file":
+                run.path.write_text("not a folder")
+            elif in_its_place == "an empty folder":
+                run.path.mkdir()
+        if isinstance(event, Notice) and "Training waits" in event.text:
             notices.append(event.text)
-            run.path.unlink()
+            if run.path.is_dir():
+                run.path.rmdir()  # still empty
+            run.path.unlink(missing_ok=True)
             away.rename(run.path)
     assert len(notices) == 1
     assert notices[0].startswith("The folder of the run a is gone. Training waits")
-    assert run.model_file.read_bytes()[-1000:] == undisturbed.model_file.read_bytes()[-1000:]
     assert all(torch.equal(one, two) for one, two in zip(Model.load(run.path).net.parameters(), Model.load(undisturbed.path).net.parameters(), strict=True))
+
+
+def test_not_a_number_while_the_disk_is_away_waits_for_the_last_save(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = iter([False, False, False, True])
+
+    def compute(*arguments: Any) -> torch.Tensor:
+        loss = compute_gradients(*arguments)
+        return loss * torch.nan if next(broken, False) else loss
+
+    monkeypatch.setattr("ddpm_studio.training.loop.compute_gradients", compute)
+    away, notices = run.path.with_name("away"), []
+    config = tiny_config(training__checkpoint_seconds=0.001, training__preview_count=0)
+    for event in train(TrainRequest(run=run, data=data, config=config, device="cpu", report_seconds=0.0, max_steps=6), RunControl()):
+        if isinstance(event, StepDone) and event.step == 3 and not notices:
+            run.path.rename(away)
+        if isinstance(event, Notice) and "is gone" in event.text and not run.path.exists():
+            away.rename(run.path)
+        if isinstance(event, Notice):
+            notices.append(event.text)
+    assert any("back to step 3" in text for text in notices)  # it waited for the save of step 3, and lost it neither before nor after
+    assert run.read_notes()["step"] == 6
+
+
+def test_a_full_disk_that_is_then_unplugged(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for room, it has no answer: then only another try can tell."""
+    full = [True]
+
+    def save(*arguments: Any) -> None:
+        if full:
+            raise DiskFull("Could not save resume.safetensors: the disk is full.", "Free some space.")
+        save_checkpoint(*arguments)
+
+    def gone(*arguments: Any) -> bool:
+        full.clear()
+        raise FileNotFoundError("unplugged")
+
+    monkeypatch.setattr(loop, "save_checkpoint", save)
+    monkeypatch.setattr(loop, "has_room", gone)
+    events = train_tiny(run, data, config=tiny_config(training__preview_count=0), max_steps=2)
+    assert any(isinstance(event, CheckpointSaved) and event.step == 2 for event in events)
+
+
+def test_resume_is_exact_when_the_cores_share_a_batch(run: Run, data: Path, tmp_path: Path) -> None:
+    """Two cores, seventeen pictures, in processes of their own."""
+    code = """
+import sys
+import torch
+from pathlib import Path
+from ddpm_studio.control import RunControl
+from ddpm_studio.requests import TrainRequest
+from ddpm_studio.runs import Run
+from ddpm_studio.training.engine import train
+from tests.core.made_up import tiny_config
+torch.set_num_threads(2)
+run, data, steps, resume = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "resume"
+config = None if resume else tiny_config(training__batch_size=17, training__preview_count=0)
+list(train(TrainRequest(run=Run(run), data=data, config=config, device="cpu", max_steps=steps, resume=resume), RunControl()))
+"""
+
+    def go(folder: Path, steps: int, how: str = "") -> None:
+        subprocess.run([sys.executable, "-c", code, str(folder), str(data), str(steps), how], check=True, cwd=ROOT)
+
+    go(run.path, 3)
+    go(run.path, 3, "resume")
+    go(tmp_path / "whole", 6)
+    pieces, whole = load_file(run.resume_file), load_file(tmp_path / "whole" / "resume.safetensors")
+    assert all(torch.equal(pieces[name], value) for name, value in whole.items())
 
 
 @pytest.mark.parametrize(("saved", "hint"), [(True, "The save of step 1 is whole"), (False, "Nothing had been saved yet")])
@@ -710,3 +780,36 @@ def test_a_run_cannot_start_from_a_model_of_another_kind(changes: dict[str, Any]
     with pytest.raises(UserError, match=complaint):
         train_tiny(run, data, config=tiny_config(**changes), start_from=teacher.path, max_steps=1)
     assert not run.path.exists()
+
+
+def test_a_run_that_was_to_start_from_a_model_and_was_killed_is_none(run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or it would go on from nothing, and nobody would know."""
+    teacher = Run(tmp_path / "teacher")
+    train_tiny(teacher, data, max_steps=2)
+
+    def killed(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ddpm_studio.training.engine.save_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(run, data, config=tiny_config(), start_from=teacher.path, max_steps=1)
+    assert not run.exists
+    assert not run.can_resume
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (RuntimeError("CUDA error: unspecified launch failure"), True),
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), True),
+        (torch.AcceleratorError("CUDA error: out of memory"), False),
+        (RuntimeError("CUDA error: no kernel image is available for execution on the device"), False),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED"), False),
+        (RuntimeError("CUDA driver error: device not ready"), True),
+        (RuntimeError("MPS backend out of memory"), False),
+        (ValueError("CUDA error"), False),
+    ],
+)
+def test_which_errors_mean_that_a_device_is_lost(error: Exception, lost: bool) -> None:
+    assert is_device_lost(error) == lost

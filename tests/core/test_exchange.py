@@ -10,6 +10,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.exchange.converting import export_model, import_model, read_source
 from ddpm_studio.exchange.diffusers_layout import NETWORK_MUST, SCHEDULER_MUST, TheirNetwork, TheirScheduler, names, run_config, scheduler_config, unet_config
+from ddpm_studio.exchange.reading import read_tensors
 from ddpm_studio.exchange.weights import shapes_of
 from ddpm_studio.model import Model, save_model
 from ddpm_studio.nn.unet import UNet
@@ -504,3 +506,36 @@ def test_what_is_wrong_is_told_before_torch_is_loaded(exported: Path, tmp_path: 
     done = subprocess.run([sys.executable, "-c", program, *map(str, sources)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("error: ") == done.stderr.count("hint: ") == len(sources)
+
+
+@pytest.mark.parametrize("note", [b"abc", bytearray(b"abc"), {1, 2}, 1 + 2j, torch.Size([2])])
+def test_harmless_things_beside_weights_are_let_in(note: object, tmp_path: Path) -> None:
+    file = tmp_path / "m.pt"
+    torch.save({"model": {"a": torch.zeros(2)}, "note": note}, file)
+    assert set(read_tensors(file)) == {"a"}
+
+
+@pytest.mark.parametrize("how", ["large", "twice"])
+def test_a_large_pickle_is_refused_unread(how: str, tmp_path: Path) -> None:
+    file = tmp_path / "m.pt"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/data.pkl", b"N0" * 5_000_000 + b"." if how == "large" else b"N.")
+        if how == "twice":
+            archive.writestr("b/data.pkl", b"N.")
+    began = time.monotonic()
+    with pytest.raises(UserError, match="more than weights"):
+        read_tensors(file)
+    assert time.monotonic() - began < 0.5
+
+
+def test_absurd_numbers_of_timesteps_are_named() -> None:
+    for steps in (0, 1, 10**400):
+        with pytest.raises(UserError, match="num_train_timesteps"):
+            run_config({**CIFAR, "in_channels": 3}, {"num_train_timesteps": steps})
+
+
+def test_a_scalar_where_a_matrix_is_expected(tmp_path: Path) -> None:
+    file = tmp_path / "m.safetensors"
+    save_file({"init_conv.weight": torch.zeros(2), "downs.0.0.block1.proj.weight": torch.zeros(()), "downs.0.0.mlp.1.weight": torch.zeros(())}, file)
+    with pytest.raises(UserError, match="denoising-diffusion-pytorch"):
+        read_source(file)

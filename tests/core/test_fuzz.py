@@ -274,3 +274,13 @@ def test_weights_that_are_no_numbers(trained: Run, tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "m.safetensors", metadata=metadata)
     with pytest.raises(UserError, match=r"not finite numbers \(head\.bias\)"):
         Model.load(tmp_path / "m.safetensors")
+
+
+def test_coarse_numbers_are_numbers(trained: Run, tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(trained.model_file, framework="np") as opened:
+        metadata = {name: value for name, value in opened.metadata().items() if name != "checksum"}
+    coarse = {name: value.to(torch.float8_e4m3fn) for name, value in load_file(trained.model_file).items()}
+    save_file(coarse, tmp_path / "m.safetensors", metadata=metadata)
+    assert Model.load(tmp_path / "m.safetensors").sample([1], steps=2).shape == (1, 16, 16, 3)

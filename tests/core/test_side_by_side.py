@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import threading
+import weakref
 
 import pytest
 import torch
 
 from ddpm_studio.devices import choose_device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
-from ddpm_studio.presets import get_preset
+from ddpm_studio.presets import PRESETS, get_preset
 from ddpm_studio.side_by_side import SideBySide, count_parts, side_by_side
 from ddpm_studio.training.checkpoint import TrainingState
 from ddpm_studio.training.gradient import compute_gradients, count_shares
@@ -121,3 +124,79 @@ def test_a_network_answers_the_same_in_parts(two_threads) -> None:
         whole, parts = state.net(x_t, t), SideBySide(state.net)(x_t, t)
     assert not parts.requires_grad
     assert torch.allclose(whole, parts, atol=1e-5)
+
+
+def test_several_at_once_get_their_own_answers(two_threads) -> None:
+    answers: dict[int, list[list[int]]] = {0: [], 1: []}
+
+    def ask(who: int) -> None:
+        for _ in range(50):
+            answers[who].append(side_by_side(lambda part: 10 * who + part, [0, 1]))
+
+    askers = [threading.Thread(target=ask, args=(who,)) for who in answers]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert answers == {0: [[0, 1]] * 50, 1: [[10, 11]] * 50}
+
+
+def test_without_threads_it_is_computed_all_the_same(two_threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit on threads stands in the way of the second one: nothing waits for ever, and the cores stay as many."""
+    started = []
+
+    def start(thread: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        original(thread)
+
+    original = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr("ddpm_studio.side_by_side._pools", {})
+    assert side_by_side(lambda part: part + 1, [0, 1]) == [1, 2]
+    assert torch.get_num_threads() == 2
+    started[0].join(10)
+    assert not started[0].is_alive()
+
+
+def test_an_error_keeps_nothing_alive(two_threads) -> None:
+    class Large:
+        pass
+
+    alive = []
+
+    def work(number: int) -> Large:
+        if number == 0:
+            raise MemoryError("not enough")
+        large = Large()
+        alive.append(weakref.ref(large))
+        return large
+
+    gc.disable()
+    try:
+        with contextlib.suppress(MemoryError):
+            side_by_side(work, [0, 1])
+        assert [reference() for reference in alive] == [None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS.keys() - {"paper-256", "base-64", "small-64"}))  # the others are made of the same blocks
+def test_gradients_lie_in_memory_as_the_weights_do(name: str) -> None:
+    """Fused Adam takes it for granted; where it is not so, a copy is made."""
+    config = get_preset(name).with_changes({"training.batch_size": 2, "data.image_size": 32})
+    device = choose_device("cpu")
+    state = TrainingState.new(config, device.torch, torch.channels_last)
+    batch = torch.randn(config.training.batch_size, 3, 32, 32)
+    compute_gradients(state, config, GaussianDiffusion(config.diffusion), (batch, torch.zeros(len(batch), dtype=torch.int64), batch), device)
+    assert all(weight.grad is not None and weight.grad.stride() == weight.stride() for weight in state.net.parameters())
+
+
+def test_more_pieces_than_pictures(two_threads) -> None:
+    """The pieces are those of a larger batch, from before a resume with a smaller one."""
+    config, device = get_preset("tiny-32").with_changes({"training.batch_size": 3}), choose_device("cpu")
+    state = TrainingState.new(config, device.torch, device.memory_format)
+    state.pieces = 16
+    batch = torch.randn(3, 3, 32, 32)
+    assert compute_gradients(state, config, GaussianDiffusion(config.diffusion), (batch, torch.zeros(3, dtype=torch.int64), batch), device).isfinite()
