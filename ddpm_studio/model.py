@@ -23,6 +23,7 @@ from ddpm_studio.errors import DamagedFile, UserError
 from ddpm_studio.events import Images
 from ddpm_studio.files import previous_of
 from ddpm_studio.models import FORMAT_VERSION, find_model, parse_header
+from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import NoiseMode, Sampler, Spacing
@@ -93,7 +94,7 @@ class Model:
     @property
     def network(self) -> SideBySide:
         """The network as samplers call it: a batch is spread over the cores of a processor."""
-        return SideBySide(self.net)
+        return SideBySide(self.net, light=describe_network(self.config).gmacs <= SideBySide.LIGHT)
 
     @property
     def device(self) -> torch.device:

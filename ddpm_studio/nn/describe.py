@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -24,6 +25,7 @@ Shape = tuple[int, int, int]
 """(C, H, W)."""
 
 
+@lru_cache(maxsize=32)
 def describe_network(config: RunConfig) -> NetworkInfo:
     """The network of `config`, which is made on the meta device, where tensors have shapes but no memory."""
     with torch.device("meta"):
