@@ -1,13 +1,17 @@
 """How good do pictures get for a given number of pictures seen? Train with some settings, write samples, and say what it cost.
 
     python benchmarks/try_settings.py DATA OUT --images 24000 --learning-rate 3e-3 --batch-size 16
+    python benchmarks/try_settings.py DATA OUT --cpu-seconds 1200
 
+With --cpu-seconds a short training on the same pictures finds out what a step costs, and the run is planned to end just
+inside of that much user and system time.
 The samples in OUT can then be scored with any tool against pictures that were kept out of DATA;
 docs/MEASUREMENTS.md says what was found.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import sys
@@ -17,6 +21,7 @@ import numpy as np
 
 from ddpm_studio import imaging
 from ddpm_studio.cli.flags import Parser, add_setting_flags, setting_changes
+from ddpm_studio.config import RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.events import StepDone
 from ddpm_studio.model import Model
@@ -32,6 +37,7 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--preset", default="tiny-32")
     parser.add_argument("--images", type=int, default=24_000)
+    parser.add_argument("--cpu-seconds", type=float, help="instead of --images")
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--sampler", default="ddim")
     parser.add_argument("--steps", type=int, default=25)
@@ -39,7 +45,11 @@ def main() -> int:
     arguments = parser.parse_args()
 
     config = get_preset(arguments.preset).with_changes(setting_changes(arguments))
-    config = config.with_changes({"training.total_steps": arguments.images // config.training.batch_size, "training.preview_count": 0})
+    config = config.with_changes({"training.preview_count": 0})
+    steps = arguments.images // config.training.batch_size
+    if arguments.cpu_seconds:
+        steps = int(0.98 * arguments.cpu_seconds / _cost_of_a_step(arguments, config))
+    config = config.with_changes({"training.total_steps": steps})
     run = Run(arguments.out / "run")
     before = _cpu_seconds()
     for event in train(TrainRequest(run, arguments.data_path, config, report_seconds=20.0), RunControl()):
@@ -53,8 +63,18 @@ def main() -> int:
     for i, image in enumerate(images):
         imaging.save_png(arguments.out / "samples" / f"{i:05d}.png", image, None)
     imaging.save_png(arguments.out / "sheet.png", imaging.grid(images[:32], columns=8), None)
-    print(json.dumps({"images": arguments.images, "cpu_seconds": round(spent), "samples": str(arguments.out / "samples")}))
+    print(json.dumps({"steps": steps, "images": steps * config.training.batch_size, "cpu_seconds": round(spent), "samples": str(arguments.out / "samples")}))
     return 0
+
+
+def _cost_of_a_step(arguments: argparse.Namespace, config: RunConfig) -> float:
+    """CPU-seconds, of steps 50 to 200 of a run that is thrown away."""
+    marks: list[tuple[int, float]] = []
+    for event in train(TrainRequest(Run(arguments.out / "calibration"), arguments.data_path, config, max_steps=200, report_seconds=1.0), RunControl()):
+        if isinstance(event, StepDone) and event.step >= 50:
+            marks.append((event.step, _cpu_seconds()))
+    (first, before), (last, after) = marks[0], marks[-1]
+    return (after - before) / (last - first)
 
 
 def _cpu_seconds() -> float:

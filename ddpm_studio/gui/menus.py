@@ -13,6 +13,7 @@ from ddpm_studio import __version__, paths
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.generate import GeneratePage
+from ddpm_studio.gui.widgets.command_palette import Command, CommandPalette
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenu
@@ -48,6 +49,9 @@ class Menus(QObject):
             action.setCheckable(True)
             group.addAction(action)
             self.themes[choice] = action
+        self._menus = (files, training, pictures, view, about)
+        self.palette = CommandPalette(window)
+        self._add(about, "&Find a command…", "Ctrl+K", self._find_command, "search")
         self._add(about, "&Open the data folder", "", self._open_data_folder, "folder")
         self._add(about, "&About DDPM Studio", "", self._about, "info")
 
@@ -58,9 +62,22 @@ class Menus(QObject):
             action.setShortcut(QKeySequence(keys))
         if icon:
             theme.set_icon(action, icon)
+            action.setProperty("icon_name", icon)
         action.triggered.connect(lambda checked=False: do())
         menu.addAction(action)
         return action
+
+    def commands(self) -> list[Command]:
+        """All that the menus can do, in their order, but the search for it."""
+        return [
+            Command(action, menu.title().replace("&", ""))
+            for menu in self._menus
+            for action in menu.actions()
+            if not action.isSeparator() and action.objectName() != "actionFindACommand"
+        ]
+
+    def _find_command(self) -> None:
+        self.palette.open(self.commands())
 
     def _open_folder(self) -> None:
         self._window.show_page("Train")

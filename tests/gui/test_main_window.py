@@ -25,6 +25,7 @@ from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.presenters import State
+from ddpm_studio.gui.widgets.command_palette import matches
 from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run, list_runs
@@ -595,3 +596,37 @@ def test_without_a_model_there_is_one_door(open_window: Open) -> None:
     assert not welcome.generate.isVisible()
     assert not welcome.blend.isVisible()
     assert not welcome.findChildren(QPushButton, "recentRun")
+
+
+def test_commands_are_found_by_typing(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    palette = window.menus.palette
+    assert not palette.isVisible()
+    qtbot.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+    assert palette.isVisible()
+    assert palette.list.count() == len(window.menus.commands()) > 15
+    qtbot.keyClicks(palette.query, "gall")
+    assert palette.list.count() == 1
+    qtbot.keyClick(palette.query, Qt.Key.Key_Return)
+    assert not palette.isVisible()
+    assert window.page == "Gallery"
+
+    qtbot.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClicks(palette.query, "theme")
+    assert palette.list.count() == 3
+    qtbot.keyClick(palette.query, Qt.Key.Key_Up)
+    assert palette.list.currentRow() == 2, "round and round"
+    qtbot.keyClick(palette.query, Qt.Key.Key_Return)
+    assert window.studio.preferences.theme == "dark"
+
+    qtbot.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClicks(palette.query, "make coffee")
+    assert palette.nothing.isVisible()
+    qtbot.keyClick(palette.query, Qt.Key.Key_Return)
+    qtbot.keyClick(palette.query, Qt.Key.Key_Escape)
+    assert not palette.isVisible()
+
+
+@pytest.mark.parametrize(("query", "fits"), [("", True), ("sam", True), ("open pic", True), ("OPEN SAMPLE", True), ("ample", True), ("am", False), ("train", False)])
+def test_what_fits_a_search(query: str, fits: bool) -> None:
+    assert matches("Open the sample pictures File", query) == fits
