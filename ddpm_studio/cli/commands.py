@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ddpm_studio import gallery
+from ddpm_studio.as_command import words_of
 from ddpm_studio.cli.bench import bench
 from ddpm_studio.cli.evaluation import evaluate
 from ddpm_studio.cli.exchange import export, import_
 from ddpm_studio.cli.experiments import inpaint, invert, loop, tree
-from ddpm_studio.cli.flags import setting_changes, words_of
+from ddpm_studio.cli.flags import setting_changes
 from ddpm_studio.cli.pictures import denoise, diffuse, generate, interpolate
 from ddpm_studio.cli.show import network_text, print_result, report_text, with_progress
 from ddpm_studio.cli.training import train

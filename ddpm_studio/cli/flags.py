@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from ddpm_studio.as_command import words_of
 from ddpm_studio.config import SECTIONS
 from ddpm_studio.errors import UserError
 
@@ -62,15 +63,6 @@ def _help(description: str | None, annotation: Any, default: Any) -> str:
     choices = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Literal else ()
     listed = f" One of {', '.join(str(choice) for choice in choices)}." if choices else ""
     return f"{description or ''}{listed} [{words_of(default)}]".replace("%", "%%")
-
-
-def words_of(value: Any) -> str:
-    """A setting's value as a command line takes it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (tuple, list)):
-        return ",".join(words_of(part) for part in value)
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def within(kind: type[int] | type[float], lowest: float, highest: float | None = None) -> Callable[[str], float]:

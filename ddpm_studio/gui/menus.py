@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QUrl
-from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QKeySequence
+from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QGuiApplication, QKeySequence
 
 from ddpm_studio import __version__, paths
+from ddpm_studio.as_command import generate_command, train_command
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.generate import GeneratePage
@@ -35,10 +36,14 @@ class Menus(QObject):
         self.start = self._add(training, "&Start training", "Ctrl+T", self._start_training, "play")
         self.pause = self._add(training, "&Pause or resume", "Ctrl+P", studio.training.toggle_pause, "pause")
         self.stop = self._add(training, "S&top and save", "Ctrl+.", studio.training.stop, "square")
+        training.addSeparator()
+        self._add(training, "Copy training as a &command", "", self._copy_training, "terminal")
         self._add(pictures, "&Generate", "Ctrl+G", self._generate, "sparkles")
         self._add(pictures, "&Cancel", "Ctrl+Shift+G", studio.sampling.cancel, "x")
         pictures.addSeparator()
         self._add(pictures, "Make blend &sheet", "Ctrl+B", self._make_sheet, "layout-grid")
+        pictures.addSeparator()
+        self._add(pictures, "Copy generation as a c&ommand", "", self._copy_generation, "terminal")
         for i, (name, icon, _) in enumerate(pages):
             self._add(view, name, f"Ctrl+{i + 1}", partial(window.show_page, name), icon)
         view.addSeparator()
@@ -96,6 +101,22 @@ class Menus(QObject):
         page = self._window.pages["Generate"]
         assert isinstance(page, GeneratePage)
         page.start()
+
+    def _copy_training(self) -> None:
+        self._window.show_page("Train")
+        if (request := self._window.train_page.request()) is not None:
+            self._copy(train_command(request))
+
+    def _copy_generation(self) -> None:
+        self._window.show_page("Generate")
+        page = self._window.pages["Generate"]
+        assert isinstance(page, GeneratePage)
+        if (request := page.request()) is not None:
+            self._copy(generate_command(request))
+
+    def _copy(self, command: str) -> None:
+        QGuiApplication.clipboard().setText(command)
+        self._window.status.say(f"Copied: {command}")
 
     def _make_sheet(self) -> None:
         self._window.show_page("Blend")

@@ -630,3 +630,18 @@ def test_commands_are_found_by_typing(qtbot: QtBot, open_window: Open) -> None:
 @pytest.mark.parametrize(("query", "fits"), [("", True), ("sam", True), ("open pic", True), ("OPEN SAMPLE", True), ("ample", True), ("am", False), ("train", False)])
 def test_what_fits_a_search(query: str, fits: bool) -> None:
     assert matches("Open the sample pictures File", query) == fits
+
+
+def test_what_the_window_does_can_be_copied_as_a_command(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    commands = {command.text: command.action for command in window.menus.commands()}
+    window.pages["Generate"].seed.setValue(77)  # type: ignore[attr-defined]
+    commands["Copy generation as a command"].trigger()
+    assert QApplication.clipboard().text().startswith("ddpm-studio generate tiles --count 16 --seed 77 --sampler dpmpp-2m --steps 25")
+    assert window.page == "Generate"
+    commands["Copy training as a command"].trigger()
+    assert window.banner.isVisible(), "there are no pictures yet"
+    (tmp_path / "cats").mkdir()
+    open_data(qtbot, window, tmp_path / "cats")
+    commands["Copy training as a command"].trigger()
+    assert QApplication.clipboard().text() == f"ddpm-studio train {tmp_path / 'cats'} --run cats-tiny-32-1 --preset tiny-32 --max-seconds 600"

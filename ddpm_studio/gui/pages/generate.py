@@ -137,13 +137,10 @@ class GeneratePage(QWidget):
     def start(self) -> None:
         if self._studio.sampling.active:
             return
-        model = self._studio.model
-        if model is None:
-            self._studio.failed.emit(Failed("There is no model yet.", "Train one on the Train page: it can be used after its first save."))
+        request = self.request()
+        if request is None:
             return
-        self._request = SampleRequest(
-            model=model.path, count=self.count.value(), sampler=self.sampler.currentData(), steps=self.steps.value(), eta=self.eta.value(), seed=self.seed.value()
-        )
+        self._request = request
         self._images, self.files = None, []
         self.filmstrip.start(min(12, self.steps.value()))
         self.frame.show_frame(None)
@@ -151,6 +148,16 @@ class GeneratePage(QWidget):
         self.made.setText("")
         self.stack.setCurrentIndex(1)
         self._studio.sampling.start(self._request)
+
+    def request(self) -> SampleRequest | None:
+        """What the controls ask for; without a model None, and a word about it."""
+        model = self._studio.model
+        if model is None:
+            self._studio.failed.emit(Failed("There is no model yet.", "Train one on the Train page: it can be used after its first save."))
+            return None
+        return SampleRequest(
+            model=model.path, count=self.count.value(), sampler=self.sampler.currentData(), steps=self.steps.value(), eta=self.eta.value(), seed=self.seed.value()
+        )
 
     @Slot()
     def _wanted(self) -> None:

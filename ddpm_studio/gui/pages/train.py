@@ -124,16 +124,18 @@ class TrainPage(QWidget):
 
     @Slot()
     def start(self) -> None:
-        training = self._studio.training
-        if training.active:
-            return
+        if not self._studio.training.active and (request := self.request()) is not None:
+            self._begin(request)
+
+    def request(self) -> TrainRequest | None:
+        """What the controls ask for; None, and a word about it, when something is missing or does not fit."""
         source, report = self.dataset.source, self.dataset.report
         if self.dataset.busy:
             self._studio.failed.emit(Failed("The pictures are still being read.", "Press Start again when the report has appeared."))
-            return
+            return None
         if source is None or report is None:
             self._studio.failed.emit(Failed("There are no pictures to train on yet.", "Drop a folder of pictures on the Train page, or try the sample pictures."))
-            return
+            return None
         if edited := self.settings.focusWidget():
             edited.clearFocus()  # what is being typed counts
         try:
@@ -141,9 +143,9 @@ class TrainPage(QWidget):
             config = self.settings.config()
         except UserError as error:
             self._studio.failed.emit(Failed.of(error))
-            return
+            return None
         run = runs.new_run(Path(report.name).stem or report.name, config.preset)
-        self._begin(TrainRequest(run=run, data=source, config=config, start_from=self.settings.start_from, max_seconds=self.settings.max_seconds))
+        return TrainRequest(run=run, data=source, config=config, start_from=self.settings.start_from, max_seconds=self.settings.max_seconds)
 
     @Slot(object)
     def resume(self, run: Run) -> None:
