@@ -23,7 +23,7 @@ from ddpm_studio.errors import RunBusy, UserError, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, whole_number, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LOCK_SECONDS = 0.5
 """How long to wait for somebody who is just letting go of a run."""
@@ -185,10 +185,10 @@ def find_run(name_or_dir: str | Path) -> Run:
     return Run(paths.runs_dir() / path)
 
 
-def delete_run(run: Run) -> None:
-    """Raises UserError while it is being trained."""
+def delete_run(run: Run, remove: Callable[[Path], object] = shutil.rmtree) -> None:
+    """Raises UserError while it is being trained, and what `remove` raises."""
     with lock_run(run):
-        shutil.rmtree(run.path)
+        remove(run.path)
 
 
 @contextlib.contextmanager

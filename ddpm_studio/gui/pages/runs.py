@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QUrl, Slot
+from pathlib import Path
+
+from PySide6.QtCore import QFile, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
@@ -65,7 +67,7 @@ class RunsPage(QWidget):
         self.question.setAccessibleName("Delete the run?")
         self.question.setProperty("card", "notice")
         self.question_text = label("", wrap=True)
-        yes, no = button("Delete for good", "confirmDeleteButton", "trash-2"), button("Keep", "keepRunButton", kind="quiet")
+        yes, no = button("Move to trash", "confirmDeleteButton", "trash-2"), button("Keep", "keepRunButton", kind="quiet")
         yes.clicked.connect(self._delete)
         no.clicked.connect(self.question.hide)
         layout = row(self.question_text, yes, no, margins=(16, 10, 10, 10))
@@ -167,15 +169,21 @@ class RunsPage(QWidget):
     @Slot()
     def _ask_delete(self) -> None:
         if self.current:
-            self.question_text.setText(f"Delete {self.current.run.name} with its model and its curve? Pictures in the gallery stay.")
+            self.question_text.setText(f"Move {self.current.run.name} with its model and its curve to the trash? Pictures in the gallery stay.")
             self.question.show()
 
     @Slot()
     def _delete(self) -> None:
         if self.current:
             try:
-                runs.delete_run(self.current.run)
+                runs.delete_run(self.current.run, _to_trash)
             except (OSError, UserError) as error:
                 self._studio.failed.emit(Failed.of(error))
             self.refresh()
             self._studio.refresh_models()
+
+
+def _to_trash(folder: Path) -> None:
+    """Raises UserError where the system has none for this place."""
+    if not QFile.moveToTrash(str(folder)):
+        raise UserError(f"{folder.name} could not be moved to the trash.", "Delete the folder in your file manager: Open folder shows it.")
