@@ -30,10 +30,11 @@ def choose_files(parent: QWidget, title: str, start: str, kinds: str, chosen: Ca
     return _open(dialog, "openDialog")
 
 
-def choose_target(parent: QWidget, title: str, start: str, chosen: Callable[[Path], None]) -> QFileDialog:
-    dialog = QFileDialog(parent, title, start, "PNG picture (*.png)")
+def choose_target(parent: QWidget, title: str, start: str, chosen: Callable[[Path], None], kinds: str = "PNG picture (*.png)") -> QFileDialog:
+    """`kinds`: what is offered, in Qt's words; the first is what a name without a suffix becomes."""
+    dialog = QFileDialog(parent, title, start, kinds)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setDefaultSuffix("png")
+    dialog.setDefaultSuffix(kinds.partition("*.")[2].partition(")")[0])
     dialog.fileSelected.connect(lambda path: chosen(Path(path)))
     return _open(dialog, "saveDialog")
 

@@ -240,6 +240,8 @@ class MainWindow(QMainWindow):
             State.DONE: f"{name} ended at step {count(self.studio.training.step)}; its model is ready", State.FAILED: f"{name} stopped with an error", State.IDLE: "Ready",
         }
         self.status.say(texts[state], TONES.get(state, "faint"))
+        if state in (State.DONE, State.FAILED):
+            QApplication.alert(self)  # the window may be behind others, after hours
         self.rail.buttons[0].set_busy(active)
         self.menus.start.setEnabled(not active)
         self.menus.pause.setEnabled(active)

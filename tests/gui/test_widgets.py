@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -239,3 +240,25 @@ def test_spikes_are_marked_and_go_with_the_steps_that_are_made_again(qtbot: QtBo
     assert plot.spikes == [(2, 4.0)]
     plot.clear()
     assert plot.spikes == []
+
+
+def test_a_curve_is_exported_as_picture_drawing_and_numbers(qtbot: QtBot, tmp_path: Path) -> None:
+    plot = LossPlot()
+    qtbot.addWidget(plot)
+    plot.resize(600, 200)
+    plot.show()
+    plot.ensure_plot()
+    plot.add([StepDone(step, step * 32, 1 / step, 1.0, 1e-3, 100.0, float(step), None, None, False) for step in range(1, 51)])
+    for suffix in ("png", "svg", "csv"):
+        plot.export(tmp_path / f"curve.{suffix}")
+    picture = QImage(str(tmp_path / "curve.png"))
+    assert picture.width() >= 1000
+    assert len({picture.pixel(x, y) for x in range(0, picture.width(), 7) for y in range(0, picture.height(), 7)}) > 3, "there is something on it"
+    assert "<svg" in (tmp_path / "curve.svg").read_text(encoding="utf-8")
+    lines = (tmp_path / "curve.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "step,loss,mean"
+    assert lines[1] == "1,1,1"
+    assert len(lines) == 51
+    for suffix in ("png", "svg", "csv"):
+        with pytest.raises(OSError, match="nowhere"):
+            plot.export(tmp_path / "nowhere" / f"curve.{suffix}")

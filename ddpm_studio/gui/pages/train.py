@@ -9,9 +9,9 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
 
 from ddpm_studio import runs
-from ddpm_studio.errors import UserError
+from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.events import Event, Failed, PreviewReady, StepDone
-from ddpm_studio.gui import theme
+from ddpm_studio.gui import dialogs, theme
 from ddpm_studio.gui.pages.dataset_section import DatasetSection
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import ACTIVE, State
@@ -107,6 +107,7 @@ class TrainPage(QWidget):
         self.view.chosen.connect(self._show_view)
         self.continue_button.clicked.connect(self._continue_offered)
         self.dismiss_button.clicked.connect(self._dismiss_offered)
+        self.live.plot.export_wanted.connect(self._export_curve)
         self.welcome.generate.clicked.connect(studio.generate_wanted)
         self.welcome.train.clicked.connect(self.dataset.browse)
         self.welcome.train.dropped.connect(self.dataset.open)
@@ -201,6 +202,22 @@ class TrainPage(QWidget):
         self._studio.training.start(request)
 
     # Showing.
+
+    @Slot()
+    def _export_curve(self) -> None:
+        if not self.live.plot.series.size:
+            self._studio.said.emit("There is no curve yet")
+            return
+        start = str(Path.home() / f"{self.stage_title.text().split(',')[0] or 'loss'}.png")
+        dialogs.choose_target(self.window(), "Export the curve", start, self._write_curve, "Picture (*.png);;Drawing (*.svg);;Numbers (*.csv)")
+
+    def _write_curve(self, file: Path) -> None:
+        try:
+            self.live.plot.export(file)
+        except OSError as error:
+            self._studio.failed.emit(Failed.of(describe_os_error(error, f"write {file.name}")))
+        else:
+            self._studio.said.emit(f"Saved {file.name}")
 
     @Slot(State)
     def _show_state(self, state: State) -> None:

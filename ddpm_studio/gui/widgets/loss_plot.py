@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, Qt, QTimer, Slot
-from PySide6.QtGui import QColor, QShowEvent
+from PySide6.QtCore import QBuffer, QEvent, QIODevice, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QImage, QPaintDevice, QPainter, QShowEvent
+from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from ddpm_studio.events import StepDone
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import ElidedLabel, ValueSlider, label, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, ValueSlider, label, row, tool_button
 from ddpm_studio.gui.words import count, loss
 
 
@@ -84,6 +86,8 @@ def _step_axis(pg: Any) -> Any:
 class LossPlot(QWidget):
     """pyqtgraph is loaded when the plot is first seen: it takes a second."""
 
+    export_wanted = Signal()
+
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("lossPlot")
@@ -101,10 +105,12 @@ class LossPlot(QWidget):
         self.log_box.setChecked(True)
         self.smoothing = ValueSlider("Smoothing", "smoothingSlider", 0, 99, 92, lambda v: f"{v / 100:.2f}", "How long the running mean remembers", inline=True)
         self.smoothing.setFixedWidth(220)
+        self.export_button = tool_button("download", "exportLossButton", "Export the curve as a picture, as SVG or as numbers", 16)
+        self.export_button.clicked.connect(self.export_wanted)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(4)
-        self._layout.addLayout(row(label("Loss", "heading"), 4, self.value, self.smoothing, 8, self.log_box))
+        self._layout.addLayout(row(label("Loss", "heading"), 4, self.value, self.smoothing, 8, self.log_box, self.export_button))
         self._place = QWidget()
         self._layout.addWidget(self._place, 1)
         self._redraw_timer = QTimer(self, singleShot=True, interval=60)
@@ -149,6 +155,38 @@ class LossPlot(QWidget):
         if not self._redraw_timer.isActive():
             self._redraw_timer.setInterval(60 if self.series.size < 20_000 else 400)
             self._redraw_timer.start()
+
+    def export(self, file: Path) -> None:
+        """The curve as it is shown, as .png at twice its size or .svg; as .csv its numbers. Raises OSError."""
+        if file.suffix.lower() == ".csv":
+            lines = [f"{int(step)},{value:.6g},{mean:.6g}\n" for step, value, mean in zip(self.series.steps, self.series.values, self.series.means, strict=True)]
+            file.write_text("step,loss,mean\n" + "".join(lines), encoding="utf-8")
+            return
+        self.ensure_plot()
+        self._redraw()
+        self._line.hide()
+        self._hover.hide()
+        room = QRectF(0, 0, max(self._plot.width(), 320), max(self._plot.height(), 160))
+        content = QBuffer()
+        content.open(QIODevice.OpenModeFlag.WriteOnly)
+        if file.suffix.lower() == ".svg":
+            drawing = QSvgGenerator()
+            drawing.setOutputDevice(content)
+            drawing.setViewBox(room)
+            drawing.setTitle("Loss")
+            self._paint_on(drawing, room)
+        else:
+            picture = QImage((room.size() * 2).toSize(), QImage.Format.Format_RGB32)
+            self._paint_on(picture, QRectF(picture.rect()))
+            picture.save(content, "PNG")  # type: ignore[call-overload]  # the stubs want bytes, PySide a str
+        file.write_bytes(content.data().data())
+
+    def _paint_on(self, device: QPaintDevice, room: QRectF) -> None:
+        painter = QPainter(device)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.fillRect(room, theme.color("base"))
+        self._plot.scene().render(painter, room, QRectF(self._plot.rect()))
+        painter.end()
 
     # pyqtgraph.
 
