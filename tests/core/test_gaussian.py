@@ -81,7 +81,7 @@ def test_min_snr_weighs_the_error_of_x_start_alike_for_all_predictions() -> None
     x_start, noise, wrong = (torch.randn(5, 1, 4, 4, dtype=torch.float64, generator=generator) for _ in range(3))
     t = torch.tensor([3, 100, 400, 700, 950])
     for prediction in ("epsilon", "x_start", "v_prediction"):
-        diffusion = GaussianDiffusion(DiffusionConfig(prediction_type=prediction, loss_weighting="min_snr", beta_schedule="linear"))
+        diffusion = GaussianDiffusion(DiffusionConfig(prediction_type=prediction, loss_weighting="min_snr", min_snr_gamma=5, beta_schedule="linear"))
         x_t = diffusion.q_sample(x_start, t, noise)
         snr = diffusion.alphas_cumprod[t] / (1 - diffusion.alphas_cumprod[t])
         error = (diffusion.predict_start(wrong, x_t, t) - x_start).square().flatten(1).mean(1)
