@@ -30,6 +30,7 @@ class Journal:
             self._file = path.open("a", encoding="utf-8", buffering=1)
         except OSError as error:
             raise describe_os_error(error, f"write {path.name}") from error
+        self._path = path
         self._last = -1.0
         self._cut = _lacks_an_end(path)
         """The last line was cut off: by a crash of the last process, or by a full disk."""
@@ -49,6 +50,7 @@ class Journal:
         elif not isinstance(event, _KEPT):
             return
         try:
+            self._cut = self._cut and _lacks_an_end(self._path)  # of what could not be written nothing may have come through
             self._file.write(("\n" if self._cut else "") + as_json(event) + "\n")
             self._cut = False
         except OSError:

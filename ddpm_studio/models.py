@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from ddpm_studio import paths
+from ddpm_studio.checksums import matches_checksum
 from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, whole_number
@@ -108,6 +110,30 @@ def read_header(file: Path) -> tuple[RunConfig, dict[str, Any]]:
     if previous_of(file).is_file():
         return read_header(previous_of(file))
     raise damage
+
+
+def check_model(path_or_name: str | Path) -> RunConfig:
+    """The settings of a model that is whole, as far as can be told without torch: its header, its checksum, and that its
+    weights are numbers. Of a damaged one in a run, those of the save before it.
+
+    Raises UserError as `Model.load` would, seconds earlier.
+    """
+    file = find_model(path_or_name)
+    config, _ = read_header(file)
+    if previous_of(file).is_file():
+        return config  # there is something to fall back on, which is told when the model is loaded
+    try:
+        if matches_checksum(file) is False:
+            raise DamagedFile(f"{file.name} is damaged: its content does not match its checksum.", _GIVE_ANOTHER)
+        with safe_open(file, framework="np") as tensors:
+            for name in tensors.keys():  # noqa: SIM118  (safe_open is no dict)
+                if tensors.get_slice(name).get_dtype() in ("F16", "F32", "F64") and not np.isfinite(tensors.get_tensor(name)).all():
+                    raise UserError(f"The weights in {file.name} are not finite numbers ({name[:80]}).", "The training that they come from had failed: use an earlier copy.")
+    except OSError as error:
+        raise describe_os_error(error, f"open {file.name}") from error
+    except SafetensorError:
+        raise DamagedFile(f"{file.name} is not a model file, or it is damaged.", _GIVE_ANOTHER) from None
+    return config
 
 
 def starting_settings(path_or_name: str | Path) -> RunConfig:

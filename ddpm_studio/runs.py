@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import itertools
 import json
 import os
 import re
@@ -166,6 +167,12 @@ def new_run(data_name: str, preset: str) -> Run:
             number += 1
         except OSError as error:
             raise describe_os_error(error, "make a folder for the run") from error
+
+
+def spare_run(name: str) -> Run:
+    """A place of its own, where all runs are, for what the run called `name` cannot save in its own folder."""
+    folder = paths.runs_dir()
+    return Run(next(path for n in itertools.count(1) if not (path := folder / (f"{name}-rescued" if n == 1 else f"{name}-rescued-{n}")).exists()))
 
 
 def _names_of_the_user() -> set[str]:

@@ -17,10 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ddpm_studio.checksums import CHECKSUM
 from ddpm_studio.errors import DamagedFile, DiskTrouble, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, replace_atomically
 
-CHECKSUM = "checksum"
 _USE_ANOTHER = "Give a model folder, a run folder or a .safetensors file made by DDPM Studio; of a damaged one use an earlier copy."
 
 

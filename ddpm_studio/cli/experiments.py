@@ -13,12 +13,12 @@ from ddpm_studio.cli.pictures import check_places, drain, picture, save_all, sav
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Images
-from ddpm_studio.models import find_model, read_header
+from ddpm_studio.models import check_model
 from ddpm_studio.requests import BlendRequest, InpaintRequest, InvertRequest, TreeRequest, recipe
 
 
 def tree(arguments: argparse.Namespace) -> int:
-    config, _ = read_header(find_model(arguments.model))
+    config = check_model(arguments.model)
     from ddpm_studio.sampling.experiments import tree as engine_tree
 
     most = config.diffusion.num_timesteps
@@ -36,7 +36,7 @@ def tree(arguments: argparse.Namespace) -> int:
 
 
 def loop(arguments: argparse.Namespace) -> int:
-    config, _ = read_header(find_model(arguments.model))
+    config = check_model(arguments.model)
     from ddpm_studio.sampling.engine import blend
 
     if len(arguments.images) < 2:
@@ -67,7 +67,7 @@ def loop(arguments: argparse.Namespace) -> int:
 
 
 def inpaint(arguments: argparse.Namespace) -> int:
-    config, _ = read_header(find_model(arguments.model))
+    config = check_model(arguments.model)
     from ddpm_studio.sampling.experiments import inpaint as engine_inpaint
 
     check_places(arguments.out)
@@ -82,7 +82,7 @@ def inpaint(arguments: argparse.Namespace) -> int:
 
 
 def invert(arguments: argparse.Namespace) -> int:
-    config, _ = read_header(find_model(arguments.model))
+    config = check_model(arguments.model)
     from ddpm_studio.sampling.experiments import invert as engine_invert
 
     check_places(arguments.out)

@@ -6,19 +6,26 @@ import _thread
 import os
 import signal
 import sys
+import time
 from types import FrameType
 
 from ddpm_studio.control import RunControl
 
+GRACE_SECONDS = 1.0
+"""A second Ctrl-C within it is the same impatience as the first."""
+
 
 def stop_on_signals(control: RunControl, saying: str) -> None:
     """The first Ctrl-C (or SIGTERM, or SIGHUP) asks the run to stop, the second one ends it at once."""
-    caught: list[int] = []
+    caught: list[float] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
+        if caught and time.monotonic() - caught[0] < GRACE_SECONDS:
+            return
         if caught:
-            os._exit(130)  # at once: an orderly end would wait for the step that is being computed
-        caught.append(number)
+            os.write(2, b"\nEnded at once; the last save stands.\n")
+            os._exit(130)  # an orderly end would wait for the step that is being computed
+        caught.append(time.monotonic())
         # Not from here: the signal may have come while this very thread holds a lock that stop() needs.
         _thread.start_new_thread(control.stop, ())
         if sys.stderr.isatty():

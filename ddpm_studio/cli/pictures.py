@@ -27,14 +27,14 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted, Latent
 from ddpm_studio.files import write_atomically
-from ddpm_studio.models import find_model, read_header
+from ddpm_studio.models import check_model
 from ddpm_studio.requests import BlendRequest, DenoiseRequest, SampleRequest, recipe
 
 DEFAULT_STEPS = 25
 
 
 def generate(arguments: argparse.Namespace) -> int:
-    config, _ = read_header(find_model(arguments.model))
+    config = check_model(arguments.model)
     from ddpm_studio.sampling.engine import generate as engine_generate
 
     check_places(arguments.out, arguments.grid, arguments.filmstrip)
@@ -54,7 +54,7 @@ def generate(arguments: argparse.Namespace) -> int:
 
 
 def interpolate(arguments: argparse.Namespace) -> int:
-    config, _ = read_header(find_model(arguments.model))
+    config = check_model(arguments.model)
     from ddpm_studio.sampling.engine import blend
 
     lams = lambdas(arguments.lam)
@@ -82,7 +82,7 @@ def interpolate(arguments: argparse.Namespace) -> int:
 
 
 def denoise(arguments: argparse.Namespace) -> int:
-    config, _ = read_header(find_model(arguments.model))
+    config = check_model(arguments.model)
     from ddpm_studio.sampling.engine import denoise as engine_denoise
 
     timesteps = _timesteps(arguments, config)

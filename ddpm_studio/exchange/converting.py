@@ -10,7 +10,7 @@ from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.exchange import annotated, diffusers_layout, lucidrains
 from ddpm_studio.exchange.reading import PICKLED, read_shapes, read_tensors
-from ddpm_studio.models import MODEL_FILE, find_model, read_header
+from ddpm_studio.models import MODEL_FILE, check_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +81,7 @@ def import_model(source: Path, out: Path, image_size: int | None = None) -> tupl
 def export_model(model: str | Path, out: Path) -> Model:
     """Write a model of ours as a diffusers folder."""
     refuse_existing(out)
-    read_header(find_model(model))  # before torch is loaded
+    check_model(model)  # before torch is loaded
     from ddpm_studio.model import Model
 
     loaded = Model.load(model)

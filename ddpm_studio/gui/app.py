@@ -86,10 +86,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 def _begin(window: MainWindow, options: argparse.Namespace) -> None:
     """What was asked for on the command line, and torch in the background."""
     studio = window.studio
-    if options.model:
-        _choose_model(window, options.model)
     if options.data:
         window.open_data(options.data.expanduser().absolute())
+    if options.model:  # last, so that a complaint about it stays
+        _choose_model(window, options.model)
     if options.run:
         run = find_run(options.run)
         if run.exists:

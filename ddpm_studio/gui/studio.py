@@ -82,7 +82,7 @@ class Studio(QObject):
         before, self.model = self.model, model
         if model and before and model.path != before.path:
             self.remember(last_model=str(model.path))
-        if _shape(before) != _shape(model):  # not when only the label says a later step
+        if _shape(before) != _shape(model) or (before and model and before.path != model.path):  # not when only the label says a later step
             self.model_changed.emit()
 
     def find_model(self, name: str) -> ModelChoice | None:

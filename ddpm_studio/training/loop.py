@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +23,7 @@ from ddpm_studio.errors import DiskFull, DiskTrouble, UserError, is_device_lost,
 from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, Progress, StepDone
 from ddpm_studio.randomness import generator_at
 from ddpm_studio.requests import TrainRequest
-from ddpm_studio.runs import is_held
+from ddpm_studio.runs import is_held, lock_run, spare_run
 from ddpm_studio.training.checkpoint import TrainingState, read_checkpoint, restore, save_checkpoint, save_milestone
 from ddpm_studio.training.gradient import Batch, apply_gradients, compute_gradients
 from ddpm_studio.training.machine import MachineWatch
@@ -177,7 +178,7 @@ class TrainingLoop:
     # What is kept.
 
     def _save(self) -> Iterator[Event]:
-        """A save, at once or as soon as the disk takes it. Raises UserError when somebody stops the run before that."""
+        """A save, at once or as soon as the disk takes it; when somebody stops the run before that, in another place."""
         self._check_finite()  # nothing that is not finite is saved over what is
         pause = 0.5
         while True:
@@ -187,7 +188,8 @@ class TrainingLoop:
                 break
             except DiskTrouble as error:
                 if self.control.stopping:
-                    raise
+                    yield from self._save_elsewhere(error)
+                    return
                 trouble = error
             if pause < 1.0:
                 yield Notice(f"{trouble.message} Training waits, with all that it has learnt, and goes on as soon as that has been put right.")
@@ -195,6 +197,24 @@ class TrainingLoop:
             yield from self._wait("Waiting for the disk", partial(self._may_save_after, trouble), pause)
         self._saved_at = self.state.step
         yield CheckpointSaved(self.state.step, self.request.run.model_file)
+        if pause >= 1.0:
+            yield Notice(f"Step {self.state.step:,} is saved: training goes on.")
+
+    def _save_elsewhere(self, trouble: DiskTrouble) -> Iterator[Event]:
+        """The place of the run takes nothing, and somebody wants it to end: what was learnt becomes a run of its own.
+        Raises UserError, which says what is lost, when that cannot be saved either."""
+        last, step = max(self._saved_at, self.plan.first_step), self.state.step
+        spare = spare_run(self.request.run.name)
+        try:
+            with lock_run(spare):
+                save_checkpoint(spare, self.state, self.config, self.about | plan_notes(self.request, self.plan.watch.seconds))
+                spare.write_config(self.config)
+        except UserError:
+            shutil.rmtree(spare.path, ignore_errors=True)
+            raise UserError(trouble.message, f"What was learnt from step {last:,} to step {step:,} could not be saved anywhere else either, and is lost. {trouble.hint}") from None
+        self._saved_at = step
+        yield CheckpointSaved(step, spare.model_file)
+        yield Notice(f"{trouble.message} What was learnt up to step {step:,} is saved as a run of its own, {spare.name}.")
 
     def _may_save_after(self, trouble: DiskTrouble) -> bool:
         """A full disk is asked for room; after any other trouble only another try can tell."""

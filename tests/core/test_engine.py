@@ -485,21 +485,40 @@ def test_an_average_that_is_not_finite_is_not_saved(run: Run, data: Path, monkey
     assert all(value.isfinite().all() for value in load_file(run.model_file).values())
 
 
-def test_a_run_folder_that_is_moved_away_is_told(run: Run, data: Path) -> None:
+def _stopped_while_its_folder_is_gone(run: Run, data: Path) -> list[Event]:
     control = RunControl()
-    events = train(TrainRequest(run=run, data=data, config=tiny_config(), device="cpu", max_steps=50, report_seconds=0.0), control)
+    heard = []
+    for event in train(TrainRequest(run=run, data=data, config=tiny_config(), device="cpu", max_steps=50, report_seconds=0.0), control):
+        heard.append(event)
+        if isinstance(event, StepDone) and event.step == 2:
+            run.path.rename(run.path.with_name("elsewhere"))
+            control.request_checkpoint()
+        if isinstance(event, Notice) and "is gone. Training waits" in event.text:
+            control.stop()
+    return heard
 
-    def move_it() -> None:
-        for event in events:
-            if isinstance(event, StepDone) and event.step == 2:
-                run.path.rename(run.path.with_name("elsewhere"))
-                control.request_checkpoint()
-            if isinstance(event, Notice) and "is gone. Training waits" in event.text:
-                control.stop()
 
-    with pytest.raises(UserError, match="is gone"):
-        move_it()
+def test_what_cannot_be_saved_in_its_place_is_saved_in_another(run: Run, data: Path, home: Path) -> None:
+    """Somebody deletes the folder of a run in training, and then closes the window."""
+    heard = _stopped_while_its_folder_is_gone(run, data)
     assert not run.path.exists()
+    assert any(isinstance(event, Notice) and "saved as a run of its own, a-rescued" in event.text for event in heard)
+    assert isinstance(heard[-1], Finished)
+    rescued = Run(home / "runs" / "a-rescued")
+    step = heard[-1].step
+    assert rescued.read_notes()["step"] == step >= 2
+    assert losses(train_tiny(rescued, data, resume=True, max_steps=1))
+    assert _stopped_while_its_folder_is_gone(Run(run.path.with_name("b") / "a"), data)
+    assert (home / "runs" / "a-rescued-2" / "resume.safetensors").is_file(), "nothing is written over"
+
+
+def test_what_can_be_saved_nowhere_is_named(run: Run, data: Path, home: Path) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "runs").write_text("no folder")
+    with pytest.raises(UserError, match="is gone") as caught:
+        _stopped_while_its_folder_is_gone(run, data)
+    assert "from step 0 to step" in caught.value.hint
+    assert "is lost" in caught.value.hint
 
 
 def test_a_run_is_not_named_after_its_owner(home: Path) -> None:

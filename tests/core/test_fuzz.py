@@ -9,6 +9,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import load_file, save_file
 
 from ddpm_studio import imaging
+from ddpm_studio.checksums import matches_checksum
 from ddpm_studio.config import RunConfig, parse_config
 from ddpm_studio.errors import UserError
 from ddpm_studio.gallery import RECIPE_KEY, read_recipe
@@ -30,6 +33,7 @@ from ddpm_studio.journal import ended_by_itself, read_journal
 from ddpm_studio.model import Model
 from ddpm_studio.models import list_models, read_header
 from ddpm_studio.runs import Run, list_runs
+from ddpm_studio.tensor_files import read_tensors, write_tensors
 from tests.core.made_up import tiny_config, trained_in
 
 bounded = settings(
@@ -284,3 +288,40 @@ def test_coarse_numbers_are_numbers(trained: Run, tmp_path: Path) -> None:
     coarse = {name: value.to(torch.float8_e4m3fn) for name, value in load_file(trained.model_file).items()}
     save_file(coarse, tmp_path / "m.safetensors", metadata=metadata)
     assert Model.load(tmp_path / "m.safetensors").sample([1], steps=2).shape == (1, 16, 16, 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.uint8, torch.bool, torch.float8_e4m3fn])
+def test_both_ways_to_the_checksum_agree(dtype: torch.dtype, tmp_path: Path) -> None:
+    file = tmp_path / "a.safetensors"
+    tensors = {"z.weight": torch.randn(3, 5).to(dtype), "a": torch.ones(()).to(dtype), "empty": torch.zeros(0, 2).to(dtype)}
+    write_tensors(file, tensors, {"config": "{}", "notes": "\u00e4"})
+    assert matches_checksum(file) is True
+    read_tensors(file)
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert matches_checksum(file) is False
+    with pytest.raises(UserError, match="checksum"):
+        read_tensors(file)
+    write_tensors(file, tensors, {}, with_checksum=False)
+    assert matches_checksum(file) is None
+
+
+@pytest.mark.parametrize("kind", ["flipped", "not finite", "cut off"])
+def test_bad_weights_are_refused_before_torch_is_loaded(kind: str, trained: Run, tmp_path: Path) -> None:
+    file = tmp_path / "m.safetensors"
+    content = bytearray(trained.model_file.read_bytes())
+    if kind == "flipped":
+        content[-100] ^= 255
+    elif kind == "cut off":
+        del content[-100:]
+    file.write_bytes(content)
+    if kind == "not finite":
+        tensors, header = read_tensors(trained.model_file)
+        tensors["head.bias"][0] = torch.nan
+        write_tensors(file, tensors, {key: value for key, value in header.items() if key != "checksum"})
+    command = ["generate", str(file), "--out", str(tmp_path / "out")]
+    program = f"import sys\nfrom ddpm_studio.cli.main import main\nassert main({command!r}) == 2\nassert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("error: ") == 1

@@ -192,3 +192,12 @@ def test_bad_models(kind: str, trained: Run, qtbot: QtBot, window: MainWindow, t
     assert "Traceback" not in text
     assert window.isVisible()
     assert window.studio.models
+
+
+def test_a_bad_model_is_told_when_pictures_are_opened_too(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    Image.effect_noise((64, 64), 80).save(tmp_path / "m.png")
+    (tmp_path / "m.png").rename(tmp_path / "m.safetensors")
+    app._begin(window, argparse.Namespace(run=None, model=str(tmp_path / "m.safetensors"), data=picture_folder(tmp_path / "discs")))
+    qtbot.waitUntil(lambda: window.train_page.dataset.report is not None, timeout=30_000)
+    assert window.banner.isVisible()
+    assert "m.safetensors is not a model file" in window.banner.message.text()

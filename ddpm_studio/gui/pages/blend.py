@@ -44,8 +44,8 @@ class BlendPage(QWidget):
         self._pictures: dict[str, Images] = {}
         self._loads = {letter: LatestRun(self, interval=10) for letter in "AB"}
         self._next_well = "A"
-        self._by_default: set[str] = set()
-        """The wells whose pictures nobody has chosen."""
+        self._quiet: set[str] = set()
+        """The wells that are filled without anybody having asked for it: no reason to interrupt training."""
         self._stale = True
         """The blend that is shown is not the one that the settings ask for."""
         self._settle = QTimer(self, singleShot=True, interval=300)
@@ -138,7 +138,7 @@ class BlendPage(QWidget):
     def set_source(self, letter: str, source: Path | Images) -> None:
         """A file, or a picture of the window; it is brought to the model's shape in a worker."""
         self._sources[letter] = source
-        self._by_default.discard(letter)
+        self._quiet.discard(letter)
         self._next_well = "B" if letter == "A" else "A"
         self._load(letter)
 
@@ -160,7 +160,7 @@ class BlendPage(QWidget):
                 self.wells[event.key].set_picture(event.image)
                 self.sheet.forget()
                 self._show_readiness()
-                if event.key in self._by_default:
+                if event.key in self._quiet:
                     self._blend_unasked()
                 else:
                     self.blend()
@@ -188,7 +188,7 @@ class BlendPage(QWidget):
             for letter, source in zip("AB", candidates, strict=True):
                 if letter not in self._sources:
                     self.set_source(letter, source)
-                    self._by_default.add(letter)
+                    self._quiet.add(letter)
 
     # Blending.
 
@@ -272,6 +272,10 @@ class BlendPage(QWidget):
         self.stack.setCurrentIndex(0 if model is None else 1)
         if model is not None:
             self.timestep.slider.setMaximum(model.num_timesteps - 1)
+            self.preview.set_picture(None)  # it was made by another one
+            self.noise_facts.setText("")
+            self.sheet.forget()
+            self._quiet |= self._sources.keys()
             for letter in self._sources:
                 self._load(letter)
         self._show_readiness()

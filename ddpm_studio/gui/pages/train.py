@@ -297,7 +297,7 @@ class TrainPage(QWidget):
 
     def _offer_last_run(self) -> None:
         """A calm card: the newest run, when it was stopped before its end and was not turned down before."""
-        newest = next(iter(runs.list_runs()), None)
+        newest = next((info for info in runs.list_runs() if info.step), None)  # with nothing learnt there is nothing to go on with
         if newest is None or not newest.run.can_resume or newest.run.name == self._studio.preferences.dismissed_run or ended_by_itself(newest.run):
             return
         self.offered = newest.run
