@@ -250,7 +250,7 @@ def test_heads_must_be_as_many_everywhere() -> None:
     ],
 )  # fmt: skip
 def test_fields_of_a_scheduler_that_do_not_fit_are_named(field: str, value: object) -> None:
-    with pytest.raises(UserError, match="num_timesteps|beta" if field == "num_train_timesteps" else field):
+    with pytest.raises(UserError, match=field):
         run_config(unet_config(SMALL_PAPER), scheduler_config(SMALL_PAPER.diffusion) | {field: value})
 
 

@@ -185,7 +185,7 @@ def test_the_command_line(model: Path, tmp_path: Path, capsys: pytest.CaptureFix
         assert frames.info["loop"] == 0
     run("inpaint", str(model), pictures[0], "--mask", str(mask), "--steps", "4", "--resamples", "2", "--jump-length", "2", "--out", str(tmp_path / "paint"))
     inverted = run("invert", str(model), pictures[0], "--steps", "10", "--refinements", "8", "--out", str(tmp_path / "up"))
-    assert 0 < float(inverted["rmse"]) < 1  # type: ignore[arg-type]
+    assert 0 <= float(inverted["rmse"]) < 1  # type: ignore[arg-type]
     # The noise that was written makes the picture again, in the same steps.
     down = ["--already-noisy", "--timestep", "99", "--sampler", "ddim", "--steps", "10", "--out", str(tmp_path / "down")]
     again = run("denoise", str(model), str(tmp_path / "up" / "noise.npy"), *down)
