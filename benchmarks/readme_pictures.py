@@ -32,6 +32,7 @@ def photograph(seconds: float, folder: Path) -> None:
     from ddpm_studio.gui.app import create
     from ddpm_studio.gui.presenters import State
 
+    folder.mkdir(parents=True, exist_ok=True)
     app, window = create()
     window.resize(1280, 800)
     window.show()
