@@ -35,12 +35,7 @@ def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[
     """
     if len(parts) == 1:
         return [work(parts[0])]
-    with_gradients = torch.is_grad_enabled()  # each thread has a mode of its own
-
-    def run(part: Part) -> Result:
-        with torch.set_grad_enabled(with_gradients):
-            return work(part)
-
+    run = _in_this_mode(work)
     pool = _pool(len(parts), max(1, torch.get_num_threads() // len(parts)))
     if pool is None:
         return [work(part) for part in parts]
@@ -53,9 +48,21 @@ def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[
 
 
 def on_one_core(work: Callable[[], Result]) -> Result:
-    """work(), on one core: for many operations on small tensors, where waking the others takes longer than the work."""
+    """work(), on one core and in the caller's gradient mode: for many operations on small tensors, where waking the other
+    cores takes longer than the work."""
     pool = _pool(1, 1)
-    return work() if pool is None else pool.submit(work).result()
+    return work() if pool is None else pool.submit(_in_this_mode(lambda _: work()), None).result()
+
+
+def _in_this_mode(work: Callable[[Part], Result]) -> Callable[[Part], Result]:
+    """work, with gradients or without as it is here: each thread has a mode of its own."""
+    with_gradients = torch.is_grad_enabled()
+
+    def run(part: Part) -> Result:
+        with torch.set_grad_enabled(with_gradients):
+            return work(part)
+
+    return run
 
 
 class SideBySide:
@@ -78,15 +85,7 @@ class SideBySide:
             return self.network(x_t, t, cond)
         if parts > 1:
             return torch.cat(side_by_side(lambda part: self.network(*part), list(zip(x_t.tensor_split(parts), t.tensor_split(parts), strict=True))))
-        if not self.light:
-            return self.network(x_t, t)
-        with_gradients = torch.is_grad_enabled()
-
-        def alone() -> Tensor:
-            with torch.set_grad_enabled(with_gradients):
-                return self.network(x_t, t)
-
-        return on_one_core(alone)
+        return on_one_core(lambda: self.network(x_t, t)) if self.light else self.network(x_t, t)
 
 
 def warm_up() -> None:

@@ -125,7 +125,7 @@ class DropZone(QWidget):
             super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
+        if local_files(event):
             event.acceptProposedAction()
             self._set_over(True)
 
@@ -134,7 +134,11 @@ class DropZone(QWidget):
 
     def dropEvent(self, event: QDropEvent) -> None:
         self._set_over(False)
-        files = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-        if files:
+        if files := local_files(event):
             event.acceptProposedAction()
             self.dropped.emit(files)
+
+
+def local_files(event: QDropEvent) -> list[Path]:
+    """The files of this machine that are dragged, or dropped."""
+    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]

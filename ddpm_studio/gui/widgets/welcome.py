@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPixmap
@@ -11,6 +10,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import ElidedLabel, column, label, row
+from ddpm_studio.gui.widgets.drop_zone import local_files
 from ddpm_studio.gui.widgets.noise_strip import NoiseStrip
 from ddpm_studio.gui.words import count, moment
 from ddpm_studio.runs import RunInfo
@@ -48,7 +48,7 @@ class Door(QPushButton):
         return QSize(150, 124)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
+        if local_files(event):
             event.acceptProposedAction()
             self._set_over(True)
 
@@ -57,8 +57,7 @@ class Door(QPushButton):
 
     def dropEvent(self, event: QDropEvent) -> None:
         self._set_over(False)
-        files = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-        if files:
+        if files := local_files(event):
             event.acceptProposedAction()
             self.dropped.emit(files)
 
