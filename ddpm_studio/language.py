@@ -1,0 +1,39 @@
+"""The language that the window speaks. English sentences are the keys; a catalog of another language takes their place.
+
+The command line speaks English always: scripts read it.
+"""
+
+from __future__ import annotations
+
+import gettext
+import locale
+import os
+from pathlib import Path
+
+LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
+"""What each language calls itself."""
+
+_catalog: gettext.NullTranslations = gettext.NullTranslations()
+
+
+def speak(language: str, catalogs: Path) -> None:
+    """From now on, `tr` and `ntr` answer in this language (a key of LANGUAGES); one without a catalog there is English."""
+    global _catalog
+    _catalog = gettext.translation("ddpm_studio", catalogs, [language], fallback=True)
+
+
+def language_of_system() -> str:
+    """The one of LANGUAGES that the system asks for."""
+    asked = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), locale.getlocale()[0] or "")
+    return "zh_CN" if asked.lower().startswith(("zh_cn", "zh_sg", "zh-hans", "chinese (simplified)", "chinese_china")) else "en"
+
+
+def tr(text: str, **values: object) -> str:
+    """The text in the language of the window, its {fields} filled in: tr("Delete {name}?", name=run.name)."""
+    said = _catalog.gettext(text)
+    return said.format(**values) if values else said
+
+
+def ntr(one: str, many: str, count: int, **values: object) -> str:
+    """As `tr`, in the form that the count asks for; {count} is filled in with thousands separated."""
+    return _catalog.ngettext(one, many, count).format(count=f"{count:,}", **values)
