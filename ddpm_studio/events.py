@@ -154,6 +154,8 @@ class FrameReady(Event):
     pred_x_start: Images
     pred_noise: Images | None = None
     """What of x_t is not the estimate of x_0, at the contrast of x_t."""
+    steps_left: int = 0
+    """How many steps the way has from here to the picture, this one included; 0 where that is not told."""
 
 
 @dataclass(frozen=True, slots=True)

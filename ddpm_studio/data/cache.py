@@ -109,6 +109,18 @@ def open_dataset(source: Path, settings: DataConfig, control: RunControl) -> Gen
     return Dataset(images, report, record.fingerprint)
 
 
+def cached_dataset(source: Path, settings: DataConfig, control: RunControl) -> Dataset | None:
+    """The pictures of a folder or zip as they were decoded before; None when that has to be done anew, or they are gone."""
+    source = Path(os.path.abspath(source))
+    try:
+        with contextlib.ExitStack() as stack:
+            found = None if source.is_file() else stack.enter_context(find_pictures(source, control))
+            loaded = _load(paths.cache_dir() / _key(source, found, settings), settings)
+    except (OSError, UserError):
+        return None
+    return Dataset(loaded[0], replace(loaded[1].report, name=_name(source), source=str(source)), loaded[1].fingerprint) if loaded else None
+
+
 def _name(source: Path) -> str:
     return printable(source.stem if source.is_file() else source.name or str(source))
 

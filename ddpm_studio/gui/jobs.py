@@ -21,7 +21,8 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import ArchitectureReady, Event, Finished, Images, ImageSaved, ImagesReady, Notice, PreviewReady, Progress, frozen_images
 from ddpm_studio.files import replace_atomically
-from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.gui.picture_jobs import PictureJobs
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class SourceFound(Event):
     path: Path
 
 
-class Jobs:
+class Jobs(PictureJobs):
     """The real engines."""
 
     def warm_up(self) -> Job:
@@ -124,8 +125,7 @@ class Jobs:
             for event in generate(request, control):
                 yield event
                 if isinstance(event, ImagesReady):
-                    recipes = [recipe(request, seed=seed, model_step=event.model_step) for seed in event.seeds]
-                    for path in gallery.save_pictures(event.images, recipes):
+                    for path in gallery.save_pictures(event.images, gallery.recipes(request, event.seeds, event.model_step, event.device)):
                         yield ImageSaved(path)
 
         return job

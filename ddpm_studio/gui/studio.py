@@ -32,6 +32,9 @@ class Studio(QObject):
     blend_wanted = Signal(str, object)
     """"A" or "B", and a path or uint8 [H, W, C]."""
     recipe_wanted = Signal(dict)
+    """The settings of a picture, for the page that makes such."""
+    recreate_wanted = Signal(Path)
+    """A picture whose settings are set now can be made again and compared."""
     resume_wanted = Signal(object)
     """A Run to go on with."""
     replay_wanted = Signal(object)
@@ -65,7 +68,7 @@ class Studio(QObject):
         thread.launch()
         return thread
 
-    def remember(self, **changes: str) -> None:
+    def remember(self, **changes: object) -> None:
         self.preferences = self.preferences.model_copy(update=changes)
         preferences.save(self.preferences)
 

@@ -245,7 +245,7 @@ def _frame(model: Model, step: SampleStep, chosen: Sequence[int]) -> Iterator[Ev
     if step.index in chosen:
         a = float(model.diffusion.alphas_cumprod[step.t])
         noise = (step.x_t - a**0.5 * step.pred_x_start) / max(1 - a, 1e-12) ** 0.5  # equation 4, solved for epsilon
-        yield FrameReady(chosen.index(step.index), len(chosen), step.t, visible(step.x_t), codec.decode(step.pred_x_start), visible(noise))
+        yield FrameReady(chosen.index(step.index), len(chosen), step.t, visible(step.x_t), codec.decode(step.pred_x_start), visible(noise), step.count - step.index)
 
 
 def visible(x_t: Tensor) -> Images:

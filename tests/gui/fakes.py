@@ -41,7 +41,7 @@ from ddpm_studio.events import (
 from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound
 from ddpm_studio.gui.workers import Job
 from ddpm_studio.presets import get_preset
-from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 
 SIDE = 32
@@ -188,11 +188,12 @@ class FakeJobs(Jobs):
         def job(control: RunControl) -> Iterator[Event]:
             self.calls.append("generate")
             final = tiles(96)[np.arange(40, 40 + request.count) % 96]
-            columns = min(request.frames, request.steps)
+            columns = min(request.frames, request.steps or 1000)
+            first = request.start.timestep if request.start else 999
             for index in range(columns):
                 known = (index / max(1, columns - 1)) ** 1.2
                 yield Progress("Generating", index + 1, columns)
-                yield FrameReady(index, columns, round(999 * (1 - known)), noised(final, known), softened(final, 0.93 * (1 - known)))
+                yield FrameReady(index, columns, round(first * (1 - known)), noised(final, known), softened(final, 0.93 * (1 - known)), noised(final, 0.0))
                 yield from control.gate()
                 if control.stopping:
                     yield Finished(stopped=True)
@@ -202,7 +203,7 @@ class FakeJobs(Jobs):
             yield ImagesReady(final, seeds)
             from ddpm_studio import gallery
 
-            for path in gallery.save_pictures(final, [recipe(request, seed=seed) for seed in seeds]):
+            for path in gallery.save_pictures(final, gallery.recipes(request, seeds, None, "cpu")):
                 yield ImageSaved(path)
             yield Finished(step=columns)
 
