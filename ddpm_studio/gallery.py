@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import datetime
 import json
@@ -131,27 +132,52 @@ def read_facts(path: Path, made: float) -> Facts:
     return Facts(path, made, model, seed if isinstance(seed, int) else None, " ".join(words).casefold())
 
 
-def matches(facts: Facts, query: str, today: datetime.date) -> bool:
-    """Whether every word of a search fits a picture: "faces 42 today".
+class Search:
+    """Plain words, each of which a picture must fit: "faces 42 today".
 
     A number is a seed. "today", "yesterday", "2026-11" and "2026-11-25" are days; everything else is a part of a word.
     """
-    day = datetime.date.fromtimestamp(facts.made)
-    for word in query.casefold().split():
-        number = word.removeprefix("seed:").removeprefix("seed=")
-        if number.isdecimal():
-            fits = facts.seed == int(number)
-        elif word in ("today", tr("today").casefold()):
-            fits = day == today
-        elif word in ("yesterday", tr("yesterday").casefold()):
-            fits = day == today - datetime.timedelta(days=1)
-        elif len(word) >= 7 and word[:4].isdecimal() and word[4] == "-":
-            fits = day.isoformat().startswith(word)
-        else:
-            fits = word in facts.words
-        if not fits:
-            return False
-    return True
+
+    def __init__(self, query: str, today: datetime.date) -> None:
+        self._words: list[str] = []
+        self._seeds: list[int] = []
+        self._times: list[tuple[float, float]] = []
+        for word in query.casefold().split():
+            number = word.removeprefix("seed:").removeprefix("seed=")
+            if number.isdecimal() and len(number) < 19:
+                self._seeds.append(int(number))
+            elif word in ("today", tr("today").casefold()):
+                self._times.append(_span(today, 1))
+            elif word in ("yesterday", tr("yesterday").casefold()):
+                self._times.append(_span(today - datetime.timedelta(days=1), 1))
+            elif (span := _span_of(word)) is not None:
+                self._times.append(span)
+            else:
+                self._words.append(word)
+
+    def fits(self, facts: Facts) -> bool:
+        return (
+            all(word in facts.words for word in self._words)
+            and all(facts.seed == seed for seed in self._seeds)
+            and all(first <= facts.made < end for first, end in self._times)
+        )
+
+
+def _span(first: datetime.date, days: int) -> tuple[float, float]:
+    """When some days begin and end, in seconds since the epoch."""
+    start = datetime.datetime.combine(first, datetime.time())
+    return start.timestamp(), (start + datetime.timedelta(days=days)).timestamp()
+
+
+def _span_of(word: str) -> tuple[float, float] | None:
+    """A month (2026-11) or a day (2026-11-25); None for any other word."""
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        if len(word) == 10:
+            return _span(datetime.date.fromisoformat(word), 1)
+        if len(word) == 7 and word[4] == "-":
+            first = datetime.date.fromisoformat(f"{word}-01")
+            return _span(first, calendar.monthrange(first.year, first.month)[1])
+    return None
 
 
 def read_stars(folder: Path | None = None) -> frozenset[str]:

@@ -109,7 +109,7 @@ class GeneratePage(QWidget):
         studio.model_changed.connect(self._model_changed)
         studio.models_changed.connect(self._ask_about_model)
         studio.recipe_wanted.connect(self.use_recipe)
-        studio.recreate_wanted.connect(self.offer.offer)
+        studio.recreate_wanted.connect(self._recreation_wanted)
 
     def showEvent(self, event: object) -> None:
         self._ask_about_model()
@@ -168,6 +168,12 @@ class GeneratePage(QWidget):
             self._studio.failed.emit(Failed.of(error))
 
     # Once more.
+
+    @Slot(Path, bool)
+    def _recreation_wanted(self, picture: Path, at_once: bool) -> None:
+        self.offer.offer(picture)
+        if at_once:
+            self.recreate(picture)
 
     @Slot(Path)
     def recreate(self, picture: Path) -> None:
