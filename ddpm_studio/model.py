@@ -22,6 +22,7 @@ from ddpm_studio.diffusion.spacing import sampler_timesteps
 from ddpm_studio.errors import DamagedFile, UserError
 from ddpm_studio.events import Images
 from ddpm_studio.files import previous_of
+from ddpm_studio.language import tr
 from ddpm_studio.models import FORMAT_VERSION, find_model, parse_header
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
@@ -54,12 +55,14 @@ class Model:
         try:
             found = cls._read(file, device)
             missing = file.with_name(file.name.replace(".previous.", "."))
-            return found if missing.exists() else replace(found, remark=f"{missing.name} is missing: the save before it is used, of step {found.step or 0:,}.")
+            if missing.exists():
+                return found
+            return replace(found, remark=tr("{name} is missing: the save before it is used, of step {step:,}.", name=missing.name, step=found.step or 0))
         except DamagedFile as damage:
             if not previous_of(file).is_file():
                 raise
             before = cls._read(previous_of(file), device)
-            return replace(before, remark=f"{damage.message} The save before it is used, of step {before.step or 0:,}.")
+            return replace(before, remark=tr("{message} The save before it is used, of step {step:,}.", message=damage.message, step=before.step or 0))
 
     @classmethod
     def _read(cls, file: Path, device: str) -> Model:
@@ -72,9 +75,15 @@ class Model:
         tensors = {} if misfits else read_tensors(file)[0]
         misfits = misfits or sorted(name for name, tensor in tensors.items() if not tensor.is_floating_point())
         if misfits:
-            raise UserError(f"The weights in {file.name} do not fit its settings: {misfits[0][:80]}.", "The file was altered; use an earlier copy of it, or train again.")
+            raise UserError(
+                tr("The weights in {name} do not fit its settings: {tensor}.", name=file.name, tensor=misfits[0][:80]),
+                tr("The file was altered; use an earlier copy of it, or train again."),
+            )
         if broken := next((name for name, tensor in tensors.items() if not tensor.float().isfinite().all()), None):
-            raise UserError(f"The weights in {file.name} are not finite numbers ({broken}).", "The training that they come from had failed: use an earlier copy.")
+            raise UserError(
+                tr("The weights in {name} are not finite numbers ({tensor}).", name=file.name, tensor=broken),
+                tr("The training that they come from had failed: use an earlier copy."),
+            )
         net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
         return cls.of(net.to(device), config, notes)
 
@@ -145,7 +154,10 @@ class Model:
             return config.data.shape, diffusion.num_timesteps, diffusion.beta_schedule, diffusion.zero_terminal_snr, diffusion.prediction_type
 
         if terms(guide.config) != terms(self.config):
-            raise UserError("The guide is a model of another kind.", "It must have the same picture size, schedule and prediction type, as an earlier state of the same run has.")
+            raise UserError(
+                tr("The guide is a model of another kind."),
+                tr("It must have the same picture size, schedule and prediction type, as an earlier state of the same run has."),
+            )
         return Autoguided(self.network, guide.network, weight)
 
     def sample(self, seeds: Sequence[int], sampler: Sampler = "ddim", steps: int | None = 50, x_T: Tensor | None = None, eta: float = 0.0, t: int | None = None) -> Images:
