@@ -22,13 +22,13 @@ from ddpm_studio.diffusion.spacing import sampler_timesteps
 from ddpm_studio.errors import DamagedFile, UserError
 from ddpm_studio.events import Images
 from ddpm_studio.files import previous_of
-from ddpm_studio.models import FORMAT_VERSION, find_model, parse_header
+from ddpm_studio.models import FORMAT_VERSION, find_model, read_sound_header
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import NoiseMode, Sampler, Spacing
 from ddpm_studio.side_by_side import SideBySide
-from ddpm_studio.tensor_files import read_shapes, read_tensors, write_tensors
+from ddpm_studio.tensor_files import read_tensors, write_tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +63,12 @@ class Model:
 
     @classmethod
     def _read(cls, file: Path, device: str) -> Model:
-        shapes, header = read_shapes(file)
-        config, notes = parse_header(file, header)
-        with torch.device("meta"):
-            net = UNet.of(config)
-        expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
-        misfits = sorted(name for name in expected.keys() | shapes.keys() if shapes.get(name) != expected.get(name))
-        tensors = {} if misfits else read_tensors(file)[0]
-        misfits = misfits or sorted(name for name, tensor in tensors.items() if not tensor.is_floating_point())
-        if misfits:
-            raise UserError(f"The weights in {file.name} do not fit its settings: {misfits[0][:80]}.", "The file was altered; use an earlier copy of it, or train again.")
+        config, notes = read_sound_header(file)
+        tensors = read_tensors(file)[0]
         if broken := next((name for name, tensor in tensors.items() if not tensor.float().isfinite().all()), None):
             raise UserError(f"The weights in {file.name} are not finite numbers ({broken}).", "The training that they come from had failed: use an earlier copy.")
+        with torch.device("meta"):
+            net = UNet.of(config)
         net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
         return cls.of(net.to(device), config, notes)
 
