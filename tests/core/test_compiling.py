@@ -20,6 +20,7 @@ from tests.core.made_up import picture_folder, tiny_config
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("DDPM_STUDIO_COMPILE"), reason="compilers take minutes: set DDPM_STUDIO_COMPILE=1"),
     pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning"),  # torch's own
 ]
 
 
