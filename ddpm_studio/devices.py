@@ -7,6 +7,7 @@ import gc
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -48,6 +49,10 @@ class Device:
             torch.cuda.synchronize()
         elif self.kind == "mps":
             torch.mps.synchronize()
+
+    def free_memory(self) -> int:
+        """Bytes that can still be taken: of the graphics card for CUDA, of the machine otherwise."""
+        return int(torch.cuda.mem_get_info(self.torch)[0] if self.kind == "cuda" else psutil.virtual_memory().available)
 
     def release_memory(self) -> None:
         """Give back what failed work has left, and what is kept for later allocations."""

@@ -17,9 +17,12 @@ from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, whole_number
 from ddpm_studio.language import later, tr
 from ddpm_studio.runs import find_run, list_runs
+from ddpm_studio.tensor_layout import tensor_layout
 
 MODEL_FILE = "model.safetensors"
 FORMAT_VERSION = 1
+_NUMPY_KNOWS = ("F16", "F32", "F64")
+_FLOATS = (*_NUMPY_KNOWS, "BF16", "F8_E4M3", "F8_E5M2")
 _GIVE_ANOTHER = later("Give a model folder, a run folder, a .safetensors file made by DDPM Studio, or the name of a shipped model.")
 
 
@@ -104,24 +107,38 @@ def read_header(file: Path) -> tuple[RunConfig, dict[str, Any]]:
     Raises UserError when the file is not a model of ours, is damaged, or is of a newer format.
     """
     try:
+        return read_sound_header(file)
+    except UserError:
+        if previous_of(file).is_file():
+            return read_header(previous_of(file))
+        raise
+
+
+def read_sound_header(file: Path) -> tuple[RunConfig, dict[str, Any]]:
+    """As `read_header`, of this file alone, of which it also checks that its tensors are those of the network of its settings."""
+    try:
         check_header_size(file)
         with safe_open(file, framework="np") as tensors:
-            header = dict(tensors.metadata() or {})
-        return parse_header(file, header)
+            config, notes = _parse(file, dict(tensors.metadata() or {}))
+            slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118  (safe_open is no dict)
+            found = {name: tuple(part.get_shape()) for name, part in slices.items() if part.get_dtype() in _FLOATS}
     except SafetensorError:
-        damage = UserError(tr("{name} is not a model file, or it is damaged.", name=file.name), tr(_GIVE_ANOTHER))
-    except UserError as error:
-        damage = error
+        raise DamagedFile(tr("{name} is not a model file, or it is damaged.", name=file.name), tr(_GIVE_ANOTHER)) from None
     except OSError as error:
-        damage = describe_os_error(error, tr("open {name}", name=file.name))
-    if previous_of(file).is_file():
-        return read_header(previous_of(file))
-    raise damage
+        raise describe_os_error(error, tr("open {name}", name=file.name)) from error
+    expected = tensor_layout(config)
+    misfits = sorted(name for name in expected.keys() | slices.keys() if found.get(name) != expected.get(name))
+    if misfits:
+        raise UserError(
+            tr("The weights in {name} do not fit its settings: {tensor}.", name=file.name, tensor=misfits[0][:80]),
+            tr("The file was altered; use an earlier copy of it, or train again."),
+        )
+    return config, notes
 
 
 def check_model(path_or_name: str | Path) -> RunConfig:
-    """The settings of a model that is whole, as far as can be told without torch: its header, its checksum, and that its
-    weights are numbers. Of a damaged one in a run, those of the save before it.
+    """The settings of a model that is whole, told without torch: its header, the names, shapes and types of its tensors, its
+    checksum, and that its weights are numbers. Of a damaged one in a run, those of the save before it.
 
     Raises UserError as `Model.load` would, seconds earlier.
     """
@@ -134,7 +151,7 @@ def check_model(path_or_name: str | Path) -> RunConfig:
             raise DamagedFile(tr("{name} is damaged: its content does not match its checksum.", name=file.name), tr(_GIVE_ANOTHER))
         with safe_open(file, framework="np") as tensors:
             for name in tensors.keys():  # noqa: SIM118  (safe_open is no dict)
-                if tensors.get_slice(name).get_dtype() in ("F16", "F32", "F64") and not np.isfinite(tensors.get_tensor(name)).all():
+                if tensors.get_slice(name).get_dtype() in _NUMPY_KNOWS and not np.isfinite(tensors.get_tensor(name)).all():
                     raise UserError(
                         tr("The weights in {name} are not finite numbers ({tensor}).", name=file.name, tensor=name[:80]),
                         tr("The training that they come from had failed: use an earlier copy."),
@@ -151,7 +168,7 @@ def starting_settings(path_or_name: str | Path) -> RunConfig:
     return read_header(find_model(path_or_name))[0].with_changes({"training.total_steps": None})
 
 
-def parse_header(file: Path, header: dict[str, str]) -> tuple[RunConfig, dict[str, Any]]:
+def _parse(file: Path, header: dict[str, str]) -> tuple[RunConfig, dict[str, Any]]:
     """What the header of a model file says. Raises UserError, and DamagedFile where it was altered."""
     if header.get("format") != "ddpm-studio":
         raise UserError(tr("{name} holds weights, but was not made by DDPM Studio.", name=file.name), tr(_GIVE_ANOTHER))

@@ -57,18 +57,6 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     replace_atomically(file, write, verify, previous_of(file) if keep_previous else None)
 
 
-def read_shapes(file: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
-    """The shape of every tensor, and the header; no tensor is read. Raises as `read_tensors`."""
-    check_header_size(file)
-    try:
-        with safe_open(file, framework="pt") as opened:
-            return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}, dict(opened.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, ValueError, KeyError, AttributeError):
-        raise DamagedFile(tr("{name} is not a model file, or it is damaged.", name=file.name), tr(_USE_ANOTHER)) from None
-    except OSError as error:
-        raise describe_os_error(error, tr("open {name}", name=file.name)) from error
-
-
 def read_tensors(file: Path, needs_checksum: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
     """All tensors, on the CPU, and the header.
 

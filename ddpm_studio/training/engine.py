@@ -26,6 +26,7 @@ from ddpm_studio.models import find_model, read_header
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run, lock_run, planned_seconds
 from ddpm_studio.training.checkpoint import Saved, TrainingState, mend_model, read_checkpoint, restore, save_checkpoint, write_notes
+from ddpm_studio.training.compiling import compile_network
 from ddpm_studio.training.loop import TrainingLoop
 from ddpm_studio.training.memory import check_disk, fitting_pieces
 from ddpm_studio.training.plan import plan_notes
@@ -93,6 +94,8 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
     if pieces > state.pieces:
         state.pieces = pieces
         yield Notice(tr("There is not enough memory for {count} pictures at once: they are computed in {pieces} parts.", count=config.training.batch_size, pieces=pieces))
+    if request.compile:
+        yield from compile_network(state.net, device)
     diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.kind == "mps" else torch.float64).to(device.torch)
     yield TrainingStarted(str(request.run.path), state.step, config.training.total_steps, sum(p.numel() for p in state.net.parameters()), device.label)
     yield from TrainingLoop(request, config, dataset, device, control, state, diffusion, about).run()

@@ -6,9 +6,6 @@ import math
 import shutil
 from typing import TYPE_CHECKING
 
-import psutil
-import torch
-
 from ddpm_studio.config import RunConfig
 from ddpm_studio.devices import Device
 from ddpm_studio.errors import UserError
@@ -67,7 +64,7 @@ def fitting_pieces(config: RunConfig, device: Device) -> int:
 
     Raises UserError when it would not fit even so.
     """
-    available = torch.cuda.mem_get_info()[0] if device.kind == "cuda" else psutil.virtual_memory().available
+    available = device.free_memory()
     batch = config.training.batch_size
     for pieces in (1 << i for i in range(MOST_PIECES.bit_length())):
         if pieces <= batch and bytes_needed(config, math.ceil(batch / pieces), device) <= available:
