@@ -69,7 +69,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """
     text = imaging.read_png_text(path).get(RECIPE_KEY)
     if text is None:
-        raise UserError(f"{path.name} carries no recipe.", "Only pictures made by DDPM Studio say how they were made.")
+        raise UserError(tr("{name} carries no recipe.", name=path.name), tr("Only pictures made by DDPM Studio say how they were made."))
     return parse_recipe(text, path.name)
 
 
@@ -80,7 +80,7 @@ def parse_recipe(text: str, source: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict) or not _is_plain(values):
-        raise UserError(f"The recipe in {imaging.printable(source)} is damaged.", "Only pictures made by DDPM Studio say how they were made.")
+        raise UserError(tr("The recipe in {name} is damaged.", name=imaging.printable(source)), tr("Only pictures made by DDPM Studio say how they were made."))
     return _printable(values)
 
 
@@ -213,7 +213,7 @@ def sheet(files: Iterable[Path]) -> Images:
         pictures.append(imaging.decode(path))
         height, width = max(height, pictures[-1].height), max(width, pictures[-1].width)
         if height * width * len(pictures) > MAX_SHEET_PIXELS:
-            raise UserError("These are too many pictures for one sheet.", "Choose fewer, or smaller ones, or copy them as single files.")
+            raise UserError(tr("These are too many pictures for one sheet."), tr("Choose fewer, or smaller ones, or copy them as single files."))
     return imaging.grid(np.stack([imaging.fit(picture, (height, width, 3)) for picture in pictures]))
 
 

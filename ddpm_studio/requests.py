@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Images, Latent
+from ddpm_studio.language import tr
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class TrainRequest:
     """How much of a plan by time had been done before: the learning rate falls towards the end of all of it."""
     keep_plan: bool = True
     """When resuming without a limit: go on to the end that was planned by time, if one was."""
+    compile: bool = False
+    """Let torch.compile work on the network first. It changes last digits, so such a run is not repeated bit for bit without it."""
     report_seconds: float = 0.1
     """Least time between two StepDone events; 0 reports every step."""
 
@@ -220,7 +223,8 @@ def request_of(values: Mapping[str, Any], model: str | Path) -> SampleRequest:
     Raises UserError when it is not the recipe of a picture from noise, or asks for what no recipe of ours does.
     """
     if values.get("kind") != "sample":
-        raise UserError("This picture was not made from noise alone.", "Only pictures of the Generate page, or of the command `generate`, can be made again from their recipe.")
+        hint = tr("Only pictures of the Generate page, or of the command `generate`, can be made again from their recipe.")
+        raise UserError(tr("This picture was not made from noise alone."), hint)
     return _request(values, model)
 
 
@@ -270,7 +274,7 @@ def _number(values: Mapping[str, Any], name: str, usual: int, low: int, high: in
 
 
 def _altered(name: str) -> UserError:
-    return UserError(f"The recipe has a value for {name} that it cannot have.", "It was altered, or is of another version of DDPM Studio.")
+    return UserError(tr("The recipe has a value for {name} that it cannot have.", name=name), tr("It was altered, or is of another version of DDPM Studio."))
 
 
 def is_name(text: str) -> bool:

@@ -11,10 +11,11 @@ from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QGuiApplicati
 
 from ddpm_studio import __version__, paths
 from ddpm_studio.as_command import generate_command, train_command
-from ddpm_studio.gui import theme
+from ddpm_studio.gui import dialogs, theme
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.widgets.command_palette import Command, CommandPalette
+from ddpm_studio.language import tr
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenu
@@ -43,6 +44,7 @@ class Menus(QObject):
         pictures.addSeparator()
         self._add(pictures, "Make blend &sheet", "Ctrl+B", self._make_sheet, "layout-grid")
         pictures.addSeparator()
+        self._add(pictures, "Open a picture's &settings…", "Ctrl+Shift+R", self._open_settings, "image-plus")
         self._add(pictures, "Copy generation as a c&ommand", "", self._copy_generation, "terminal")
         for i, (name, icon, _) in enumerate(pages):
             self._add(view, name, f"Ctrl+{i + 1}", partial(window.show_page, name), icon)
@@ -101,6 +103,11 @@ class Menus(QObject):
         page = self._window.pages["Generate"]
         assert isinstance(page, GeneratePage)
         page.start()
+
+    def _open_settings(self) -> None:
+        window = self._window
+        start = window.studio.preferences.last_folder or str(paths.gallery_dir())
+        dialogs.choose_files(window, tr("Open the settings of a picture"), start, tr("Pictures made by DDPM Studio (*.png)"), lambda files: window.open_picture(files[0]))
 
     def _copy_training(self) -> None:
         self._window.show_page("Train")

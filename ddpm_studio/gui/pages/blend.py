@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Slot
@@ -22,6 +23,7 @@ from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, ValueSlider, button, column, field, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView, PictureWell
 from ddpm_studio.gui.workers import LatestRun
+from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest
 
 NOISES = (
@@ -131,6 +133,7 @@ class BlendPage(QWidget):
         studio.blending.events.connect(self._receive)
         studio.model_changed.connect(self._model_changed)
         studio.blend_wanted.connect(self._wanted)
+        studio.recipe_wanted.connect(self.use_recipe)
 
     # The two pictures.
 
@@ -146,6 +149,22 @@ class BlendPage(QWidget):
     def _wanted(self, letter: str, source: Path | Images) -> None:
         self.set_source(letter, source)
         self._studio.page_wanted.emit("Blend")
+
+    @Slot(dict)
+    def use_recipe(self, values: dict[str, Any]) -> None:
+        """Take over the settings that a blend was made by; the two pictures are not part of a recipe."""
+        if values.get("kind") != "blend":
+            return
+        timestep, lam, seed = values.get("timestep"), values.get("lam"), values.get("seed")
+        if isinstance(timestep, int) and 0 <= timestep <= self.timestep.slider.maximum():
+            self.timestep.slider.setValue(timestep)
+        if isinstance(lam, (int, float)) and 0 <= lam <= 1:
+            self.lam.setValue(round(100 * lam))
+        if isinstance(seed, int) and self.seed.minimum() <= seed <= self.seed.maximum():
+            self.seed.setValue(seed)
+        if (index := self.noise.findData(values.get("noise"))) >= 0:
+            self.noise.setCurrentIndex(index)
+        self._studio.said.emit(tr("The settings are set; a recipe does not hold the two pictures: choose them again"))
 
     def _load(self, letter: str) -> None:
         model = self._studio.model
