@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, QSizeF, Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPen, QPixmap
+from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, QSizeF, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from ddpm_studio.events import Images
@@ -185,10 +186,6 @@ def _drawn(picture: Images | None) -> QPixmap:
 class ThumbnailDelegate(QStyledItemDelegate):
     """One picture in its cell, framed when it is chosen, with its star."""
 
-    def __init__(self, parent: QObject) -> None:
-        super().__init__(parent)
-        self._star, self._star_of = QIcon(), ""
-
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(CELL, CELL)
 
@@ -215,7 +212,11 @@ class ThumbnailDelegate(QStyledItemDelegate):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme.color("base"))
             painter.drawEllipse(badge)
-            if self._star_of != theme.name():
-                self._star, self._star_of = theme.icon("star", "warn"), theme.name()
-            self._star.paint(painter, badge.adjusted(4, 4, -4, -4).toRect())
+            painter.setBrush(theme.color("warn"))
+            painter.drawPolygon(_star(badge.center(), 8))
         painter.restore()
+
+
+def _star(centre: QPointF, radius: float) -> QPolygonF:
+    turns = ((radius if i % 2 == 0 else 0.42 * radius, math.pi * (i / 5 - 0.5)) for i in range(10))
+    return QPolygonF([QPointF(centre.x() + r * math.cos(angle), centre.y() + r * math.sin(angle)) for r, angle in turns])

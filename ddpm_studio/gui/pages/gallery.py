@@ -81,7 +81,13 @@ class GalleryPage(QWidget):
         self.question = TrashQuestion(self._studio)
         top = row(self.search, self.only_stars, spacing=4)
         top.setStretch(0, 1)
-        shelf = Card(top, self.question, self.count, self.view, margin=8, spacing=6)
+        everything = button(tr("Show all"), "showAllButton", "images")
+        everything.clicked.connect(self._clear_search)
+        self.none = EmptyState("search", tr("No picture fits"), tr("Try a part of a model's name, a number for a seed, or a day such as today or 2026-11-25."), everything)
+        self.found = QStackedWidget()
+        self.found.addWidget(self.view)
+        self.found.addWidget(self.none)
+        shelf = Card(top, self.question, self.count, self.found, margin=8, spacing=6)
         inside = shelf.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(3, 1)
@@ -153,6 +159,7 @@ class GalleryPage(QWidget):
 
     def _show_count(self) -> None:
         shown, everything = len(self.model.files), len(self.model.all_files)
+        self.found.setCurrentIndex(1 if everything and not shown else 0)
         if self.model.filtered:
             self.count.setText(ntr("{shown} of {count} picture", "{shown} of {count} pictures", everything, shown=f"{shown:,}"))
         else:
@@ -173,6 +180,7 @@ class GalleryPage(QWidget):
         self._restore(kept)
         self._show_count()
 
+    @Slot()
     def _clear_search(self) -> None:
         self.search.clear()
         self.only_stars.setChecked(False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QFormLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QFormLayout, QPushButton, QVBoxLayout, QWidget
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, button, column, label, row
@@ -37,40 +37,40 @@ class GallerySide(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.picture = PictureView("galleryPicture", tr("The chosen picture"), 160)
-        self.picture.setFixedHeight(258)
+        self.picture.setFixedHeight(226)
         self.name = label("", "heading", "galleryName", wrap=True)
         self.facts = QFormLayout()
         self.facts.setHorizontalSpacing(16)
-        self.facts.setVerticalSpacing(4)
+        self.facts.setVerticalSpacing(2)
         self.no_recipe = label("", "caption", wrap=True)
-        self.again = self._button(self.AGAIN, tr("Generate again with these settings"), "againButton", "rotate-ccw")
-        self.recreate = self._button(self.RECREATE, tr("Recreate and compare"), "recreatePictureButton", "repeat", tr("Make it again, and say whether it is the same bit for bit"))
-        self.star = self._button(self.STAR, tr("Star"), "starButton", "star")
-        self.trash = self._button(self.TRASH, tr("Delete"), "deleteButton", "trash-2", tr("Move to the trash (Del)"))
+        self.again = self._button(self.AGAIN, tr("Use settings"), "againButton", "rotate-ccw", tr("Take over all its settings, to generate again with them"))
+        self.recreate = self._button(self.RECREATE, tr("Recreate"), "recreatePictureButton", "repeat", tr("Make it again, and say whether it is the same bit for bit"))
         self.copy = self._button(self.COPY, tr("Copy"), "copyButton", "copy", tr("Copy (Ctrl+C)"))
-        self._one = self._make_one()
-        self._several = self._make_several()
-        common = Card(row(self.copy, self.star), self.trash, spacing=8)
-        self.setLayout(column(ControlColumn(self._one, self._several, common, width=320)))
+        self.star = self._button(self.STAR, tr("Star"), "starButton", "star", tr("Stars are found by the filter above the pictures (S)"))
+        self.trash = self._button(self.TRASH, tr("Delete"), "deleteButton", "trash-2", tr("Move to the trash (Del)"))
+        self._one, self._several = QWidget(), QWidget()
+        self._one.setLayout(self._make_one())
+        self._several.setLayout(self._make_several())
+        columns = ControlColumn(Card(self._one, self._several, row(self.copy, self.star, self.trash), spacing=8))
+        self.setLayout(column(columns))
+        self.setFixedWidth(columns.width())
 
     def _button(self, what: str, text: str, name: str, icon: str, tip: str = "") -> QPushButton:
         widget = button(text, name, icon, tip=tip)
         widget.clicked.connect(lambda: self.wanted.emit(what))
         return widget
 
-    def _make_one(self) -> Card:
-        ends = row(
-            self._button(self.LEFT, tr("Left in Blend"), "useAsAButton", "blend", tr("Use it as the left end of a blend")),
-            self._button(self.RIGHT, tr("Right in Blend"), "useAsBButton", "blend", tr("Use it as the right end of a blend")),
-        )
+    def _make_one(self) -> QVBoxLayout:
+        left = self._button(self.LEFT, tr("Left in Blend"), "useAsAButton", "blend", tr("Use it as the left end of a blend"))
+        right = self._button(self.RIGHT, tr("Right in Blend"), "useAsBButton", "blend", tr("Use it as the right end of a blend"))
         save = self._button(self.SAVE, tr("Save as…"), "saveButton", "download")
-        return Card(self.picture, self.name, self.facts, self.no_recipe, self.again, self.recreate, ends, save, spacing=8)
+        return column(self.picture, self.name, self.facts, self.no_recipe, row(self.again, self.recreate), row(left, right), save, spacing=8)
 
-    def _make_several(self) -> Card:
+    def _make_several(self) -> QVBoxLayout:
         self.many = label("", "heading", "galleryChosen", wrap=True)
         folder = self._button(self.FOLDER, tr("Copy into a folder…"), "exportFolderButton", "folder", tr("Each as a PNG with its recipe; nothing there is overwritten"))
         sheet = self._button(self.SHEET, tr("Save as one picture…"), "exportSheetButton", "layout-grid", tr("All side by side in one PNG"))
-        return Card(self.many, folder, sheet, spacing=8)
+        return column(self.many, folder, sheet, spacing=8)
 
     def show_one(self, path: Path, values: dict[str, Any], trouble: str) -> None:
         """Its recipe, or the reason why there is none."""
@@ -93,6 +93,5 @@ class GallerySide(QWidget):
         self.many.setText(ntr("{count} picture is chosen", "{count} pictures are chosen", count))
 
     def show_star(self, on: bool) -> None:
-        self.star.setText(tr("Take the star off") if on else tr("Star"))
-        self.star.setToolTip(tr("Stars are found by the filter above the pictures (S)"))
+        self.star.setText(tr("Unstar") if on else tr("Star"))
         theme.set_icon(self.star, "star", "warn" if on else "text")

@@ -41,7 +41,9 @@ class GenerateControls(QWidget):
         self._seed_used: int | None = None
         self._rolling = False
         self._wanted_guide: str | None = None
-        self.setLayout(column(ControlColumn(self._make_card(), footer=self._make_footer())))
+        columns = ControlColumn(self._make_card(), footer=self._make_footer())
+        self.setLayout(column(columns))
+        self.setFixedWidth(columns.width())
         self._connect()
         self._sampler_chosen()
         self._guide_chosen()
@@ -189,7 +191,7 @@ class GenerateControls(QWidget):
         self.start_box.setVisible(start is not None)
         self.steps.setMaximum(start.timestep + 1 if start else self._num_timesteps)
         if start:
-            self.start_text.setText(tr("Begins at t = {t} on the way of seed {seed}", t=start.timestep, seed=start.walk.seed))
+            self.start_text.setText(tr("Begins at t = {t} of seed {seed}", t=start.timestep, seed=start.walk.seed))
         self.changed.emit()
 
     def set_timesteps(self, num_timesteps: int) -> None:
