@@ -156,11 +156,13 @@ class Search:
                 self._words.append(word)
 
     def fits(self, facts: Facts) -> bool:
-        return (
-            all(word in facts.words for word in self._words)
-            and all(facts.seed == seed for seed in self._seeds)
-            and all(first <= facts.made < end for first, end in self._times)
-        )
+        for word in self._words:  # loops, not all(...): this is asked ten thousand times at each key
+            if word not in facts.words:
+                return False
+        for seed in self._seeds:
+            if facts.seed != seed:
+                return False
+        return all(first <= facts.made < end for first, end in self._times) if self._times else True
 
 
 def _span(first: datetime.date, days: int) -> tuple[float, float]:

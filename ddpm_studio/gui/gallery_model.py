@@ -30,6 +30,7 @@ WAITING = 400
 """How many thumbnails may be waited for: those that were scrolled past longest ago are forgotten."""
 STAR = Qt.ItemDataRole.UserRole
 _NOWHERE = QModelIndex()
+_FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsDragEnabled | Qt.ItemFlag.ItemNeverHasChildren
 
 
 class GalleryModel(QAbstractListModel):
@@ -153,7 +154,7 @@ class GalleryModel(QAbstractListModel):
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
+        return _FLAGS
 
     def mimeTypes(self) -> list[str]:
         return ["text/uri-list"]

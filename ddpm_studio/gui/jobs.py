@@ -214,10 +214,13 @@ class Jobs(PictureJobs):
     # Short enough to be called where they are needed.
 
     def model_step(self, model: Path) -> int | None:
-        """How many steps a model was trained so far."""
+        """How many steps a model was trained so far; None where it does not say, or has not been saved yet."""
         from ddpm_studio.models import find_model, read_header
 
-        step = read_header(find_model(model))[1].get("step")
+        try:
+            step = read_header(find_model(model))[1].get("step")
+        except UserError:
+            return None
         return step if isinstance(step, int) else None
 
     def gallery(self) -> list[Path]:

@@ -154,10 +154,10 @@ class PictureJobs:
 
     def about_model(self, model: Path) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.models import list_guides, read_header
-            from ddpm_studio.nn.describe import describe_network
-
             if model.is_file():  # one in training may not have been saved yet
+                from ddpm_studio.models import list_guides, read_header
+                from ddpm_studio.nn.describe import describe_network
+
                 yield ModelAbout(model, tuple(list_guides(model)), describe_network(read_header(model)[0]).gmacs)
             yield Finished()
 

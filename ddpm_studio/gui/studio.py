@@ -17,6 +17,7 @@ from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State,
 from ddpm_studio.gui.words import count
 from ddpm_studio.gui.workers import DeviceLane, Job, RunThread
 from ddpm_studio.language import tr
+from ddpm_studio.requests import request_of
 from ddpm_studio.runs import Run
 
 
@@ -107,10 +108,16 @@ class Studio(QObject):
             hint = tr("Choose another one on the Generate page: the same seed then gives another picture.")
             self.failed.emit(Failed(tr("The model {name} is not here any more.", name=name), hint))
             return False
+        try:
+            if page == "Generate":
+                request_of(recipe, model.path)  # a stranger's may ask for anything
+        except UserError as error:
+            self.failed.emit(Failed.of(error))
+            return False
         self.choose_model(model, by_hand=True)
         self.models_changed.emit()
-        self.recipe_wanted.emit(recipe)
         self.page_wanted.emit(page)
+        self.recipe_wanted.emit(recipe)
         made_at, now = recipe.get("model_step"), self.jobs.model_step(model.path)
         if isinstance(made_at, int) and now is not None and made_at != now:
             said = tr("Made when {name} was at step {then}; at step {now} the same seed gives another picture", name=name, then=count(made_at), now=count(now))

@@ -33,13 +33,16 @@ from ddpm_studio.events import (
     NetworkInfo,
     PreviewReady,
     Progress,
+    Recreated,
     Skipped,
     StepDone,
     TrainingStarted,
     frozen_images,
 )
 from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound
+from ddpm_studio.gui.picture_jobs import ModelAbout
 from ddpm_studio.gui.workers import Job
+from ddpm_studio.models import GuideInfo
 from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
@@ -126,6 +129,8 @@ class FakeJobs(Jobs):
     def __init__(self, pause: float = 0.0, steps: int = 400, models: bool = True) -> None:
         self.pause, self.steps, self.has_models = pause, steps, models
         self.calls: list[str] = []
+        self.guides: tuple[GuideInfo, ...] = ()
+        self.differing = 0
 
     def _wait(self) -> None:
         if self.pause:
@@ -206,6 +211,24 @@ class FakeJobs(Jobs):
             for path in gallery.save_pictures(final, gallery.recipes(request, seeds, None, "cpu")):
                 yield ImageSaved(path)
             yield Finished(step=columns)
+
+        return job
+
+    def about_model(self, model: Path) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield ModelAbout(model, self.guides, 0.1)
+            yield Finished()
+
+        return job
+
+    def recreate(self, path: Path, model: Path) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import gallery, imaging
+
+            seed = gallery.read_recipe(path)["seed"]
+            yield ImagesReady(frozen_images(imaging.read_pixels(path)[None]), (seed,), 24_000, device="cpu")
+            yield Recreated(3072, self.differing, 3 if self.differing else 0, 24_000, "cpu")
+            yield Finished()
 
         return job
 

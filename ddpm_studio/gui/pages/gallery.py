@@ -214,8 +214,10 @@ class GalleryPage(QWidget):
     @property
     def chosen(self) -> list[Path]:
         """In the order in which they are shown."""
-        rows = sorted(index.row() for index in self.view.selectionModel().selectedIndexes())
-        return [self.model.files[place] for place in rows if place < len(self.model.files)]
+        # By ranges: thousands of single indexes take a quarter of a second to make.
+        selection = self.view.selectionModel().selection()
+        ranges = sorted((part.top(), part.bottom()) for part in (selection.at(i) for i in range(selection.count())) if part.isValid())
+        return [path for top, bottom in ranges for path in self.model.files[top : bottom + 1]]
 
     @Slot()
     def _show_chosen(self) -> None:

@@ -76,7 +76,8 @@ class GallerySide(QWidget):
         """Its recipe, or the reason why there is none."""
         self._several.hide()
         self._one.show()
-        self.picture.set_picture(QImage(str(path)))
+        image = QImage(str(path))
+        self.picture.set_picture(None if image.isNull() else image)
         self.name.setText(path.stem)
         while self.facts.rowCount():
             self.facts.removeRow(0)
