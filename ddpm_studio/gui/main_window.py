@@ -32,6 +32,7 @@ from ddpm_studio.gui.widgets.saving_overlay import SavingOverlay
 from ddpm_studio.gui.widgets.status_line import StatusLine
 from ddpm_studio.gui.words import count, loss, short_count, time_left
 from ddpm_studio.gui.workers import LatestRun
+from ddpm_studio.language import tr
 
 log = logging.getLogger(__name__)
 
@@ -313,11 +314,12 @@ class MainWindow(QMainWindow):
             if not self.studio.lane.training_active:
                 self.status.say("Generating", "accent")
         elif state is State.DONE:
+            generate = self.pages["Generate"]
+            assert isinstance(generate, GeneratePage)
             if not self.studio.lane.training_active:
-                self.status.say("The pictures are done and in the gallery" if self._made else "Cancelled")
-            if self._made:
-                generate = self.pages["Generate"]
-                assert isinstance(generate, GeneratePage)
+                done = tr("The pictures are done and in the gallery") if generate.files else tr("The picture was made again; it is not kept twice")
+                self.status.say(done if self._made else tr("Cancelled"))
+            if self._made and generate.files:
                 self.generationFinished.emit([str(path) for path in generate.files])
 
     @Slot(list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.picture_jobs import NearestFound
@@ -64,17 +64,30 @@ class Results(QWidget):
     def _make_bar(self) -> QWidget:
         self.bar = QWidget()
         self.bar.setObjectName("pictureActions")
-        parts: list[QWidget | int] = []
-        for name in (self.VARY, self.NEAREST, self.LEFT, self.RIGHT, self.SAVE, self.COPY):
+        texts = [self._button(name) for name in (self.VARY, self.NEAREST, self.LEFT, self.RIGHT)]
+        icons = []
+        for name in (self.SAVE, self.COPY):
             part = QToolButton()
             part.setDefaultAction(self.tools[name])
             part.setObjectName(f"{name}PictureButton")
             part.setAccessibleName(self.tools[name].text())
-            if name in (self.VARY, self.NEAREST, self.LEFT, self.RIGHT):
-                part.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-            parts.append(part)
-        self.bar.setLayout(row(*parts[:4], -1, *parts[4:], spacing=2))
+            icons.append(part)
+        self.bar.setLayout(row(*texts, -1, *icons, spacing=2))
         return self.bar
+
+    def _button(self, name: str) -> QPushButton:
+        """An action with its name: a tool button would set the icon too close to it."""
+        action = self.tools[name]
+        part = button(action.text(), f"{name}PictureButton", str(action.property("iconName")), "quiet")
+        part.clicked.connect(lambda: action.trigger())
+
+        def follow() -> None:
+            part.setEnabled(action.isEnabled())
+            part.setToolTip(action.toolTip())
+
+        action.changed.connect(follow)
+        follow()
+        return part
 
     def show_ready(self, ready: bool) -> None:
         """Whether the pictures are finished ones."""

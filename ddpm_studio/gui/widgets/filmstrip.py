@@ -217,6 +217,12 @@ class FrameView(QWidget):
         self._captions = (label("noisy x\u209c", "caption"), label("guess x̂\u2080", "caption"))
         self.setLayout(column(column(self._captions[0], self.noisy, spacing=4), column(self._captions[1], self.guess, spacing=4), spacing=12))
 
+    def resizeEvent(self, event: object) -> None:
+        """Both as high as each other: a pixel less would make one of them smaller by a whole zoom."""
+        room = self.height() - sum(caption.sizeHint().height() + 4 for caption in self._captions) - 12
+        for view in (self.noisy, self.guess):
+            view.setMaximumHeight(max(view.minimumSizeHint().height(), room // 2))
+
     def show_frame(self, frame: Column | None) -> None:
         if frame is None:
             self.noisy.set_picture(None)
