@@ -6,7 +6,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,6 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import DataChanged, UserError
 from ddpm_studio.events import Event, Failed, TrainingStarted
 from ddpm_studio.gui import app, theme, workers
-from ddpm_studio.gui.app import create
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.runs import RunsPage
@@ -31,6 +30,7 @@ from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run, list_runs
 
 from .fakes import FakeJobs, blocks, make_runs, tiles
+from .windows import Open
 
 CONTRACT = [
     "datasetDropZone", "datasetReport", "presetCombo", "imageSizeCombo", "settingsForm", "trainButton", "pauseButton", "stopButton", "trainingProgress",
@@ -38,29 +38,6 @@ CONTRACT = [
     "samplerCombo", "stepsSpin", "seedSpin", "sampleGrid", "blendImageA", "blendImageB", "lambdaSlider", "timestepSlider", "noiseCombo", "blendPreview",
     "blendSheet", "galleryView", "runsView", "architectureView", "errorBanner",
 ]
-
-Open = Callable[..., MainWindow]
-
-
-@pytest.fixture
-def open_window(qtbot: QtBot) -> Iterator[Open]:
-    windows = []
-
-    def make(jobs: FakeJobs | None = None) -> MainWindow:
-        _, window = create(jobs=jobs or FakeJobs(pause=0.002, steps=4000))
-        windows.append(window)
-        window.show()
-        qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
-        return window
-
-    yield make
-    for window in windows:
-        window.studio.shut_down()
-    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
-    for window in windows:
-        window.close()
-        window.deleteLater()
-
 
 def find(window: MainWindow, name: str) -> QWidget:
     found = window.findChild(QWidget, name)
