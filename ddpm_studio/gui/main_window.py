@@ -46,7 +46,7 @@ SUBTITLES = {
     "Blend": "Noise two pictures, mix them, and let the network find what lies between",
     "Gallery": "Every picture knows how it was made",
     "Runs": "Continue, compare, use",
-    "Inside": "The network, block by block",
+    "Inside": "What noise does to a picture, and what the network is made of",
 }
 WITH_MODEL = ("Generate", "Blend", "Inside")
 TONES = {

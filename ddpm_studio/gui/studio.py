@@ -13,7 +13,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.events import CheckpointSaved, Event, Failed, Images, TrainingStarted
 from ddpm_studio.gui import preferences
 from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed
-from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
+from ddpm_studio.gui.presenters import BlendPresenter, FeaturePresenter, SamplingPresenter, State, TrainingPresenter
 from ddpm_studio.gui.workers import DeviceLane, Job, RunThread
 from ddpm_studio.runs import Run
 
@@ -46,6 +46,7 @@ class Studio(QObject):
         self.training = TrainingPresenter(self.jobs, self.lane, self)
         self.sampling = SamplingPresenter(self.jobs, self.lane, self)
         self.blending = BlendPresenter(self.jobs, self.lane, self)
+        self.features = FeaturePresenter(self.jobs, self.lane, self)
         self.models: tuple[ModelChoice, ...] = ()
         self.model: ModelChoice | None = None
         self.device = "cpu"
@@ -56,7 +57,7 @@ class Studio(QObject):
         self.lane.status.connect(self.said)
         self.training.events.connect(self._follow_training)
         self.training.state_changed.connect(self._training_state)
-        for events in (self.training.events, self.sampling.events, self.blending.events, self.blending.sheet_events):
+        for events in (self.training.events, self.sampling.events, self.blending.events, self.blending.sheet_events, self.features.events):
             events.connect(self.report_failures)
 
     def ask(self, job: Job, receive: Callable[[list[Event]], None]) -> RunThread:
@@ -156,6 +157,7 @@ class Studio(QObject):
     def shut_down(self) -> None:
         """Ask everything to end; training saves first."""
         self.blending.cancel()
+        self.features.cancel()
         self.sampling.cancel()
         self.training.stop()
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QImage, QPalette
+from PySide6.QtCore import QMimeData, QPoint, Qt
+from PySide6.QtGui import QDragEnterEvent, QImage, QPalette
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -29,6 +29,7 @@ from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run, list_runs
 
+from .drops import drop_on
 from .fakes import FakeJobs, blocks, make_runs, tiles
 from .windows import Open
 
@@ -43,21 +44,6 @@ def find(window: MainWindow, name: str) -> QWidget:
     found = window.findChild(QWidget, name)
     assert found is not None, name
     return found
-
-
-def drop_on(widget: QWidget, path: Path) -> bool:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path))])
-    place = widget.rect().center()
-    rest = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
-    enter = QDragEnterEvent(place, *rest)
-    QApplication.sendEvent(widget, enter)
-    if not enter.isAccepted():
-        return False
-    QApplication.sendEvent(widget, QDragMoveEvent(place, *rest))
-    drop = QDropEvent(QPointF(place), *rest)
-    QApplication.sendEvent(widget, drop)
-    return drop.isAccepted()
 
 
 def open_data(qtbot: QtBot, window: MainWindow, path: Path) -> None:
