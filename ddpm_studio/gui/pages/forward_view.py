@@ -47,7 +47,8 @@ class ForwardView(QWidget):
         self.setAcceptDrops(True)
         self._studio = studio
         self._source: Path | Images | None = None
-        self._by_hand = False
+        self._example = 0
+        """Which is shown next."""
         self.parts: ForwardReady | None = None
         self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
         self._run = LatestRun(self, interval=10)
@@ -56,7 +57,7 @@ class ForwardView(QWidget):
 
     def _make_controls(self) -> QWidget:
         self.choose_button = button(tr("Choose a picture…"), "forwardChooseButton", "image-plus", tip=tr("A file from your disk; dropping one anywhere on this page works too"))
-        self.example_button = button(tr("Example"), "forwardExampleButton", "image", tip=tr("A picture that comes with the model, or one that is painted here"))
+        self.example_button = button(tr("Example"), "forwardExampleButton", "image", tip=tr("An example; press again for the next one"))
         self.seed = spin("forwardSeedSpin", 0, 2**31 - 1, 0)
         self.seed.setAccessibleName(tr("Seed of the noise"))
         self.seed.setToolTip(tr("The noise stays the same at every t: ε is drawn once from this seed"))
@@ -130,15 +131,16 @@ class ForwardView(QWidget):
 
     @Slot(object)
     def set_source(self, source: Path | Images) -> None:
-        self._source, self._by_hand = source, True
+        self._source = source
         self._ask()
 
     @Slot()
     def show_example(self) -> None:
-        """What the model brings along, else the newest of the gallery, else one of the data set, else one that is painted."""
-        model, jobs = self._studio.model, self._studio.jobs
-        found: list[Path | Images] = [*(jobs.examples(model.path)[:1] if model else []), *jobs.gallery()[:1], *self._studio.examples[:1], evening()]
-        self._source, self._by_hand = found[0], False
+        """One that is painted here first; then, press by press, what the model brings along and what the data set begins with."""
+        model = self._studio.model
+        found: list[Path | Images] = [evening(), *(self._studio.jobs.examples(model.path) if model else []), *self._studio.examples[:3]]
+        self._source = found[self._example % len(found)]
+        self._example += 1
         self._ask()
 
     @Slot()
@@ -150,10 +152,10 @@ class ForwardView(QWidget):
 
     def look(self) -> None:
         """Somebody sees the page."""
-        if self.parts is None and self._by_hand:
-            self._ask()
-        elif self.parts is None:
+        if self._source is None:
             self.show_example()
+        elif self.parts is None:
+            self._ask()
 
     @Slot()
     def _ask(self) -> None:

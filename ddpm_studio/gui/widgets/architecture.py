@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QEvent, QIODevice, QPoint, QRectF, Qt, Signal, Slot
@@ -15,6 +16,9 @@ from ddpm_studio.gui.widgets.block_item import BlockItem, title
 from ddpm_studio.gui.widgets.unet_scene import UNetScene
 from ddpm_studio.gui.words import shape
 from ddpm_studio.language import tr
+
+READABLE = 0.62
+"""The zoom below which the text in the blocks cannot be read."""
 
 
 class ArchitectureView(QGraphicsView):
@@ -37,7 +41,8 @@ class ArchitectureView(QGraphicsView):
         self._blocks: tuple[BlockInfo, ...] = ()
         self._time: BlockInfo | None = None
         self._drawn_with = ""
-        self._touched = False
+        self._follow: Callable[[], None] | None = self._show_first
+        """What keeps the drawing in its place when the window changes; None once somebody has zoomed."""
         self._chosen = self._at = ""
         self._pressed_at = QPoint()
 
@@ -48,12 +53,11 @@ class ArchitectureView(QGraphicsView):
     def show_blocks(self, blocks: tuple[BlockInfo, ...], time: BlockInfo | None = None) -> None:
         """In the order in which a picture passes them."""
         self._blocks, self._time = blocks, time
-        self._touched = False
         self._chosen = self._at = ""
         described = (tr("{block} {before} to {after}", block=title(b), before=shape(b.in_shape), after=shape(b.out_shape)) for b in blocks)
         self.setAccessibleDescription("; ".join(described))
         self._draw()
-        self.fit()
+        self._show_first()
 
     def _draw(self) -> None:
         self._drawn_with = theme.name()
@@ -140,12 +144,21 @@ class ArchitectureView(QGraphicsView):
 
     @Slot()
     def fit(self) -> None:
-        self._touched = False
+        self._follow = self.fit
         if self._blocks:
             self.fitInView(self._scene.sceneRect(), Qt.AspectRatioMode.KeepAspectRatio)
             if self.transform().m11() > 1.25:
                 self.resetTransform()
                 self.scale(1.25, 1.25)
+
+    def _show_first(self) -> None:
+        """All of it, where that can be read; of a large network the top."""
+        self.fit()
+        self._follow = self._show_first
+        if self._blocks and self.transform().m11() < READABLE:
+            self.resetTransform()
+            self.scale(READABLE, READABLE)
+            self.centerOn(self._scene.sceneRect().center().x(), self._scene.sceneRect().top())
 
     @Slot()
     def zoom_in(self) -> None:
@@ -157,7 +170,7 @@ class ArchitectureView(QGraphicsView):
 
     def _zoom(self, factor: float) -> None:
         if 0.2 < self.transform().m11() * factor < 5:
-            self._touched = True
+            self._follow = None
             self.scale(factor, factor)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -168,8 +181,8 @@ class ArchitectureView(QGraphicsView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if not self._touched:
-            self.fit()
+        if self._follow is not None:
+            self._follow()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

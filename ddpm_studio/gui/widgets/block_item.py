@@ -55,7 +55,7 @@ def facts(block: BlockInfo, share: float) -> str:
     """Shapes, then parameters and cost."""
     lines = [
         tr("in {before}, out {after}", before=shape(block.in_shape), after=shape(block.out_shape)),
-        tr("{parameters} parameters, {share} of the work ({cost} G multiply-adds)", parameters=short_count(block.parameters), share=f"{share:.1%}", cost=f"{block.gmacs:.3f}"),
+        tr("{parameters} parameters · {cost} GMAC, {share} of all", parameters=short_count(block.parameters), cost=f"{block.gmacs:.3f}", share=f"{share:.1%}"),
     ]
     return "\n".join(lines)
 
@@ -98,6 +98,8 @@ class BlockItem(QGraphicsItem):
         before, after = shape(self.block.in_shape), shape(self.block.out_shape)
         shapes = after if before == after else f"{before} → {after}"
         line = QRectF(12, 20, BOX_W - 24, 15)
+        if painter.fontMetrics().horizontalAdvance(shapes) > line.width():
+            shapes = shapes.replace(" × ", "×")
         painter.drawText(line, left, painter.fontMetrics().elidedText(shapes, Qt.TextElideMode.ElideRight, int(line.width())))
         painter.drawText(QRectF(12, 4, BOX_W - 24, 16), right, short_count(self.block.parameters))
 
