@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QAbstractButton
 
 from ddpm_studio import __version__, paths
 from ddpm_studio.as_command import generate_command, train_command
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenu
 
     from ddpm_studio.gui.main_window import MainWindow
+
+BUTTONS = {
+    "chooseFolderButton": "actionOpenFolder", "trainButton": "actionStartTraining", "pauseButton": "actionPauseOrResume", "stopButton": "actionStopAndSave",
+    "generateButton": "actionGenerate", "cancelButton": "actionCancel", "sheetButton": "actionMakeBlendSheet",
+}  # fmt: skip
+"""Buttons of the pages, and the commands of the menus that do the same."""
 
 
 class Menus(QObject):
@@ -56,11 +63,23 @@ class Menus(QObject):
             action.setCheckable(True)
             group.addAction(action)
             self.themes[choice] = action
+        view.addSeparator()
+        self.reduced_motion = self._add(view, tr("&Reduce motion"), "", lambda: window.set_reduced_motion(self.reduced_motion.isChecked()))
+        self.reduced_motion.setCheckable(True)
         self._menus = (files, edit, training, pictures, view, about)
         self.palette = CommandPalette(window)
         self._add(about, "&Find a command…", "Ctrl+K", self._find_command, "search")
         self._add(about, "&Open the data folder", "", self._open_data_folder, "folder")
         self._add(about, "&About DDPM Studio", "", self._about, "info")
+        self._say_keys()
+
+    def _say_keys(self) -> None:
+        """Whoever meets a button learns the keys that do the same."""
+        actions = {action.objectName(): action for menu in self._menus for action in menu.actions()}
+        for name, doing in BUTTONS.items():
+            button, keys = self._window.findChild(QAbstractButton, name), actions[doing].shortcut().toString()
+            if button is not None and keys not in button.toolTip():
+                button.setToolTip(f"{button.toolTip() or button.text().rstrip('…')} ({keys})")
 
     def _add_undo(self, menu: QMenu) -> None:
         """Qt keeps their texts ("Undo Steps") and whether they can be chosen."""

@@ -68,7 +68,7 @@ class Studio(QObject):
         thread.launch()
         return thread
 
-    def remember(self, **changes: str) -> None:
+    def remember(self, **changes: object) -> None:
         self.preferences = self.preferences.model_copy(update=changes)
         preferences.save(self.preferences)
 

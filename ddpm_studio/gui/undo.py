@@ -1,6 +1,6 @@
 """What somebody has set can be taken back: Ctrl+Z and Ctrl+Shift+Z.
 
-A page names its controls once, in the order in which they may be written: a later one wins over what an earlier one sets
+The controls of a page are named once, in the order in which they may be written: a later one wins over what an earlier one sets
 with it, as the sampler sets the steps. After a change all of them are looked at, and what is different becomes one entry
 of the studio's stack.
 """
@@ -48,17 +48,22 @@ def control(widget: QWidget) -> Control:
     raise TypeError(type(widget).__name__)
 
 
+def controls_of(page: QWidget, names: Sequence[str]) -> list[Control]:
+    """The controls of these object names."""
+    return [control(widget) for name in names if (widget := page.findChild(QWidget, name)) is not None]
+
+
 class History(QObject):
     """The changes of one page's controls."""
 
     went = Signal()
     """Somebody has gone back or forth, so the controls hold other values now."""
 
-    def __init__(self, studio: Studio, page: str, parent: QWidget, controls: Sequence[QWidget | Control]) -> None:
+    def __init__(self, studio: Studio, page: str, parent: QWidget, controls: Sequence[Control]) -> None:
         """`page`: the name of the page that is shown when somebody goes back or forth."""
         super().__init__(parent)
         self._studio, self._page, self._parent = studio, page, parent
-        self._controls = [part if isinstance(part, Control) else control(part) for part in controls]
+        self._controls = controls
         self._writing = False
         self._look = QTimer(self, singleShot=True, interval=0)
         self._look.timeout.connect(self._record)
@@ -68,7 +73,9 @@ class History(QObject):
             if part.widget is not None:
                 part.widget.installEventFilter(self)
         self._known = self._values()
+        studio.model_changed.connect(self.settle)  # after the page, which was there first, has taken over its limits
 
+    @Slot()
     def settle(self) -> None:
         """What has just changed was not anybody's doing, as when another model brings other limits."""
         self._look.stop()

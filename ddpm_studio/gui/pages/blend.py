@@ -19,7 +19,6 @@ from ddpm_studio.gui.pages.picture_source import PictureSource
 from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.undo import History
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, ValueSlider, button, column, field, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView, PictureWell
 from ddpm_studio.gui.workers import LatestRun
@@ -53,7 +52,6 @@ class BlendPage(QWidget):
         self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
         self._connect()
         self._noise_chosen()
-        self.history = History(studio, "Blend", self, [self.timestep.slider, self.noise, self.seed, self.lam])
         self._model_changed()
 
     def _make_controls(self) -> QWidget:
@@ -280,7 +278,6 @@ class BlendPage(QWidget):
             self._quiet |= self._sources.keys()
             for letter in self._sources:
                 self._load(letter)
-        self.history.settle()
         self._show_readiness()
 
     def showEvent(self, event: object) -> None:

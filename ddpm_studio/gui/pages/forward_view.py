@@ -19,7 +19,6 @@ from ddpm_studio.gui.pages.picture_source import PictureSource
 from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.qimage import to_array, to_qimage
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.undo import History
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, ValueSlider, button, column, field, label, row, tool_button
 from ddpm_studio.gui.widgets.equation import SUBSCRIPTS, Equation
 from ddpm_studio.gui.widgets.noise_strip import evening
@@ -53,7 +52,6 @@ class ForwardView(QWidget):
         self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
         self._run = LatestRun(self, interval=10)
         self._connect()
-        self.history = History(studio, "Inside", self, [self.schedule, self.roots, self.seed, self.slider.slider])
 
     def _make_controls(self) -> QWidget:
         self.choose_button = button(tr("Choose a picture…"), "forwardChooseButton", "image-plus", tip=tr("A file from your disk; dropping one anywhere on this page works too"))
@@ -146,6 +144,9 @@ class ForwardView(QWidget):
     @Slot()
     def _model_changed(self) -> None:
         self.parts = None  # of the shape of another model
+        share, last = self.t / self.slider.slider.maximum(), (self._studio.model.num_timesteps if self._studio.model else 1000) - 1
+        self.slider.slider.setMaximum(last)
+        self.slider.slider.setValue(round(share * last))
         self.schedule.setItemText(0, tr("The model's own") if self._studio.model else tr("Cosine, as usual"))
         if self.isVisible():
             self.look()
@@ -166,13 +167,8 @@ class ForwardView(QWidget):
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
         for event in batch:
-            if isinstance(event, ForwardReady):
+            if isinstance(event, ForwardReady) and event.num_timesteps == self.slider.slider.maximum() + 1:  # else of the model before
                 self.parts = event
-                share = self.t / max(1, self.slider.slider.maximum())
-                if self.slider.slider.maximum() != event.num_timesteps - 1:
-                    self.slider.slider.setMaximum(event.num_timesteps - 1)
-                    self.slider.slider.setValue(round(share * (event.num_timesteps - 1)))
-                    self.history.settle()
                 self._show_all()
 
     @Slot()

@@ -14,7 +14,6 @@ from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.undo import History
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, button, column, field, label, row, tidy, tool_button
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip, FrameView
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
@@ -42,7 +41,6 @@ class GeneratePage(QWidget):
         self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
         self._connect()
         self._sampler_chosen()
-        self.history = History(studio, "Generate", self, [self.count, self.sampler, self.steps, self.eta, self.seed])
         self._show_state(State.IDLE)
         self._model_changed()
 
@@ -251,7 +249,6 @@ class GeneratePage(QWidget):
         else:
             self.empty.say("Nothing generated yet", "Press Generate and watch every picture emerge from its own noise.")
             self.steps.setMaximum(model.num_timesteps)
-        self.history.settle()
         self._show_state(self._studio.sampling.state)
 
     # What can be done with a picture.

@@ -16,7 +16,6 @@ from ddpm_studio.gui.pages.dataset_section import DatasetSection
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.undo import History
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Segments, button, column, label, row
 from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
@@ -43,7 +42,6 @@ class TrainPage(QWidget):
         self._resumed: TrainRequest | None = None
         self.dataset = DatasetSection(studio)
         self.settings = TrainSettings()
-        self.history = History(studio, "Train", self.settings, self.settings.controls())
         self.train_button = button("Start training", "trainButton", "play", "primary", "Start training (Ctrl+T)")
         self.pause_button = button("Pause", "pauseButton", "pause", tip="Save and pause (Ctrl+P)")
         self.stop_button = button("Stop", "stopButton", "square", tip="Save and stop")
@@ -103,7 +101,6 @@ class TrainPage(QWidget):
         self.dataset.ready.connect(self._dataset_ready)
         self.dataset.busy_changed.connect(self._show_readiness)
         self.settings.data_changed.connect(self._data_changed)
-        self.history.went.connect(self.settings.show_changes)
         self.train_button.clicked.connect(self.start)
         self.pause_button.clicked.connect(studio.training.toggle_pause)
         self.stop_button.clicked.connect(studio.training.stop)
