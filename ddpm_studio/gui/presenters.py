@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections import OrderedDict
-from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from ddpm_studio.events import Event, Failed, FeaturesReady, Finished, Paused, Resumed, StepDone, TrainingStarted
+from ddpm_studio.events import Event, Failed, Finished, Paused, Resumed, StepDone, TrainingStarted
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.workers import DeviceLane, Job, LatestRun, RunThread
-from ddpm_studio.requests import BlendRequest, FeatureRequest, SampleRequest, TrainRequest
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 
 
@@ -244,58 +242,3 @@ class BlendPresenter(QObject):
     @Slot()
     def _sheet_idle(self) -> None:
         self._lane.give_back(self.SHEET_OWNER, self.LINGER_MS)
-
-
-class FeaturePresenter(QObject):
-    """Feature maps: the newest request wins, and what was seen before is there at once."""
-
-    events = Signal(list)
-    OWNER = "features"
-    KEPT = 128
-    """Answers that are remembered; one is a few kilobytes to a quarter of a megabyte."""
-
-    def __init__(self, jobs: Jobs, lane: DeviceLane, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._jobs, self._lane = jobs, lane
-        self._seen: OrderedDict[tuple[object, ...], FeaturesReady] = OrderedDict()
-        self._asked: dict[tuple[str, int, int], tuple[object, ...]] = {}
-        self._latest = LatestRun(self)
-        self._latest.events.connect(self._receive)
-        self._latest.idle.connect(self._idle)
-
-    def ask(self, request: FeatureRequest) -> None:
-        key = _feature_key(request)
-        if key in self._seen:
-            self._seen.move_to_end(key)
-            self.cancel()
-            self.events.emit([self._seen[key]])
-            return
-        self._asked = {(request.block, request.timestep, request.first): key}
-        self._lane.borrow(self.OWNER, lambda: self._latest.request(self._jobs.features(request), patient=True), "a look inside is taken")
-
-    @Slot()
-    def cancel(self) -> None:
-        self._lane.withdraw(self.OWNER)
-        self._latest.cancel()
-
-    @Slot(list)
-    def _receive(self, batch: list[Event]) -> None:
-        for event in batch:
-            if isinstance(event, FeaturesReady) and (key := self._asked.get((event.block, event.timestep, event.first))):
-                self._seen[key] = event
-                while len(self._seen) > self.KEPT:
-                    self._seen.popitem(last=False)
-        self.events.emit(batch)
-
-    @Slot()
-    def _idle(self) -> None:
-        self._lane.give_back(self.OWNER, BlendPresenter.LINGER_MS)
-
-
-def _feature_key(request: FeatureRequest) -> tuple[object, ...]:
-    """All that an answer depends on."""
-    try:
-        written = Path(request.model).stat().st_mtime_ns
-    except OSError:
-        written = 0
-    return (str(request.model), written, request.block, hash(request.image.tobytes()), request.timestep, request.seed, request.first)

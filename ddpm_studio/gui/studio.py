@@ -12,8 +12,9 @@ from PySide6.QtGui import QUndoStack
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import CheckpointSaved, Event, Failed, Images, TrainingStarted
 from ddpm_studio.gui import preferences
+from ddpm_studio.gui.feature_presenter import FeaturePresenter
 from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed
-from ddpm_studio.gui.presenters import BlendPresenter, FeaturePresenter, SamplingPresenter, State, TrainingPresenter
+from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
 from ddpm_studio.gui.workers import DeviceLane, Job, RunThread
 from ddpm_studio.runs import Run
 

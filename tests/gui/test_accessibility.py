@@ -87,24 +87,24 @@ def test_everything_that_can_be_used_has_a_name(window: MainWindow) -> None:
             nameless.append(f"{type(widget).__name__} {widget.objectName()!r} in {widget.parentWidget().objectName()!r}")
     assert nameless == []
     assert len(list(interactive(window))) > 100
+    assert [f"{type(widget).__name__} {widget.accessibleName()!r}" for widget in interactive(window) if not widget.objectName()] == [], "no object name"
+    buttons = [widget for widget in interactive(window) if isinstance(widget, QAbstractButton) and not isinstance(widget, Door)]
+    assert [button.objectName() for button in buttons if not button.text() and not button.toolTip()] == [], "an icon alone, without a tooltip"
 
 
-def test_everything_that_can_be_used_has_an_object_name(window: MainWindow) -> None:
-    assert [f"{type(widget).__name__} {widget.accessibleName()!r}" for widget in interactive(window) if not widget.objectName()] == []
-
-
-def test_everything_that_can_be_used_is_reached_by_keyboard(window: MainWindow) -> None:
+def test_everything_that_can_be_used_is_reached_by_keyboard(qtbot: QtBot, window: MainWindow) -> None:
     unreached = [
         f"{type(widget).__name__} {widget.objectName()!r}"
         for widget in interactive(window)
         if not widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.focusProxy() is None and widget.objectName() not in WITHOUT_FOCUS
     ]
     assert unreached == []
+    for page, _, _ in PAGES:
+        _go_round(qtbot, window, page)
 
 
-@pytest.mark.parametrize("page", [name for name, _, _ in PAGES])
-def test_tab_goes_round_and_comes_back(qtbot: QtBot, window: MainWindow, page: str) -> None:
-    """No control keeps the focus for itself."""
+def _go_round(qtbot: QtBot, window: MainWindow, page: str) -> None:
+    """With the Tab key: no control keeps the focus for itself."""
     window.show_page(page)
     window.activateWindow()
     first = window.rail.buttons[0]
@@ -127,16 +127,8 @@ def test_shortcuts_stand_in_the_tooltips_of_buttons_that_do_the_same(window: Mai
         assert made.shortcut().toString() in widget.toolTip(), f"{button}: {widget.toolTip()!r}"
     for i, rail_button in enumerate(window.rail.buttons):
         assert f"Ctrl+{i + 1}" in rail_button.toolTip()
-
-
-def test_icons_alone_have_a_tooltip(window: MainWindow) -> None:
-    buttons = [widget for widget in interactive(window) if isinstance(widget, QAbstractButton) and not isinstance(widget, Door)]
-    assert [button.objectName() for button in buttons if not button.text() and not button.toolTip()] == []
-
-
-def test_no_two_actions_share_a_shortcut(window: MainWindow) -> None:
     keys = [key.toString() for action in window.findChildren(QAction) for key in action.shortcuts()]
-    assert len(keys) == len(set(keys))
+    assert len(keys) == len(set(keys)), "two actions share a shortcut"
 
 
 def test_reduced_motion(qtbot: QtBot, open_window: Open) -> None:

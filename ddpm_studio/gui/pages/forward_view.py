@@ -52,6 +52,7 @@ class ForwardView(QWidget):
         self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
         self._run = LatestRun(self, interval=10)
         self._connect()
+        self._name_own_schedule()
 
     def _make_controls(self) -> QWidget:
         self.choose_button = button(tr("Choose a picture…"), "forwardChooseButton", "image-plus", tip=tr("A file from your disk; dropping one anywhere on this page works too"))
@@ -144,12 +145,15 @@ class ForwardView(QWidget):
     @Slot()
     def _model_changed(self) -> None:
         self.parts = None  # of the shape of another model
+        self._name_own_schedule()
         share, last = self.t / self.slider.slider.maximum(), (self._studio.model.num_timesteps if self._studio.model else 1000) - 1
         self.slider.slider.setMaximum(last)
         self.slider.slider.setValue(round(share * last))
-        self.schedule.setItemText(0, tr("The model's own") if self._studio.model else tr("Cosine, as usual"))
         if self.isVisible():
             self.look()
+
+    def _name_own_schedule(self) -> None:
+        self.schedule.setItemText(0, tr("The model's own") if self._studio.model else tr("Cosine, as usual"))
 
     def look(self) -> None:
         """Somebody sees the page."""

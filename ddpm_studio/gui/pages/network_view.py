@@ -94,7 +94,7 @@ class NetworkView(QWidget):
                     cost = f"{network.gmacs:.2f}"
                     self.facts.setText(tr("{parameters} parameters · {cost} G multiply-adds for one picture", parameters=short_count(network.parameters), cost=cost))
                     self.view.show_blocks(network.blocks, network.time)
-                case FeaturesReady() if self._wanted(event):
+                case FeaturesReady():
                     self.panel.show_maps(event)
 
     # Feature maps.
@@ -125,10 +125,6 @@ class NetworkView(QWidget):
         model, parts, block = self._studio.model, self._forward.parts, self.panel.block
         if model is not None and parts is not None and block is not None and len(block.out_shape) == 3:
             self._studio.features.ask(FeatureRequest(model.path, block.name, parts.picture, self._forward.t, parts.seed, first))
-
-    def _wanted(self, event: FeaturesReady) -> bool:
-        """An answer that was overtaken on the way by another picture or model does not count; one of a t that was just left does."""
-        return self.panel.block is not None and event.block == self.panel.block.name
 
     # Export.
 
