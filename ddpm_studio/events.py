@@ -242,9 +242,9 @@ class BlockInfo:
 
     name: str
     kind: str
-    """stem, res, attention, down, up, head, or skip (the linear path from input to output)."""
+    """stem, res, attention, down, up, head, skip (the linear path from input to output), or time."""
     side: str
-    """stem, down, middle, up or head."""
+    """stem, down, middle, up, head or time."""
     level: int
     in_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
@@ -253,6 +253,8 @@ class BlockInfo:
     """Billions of multiply-adds for one picture, forward."""
     tokens: int = 0
     """How many vectors an attention block compares with each other; 0 for all other blocks."""
+    variant: str = ""
+    """Which way of several it works: residual blocks "plain" or "shortcut", downsampling "conv" or "average", upsampling "nearest" or "transposed"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,12 +268,30 @@ class NetworkInfo:
     """Numbers held between forward and backward for one picture, roughly."""
     size_factor: int
     """What the sides of a picture must be divisible by."""
+    time: BlockInfo | None = None
+    """The embedding of t, beside the way of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureReady(Event):
     name: str
     network: NetworkInfo
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesReady(Event):
+    """Some channels of what a block puts out for a picture at `timestep`."""
+
+    block: str
+    timestep: int
+    first: int
+    """The channel of the first map."""
+    channels: int
+    """How many the block has."""
+    maps: Images
+    """uint8 [N, H, W, 1]: 128 is zero, 1 and 255 are -spread and spread."""
+    spread: float
+    """The value that 99.5 % of all numbers of the block stay below."""
 
 
 @dataclass(frozen=True, slots=True)

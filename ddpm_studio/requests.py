@@ -142,6 +142,22 @@ class InvertRequest(Walk):
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureRequest:
+    """What a block of the network makes of a picture that was noised to `timestep`."""
+
+    model: str | Path
+    block: str
+    """Its name, as `BlockInfo` has it."""
+    image: Images
+    timestep: int
+    seed: int = 0
+    first: int = 0
+    """The first channel to show."""
+    count: int = 16
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class LikelihoodRequest:
     """The variational bound of some pictures under a model."""
 

@@ -25,6 +25,7 @@ from ddpm_studio.events import (
     DatasetReady,
     DatasetReport,
     Event,
+    FeaturesReady,
     Finished,
     FrameReady,
     Images,
@@ -38,10 +39,11 @@ from ddpm_studio.events import (
     TrainingStarted,
     frozen_images,
 )
-from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound
+from ddpm_studio.gui.forward import ForwardReady
+from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound, fitted
 from ddpm_studio.gui.workers import Job
 from ddpm_studio.presets import get_preset
-from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.requests import BlendRequest, FeatureRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 SIDE = 32
@@ -224,7 +226,32 @@ class FakeJobs(Jobs):
     def architecture(self, name: str, model: Path | RunConfig) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             found = blocks()
-            yield ArchitectureReady(name, NetworkInfo(found, sum(b.parameters for b in found), sum(b.gmacs for b in found), 1_000_000, 8))
+            time = BlockInfo("time", "time", "time", 0, (32,), (128,), 20_736, 0.00002)
+            yield ArchitectureReady(name, NetworkInfo(found, sum(b.parameters for b in found), sum(b.gmacs for b in found), 1_000_000, 8, time))
+            yield Finished()
+
+        return job
+
+    def forward(self, source: Path | Images, model: Path | None, seed: int) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"forward {seed}")
+            u = np.arange(1, 1001) / 1000
+            cosine, linear = np.cos(u * np.pi / 2 * 0.99) ** 2, np.exp(-10 * u**2)
+            picture = fitted(source, (SIDE, SIDE, 3), "white")
+            noise = np.random.default_rng(seed).normal(size=picture.shape).astype(np.float32)
+            yield ForwardReady(picture, noise, {"model": cosine, "linear": linear, "cosine": cosine, "sigmoid": cosine**1.2}, seed)
+            yield Finished()
+
+        return job
+
+    def features(self, request: FeatureRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"features {request.block} {request.timestep} {request.first}")
+            found = {block.name: block for block in blocks()}[request.block]
+            channels, side = found.out_shape[0], found.out_shape[1]
+            y, x = np.mgrid[0:side, 0:side] / side
+            maps = [np.sin((request.first + i + 1) * x * 2 + i * y + request.timestep / 200) for i in range(min(16, channels - request.first))]
+            yield FeaturesReady(request.block, request.timestep, request.first, channels, np.clip(128 + 127 * np.stack(maps), 1, 255).astype(np.uint8)[..., None], 2.37)
             yield Finished()
 
         return job
