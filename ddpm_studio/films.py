@@ -21,6 +21,7 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import Cancelled, UserError
 from ddpm_studio.events import Event, FilmSaved, Finished, Images, Progress
 from ddpm_studio.files import replacing
+from ddpm_studio.language import tr
 from ddpm_studio.requests import FilmRequest
 
 SUFFIXES = (".gif", ".webp", ".png")
@@ -38,10 +39,10 @@ def write_film(request: FilmRequest, control: RunControl) -> Iterator[Event]:
     check_film(request.path)
     frames, scale, rate = request.frames, request.scale, request.frames_per_second
     if not len(frames) or scale < 1 or not 0 < rate <= MOST_PER_SECOND:
-        raise UserError(f"A film needs a picture at least, and between 0 and {MOST_PER_SECOND} of them a second.", "Take other numbers.")
+        raise UserError(tr("A film needs a picture at least, and between 0 and {most} of them a second.", most=MOST_PER_SECOND), tr("Take other numbers."))
     height, width = (side * scale for side in frames.shape[1:3])
     if max(height, width) > LARGEST_SIDE:
-        raise UserError(f"A film of {width:,} x {height:,} pixels is too large.", "Take a smaller size.")
+        raise UserError(tr("A film of {width} x {height} pixels is too large.", width=f"{width:,}", height=f"{height:,}"), tr("Take a smaller size."))
     with replacing(request.path) as temporary:
         with temporary.open("wb") as file:
             film = _KINDS[request.path.suffix.lower()](file, width, height, len(frames))
@@ -52,7 +53,7 @@ def write_film(request: FilmRequest, control: RunControl) -> Iterator[Event]:
                 # Times are rounded where they end, so that the rounding does not add up.
                 start, end = ((number - 1) / rate, number / rate + hold)
                 film.add(_picture(frame), scale, start, end)
-                yield Progress("Writing the film", number, len(frames))
+                yield Progress(tr("Writing the film"), number, len(frames))
             film.close()
         size = temporary.stat().st_size
     yield FilmSaved(request.path, len(frames), size)
@@ -62,7 +63,7 @@ def write_film(request: FilmRequest, control: RunControl) -> Iterator[Event]:
 def check_film(path: Path) -> None:
     """Raises UserError when the ending of a name is none of a film's."""
     if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{path.name!r} is not the name of a film.", f"Give a name that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
+        raise UserError(tr("{name} is not the name of a film.", name=repr(path.name)), tr("Give a name that ends in {endings}.", endings=", ".join(SUFFIXES)))
 
 
 class _Film(Protocol):

@@ -17,6 +17,7 @@ from ddpm_studio.diffusion.interpolation import expected_std, latent_std
 from ddpm_studio.diffusion.sampling import SampleStep
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Notice, Progress, frozen_images
+from ddpm_studio.language import tr
 from ddpm_studio.model import Model, load_cached
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import BlendRequest, DenoiseRequest, InpaintRequest, SampleRequest, TreeRequest, Walk
@@ -55,7 +56,7 @@ def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
         for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta, network):
             x_t = step.x_next
             if len(mixtures) > 1:
-                yield Progress("Blending", start * len(timesteps) + len(batch) * (step.index + 1), len(mixtures) * len(timesteps))
+                yield Progress(tr("Blending"), start * len(timesteps) + len(batch) * (step.index + 1), len(mixtures) * len(timesteps))
             yield from control.gate()
             if control.stopping:
                 yield Finished(stopped=True)
@@ -155,11 +156,11 @@ def check_numbers(request: SampleRequest | DenoiseRequest | TreeRequest | Inpain
 def check_weights(request: BlendRequest) -> None:
     count = len(request.images)
     if count < 2:
-        raise UserError("One picture alone cannot be blended.", "Give two pictures or more.")
+        raise UserError(tr("One picture alone cannot be blended."), tr("Give two pictures or more."))
     for weights in request.weights:
         if len(weights) != count or not all(weight >= 0 for weight in weights) or not abs(sum(weights) - 1) < 1e-3:
             given = ", ".join(f"{weight:g}" for weight in weights)
-            raise UserError(f"The weights {given} do not fit {count} pictures.", "Give one weight for each picture, 0 or more, that add up to 1.")
+            raise UserError(tr("The weights {given} do not fit {count} pictures.", given=given, count=count), tr("Give one weight for each picture, 0 or more, that add up to 1."))
 
 
 def check_shape(model: Model, image: Images) -> None:

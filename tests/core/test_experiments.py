@@ -226,7 +226,7 @@ def test_a_milestone_is_asked_for_by_its_step(tmp_path: Path, home: Path, capsys
         (["interpolate", "MODEL", "PICTURE", "PICTURE", "--lambda", "0.5", "--weights", "1,1"], "either lambda or weights"),
         (["interpolate", "MODEL", "PICTURE", "PICTURE", "PICTURE", "--weights", "1,2"], "weights of 3 pictures"),
         (["interpolate", "MODEL", "PICTURE", "PICTURE", "--weights", "1,x"], "weights of 2 pictures"),
-        (["interpolate", "MODEL", "PICTURE", "PICTURE", "--weights", "-1,2"], "argument --weights"),
+        (["interpolate", "MODEL", "PICTURE", "PICTURE", "--weights=-1,2"], "weights of 2 pictures"),
         (["denoise", "MODEL", "PICTURE"], "required"),
         (["denoise", "MODEL", "PICTURE", "--timesteps", "0:100:3"], "out of range"),
         (["interpolate", "MODEL", "PICTURE", "PICTURE", "--timestep", "3", "--timesteps", "1:2:2"], "not allowed with"),
