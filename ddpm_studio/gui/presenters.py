@@ -240,14 +240,6 @@ class BlendPresenter(QObject):
     def busy(self) -> bool:
         return any(run.busy for run in self._runs)
 
-    @property
-    def making_sheet(self) -> bool:
-        return self._sheet.busy or self._sheet in self._waiting
-
-    @property
-    def making_film(self) -> bool:
-        return self._film.busy or self._film in self._waiting
-
     def _begin(self, run: LatestRun, job: Job, patient: bool = False) -> None:
         self._waiting[run] = job, patient
         self._lane.borrow(self.OWNER, self._start, tr("pictures are blended"))

@@ -175,7 +175,7 @@ def test_sheet_and_slider_do_not_disturb_each_other(qtbot: QtBot, desk: Desk) ->
     qtbot.waitUntil(lambda: any(isinstance(event, BlendReady) for event in sheet))
     desk.blending.blend(blend(0.33), quick=True)
     qtbot.waitUntil(lambda: any(isinstance(event, BlendReady) and event.lam == 0.33 for event in desk.events))
-    assert desk.blending.making_sheet, "the slider does not wait for the sheet"
+    assert desk.blending.busy, "the slider does not wait for the sheet"
     qtbot.waitUntil(lambda: not desk.blending.busy)
     assert [(event.timestep, event.lam) for event in sheet if isinstance(event, BlendReady)] == [(t, lam) for t in (100, 500) for lam in lams]
     assert any(isinstance(event, Paused) for event in sheet), "and the sheet makes room for the slider"
@@ -191,9 +191,7 @@ def test_sheet_film_and_slider_share_the_device_with_training(qtbot: QtBot, desk
     desk.blending.sheet([BlendRequest("model", tuple(tiles(2)), (pair(0.0), pair(1.0)))])
     desk.blending.film(BlendRequest("model", tuple(tiles(3)), around(3, 2)))
     desk.blending.blend(blend(0.5), quick=False)
-    assert desk.blending.making_sheet
     desk.blending.cancel_sheet()
-    assert not desk.blending.making_sheet
     qtbot.waitUntil(lambda: sum(isinstance(event, BlendReady) for event in film) == 6)
     qtbot.waitUntil(lambda: any(isinstance(event, BlendReady) and event.lam == 0.5 for event in desk.events))
     qtbot.waitUntil(lambda: desk.training.state is State.RUNNING, timeout=5000)

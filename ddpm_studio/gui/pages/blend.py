@@ -64,6 +64,8 @@ class BlendPage(QWidget):
         self._studio = studio
         self._quiet: set[str] = set()
         """The wells that are filled without anybody having asked for it: no reason to interrupt training."""
+        self._defaults: dict[str, Path | Images] = {}
+        """What nobody has chosen: with another model it gives way to that one's own."""
         self._stale = True
         """The blend that is shown is not the one that the settings ask for."""
         self._shown: tuple[BlendRequest, BlendReady] | None = None
@@ -157,7 +159,7 @@ class BlendPage(QWidget):
         self.preview.customContextMenuRequested.connect(self._show_menu)
         self.lam.valueChanged.connect(self._lambda_moved)
         self.lam.sliderReleased.connect(self.blend)
-        self.timestep.changed.connect(self._setting_moved)
+        self.timestep.changed.connect(self._timestep_moved)
         self.timestep.released.connect(self.blend)
         self._settle.timeout.connect(self.blend)
         self.noise.currentIndexChanged.connect(self._noise_chosen)
@@ -220,15 +222,22 @@ class BlendPage(QWidget):
 
     def fill_defaults(self) -> None:
         """The two newest pictures of the gallery, else two that the model brings along, else two of the data set, into
-        wells that are empty."""
-        model, empty = self._studio.model, [letter for letter in "AB" if letter not in self.wells.sources]
+        the first wells, where nobody has put anything."""
+        model = self._studio.model
+        empty = [letter for letter in "AB" if self.wells.sources.get(letter) is self._defaults.get(letter)]
         if model is None or not empty:
             return
         candidates: list[Path | Images] = [*self._studio.jobs.gallery()[:2], *self._studio.jobs.examples(model.path), *self._studio.examples[:2]][:2]
         if len(candidates) == 2:
-            for letter in empty:
-                self._quiet.add(letter)
-                self.wells.set_source(letter, candidates["AB".index(letter)])
+            for letter, source in zip("AB", candidates, strict=True):
+                if letter in empty and not self._is_default(letter, source):
+                    self._quiet.add(letter)
+                    self._defaults[letter] = source
+                    self.wells.set_source(letter, source)
+
+    def _is_default(self, letter: str, source: Path | Images) -> bool:
+        known = self._defaults.get(letter)
+        return known is source or (isinstance(known, Path) and known == source)
 
     # Blending.
 
@@ -282,6 +291,11 @@ class BlendPage(QWidget):
     def _moved(self) -> None:
         self._ask(quick=True)
         self._settle.start()
+
+    @Slot()
+    def _timestep_moved(self) -> None:
+        self.film.forget()  # a sheet has timesteps of its own
+        self._moved()
 
     @Slot()
     def _setting_moved(self) -> None:

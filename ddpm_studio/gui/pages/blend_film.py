@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QSlider, QStackedWidget, QWidget
 
-from ddpm_studio.events import BlendReady, Event, Images, Progress
+from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images, Progress
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.pages.generate import spin
 from ddpm_studio.gui.studio import Studio
@@ -33,6 +33,7 @@ class BlendFilm(QWidget):
         self._frames: list[BlendReady] = []
         self._request: BlendRequest | None = None
         self._letters = "AB"
+        self._making = False
         self.playing = True
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._next)
@@ -98,7 +99,7 @@ class BlendFilm(QWidget):
 
     def make(self, request: BlendRequest, letters: str) -> None:
         self.forget()
-        self._request, self._letters = request, letters
+        self._request, self._letters, self._making = request, letters, True
         self._studio.blending.film(request)
         self.play(True)
         self._show_state()
@@ -107,7 +108,7 @@ class BlendFilm(QWidget):
     def forget(self) -> None:
         """It no longer shows what the settings say; one that is being made is given up."""
         self._studio.blending.cancel_film()
-        self._frames, self._request = [], None
+        self._frames, self._request, self._making = [], None, False
         self.view.set_picture(None)
         self._show_state()
 
@@ -115,6 +116,7 @@ class BlendFilm(QWidget):
     def _cancel(self) -> None:
         """What is there stays, and plays."""
         self._studio.blending.cancel_film()
+        self._making = False
         self._show_state()
 
     @Slot()
@@ -132,11 +134,15 @@ class BlendFilm(QWidget):
             elif isinstance(event, Progress):
                 self.progress.setRange(0, event.total)
                 self.progress.setValue(event.done)
+            elif isinstance(event, Finished):
+                self._making = False
+            elif isinstance(event, Failed):
+                self.forget()
         if not all(isinstance(event, Progress) for event in batch):
             self._show_state()
 
     def _show_state(self) -> None:
-        making = self._studio.blending.making_film and self._request is not None and not self.complete
+        making = self._making
         self.progress.setVisible(making)
         self.cancel_button.setVisible(making)
         self.make_button.setVisible(not making)

@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 
 from ddpm_studio.blend_weights import Weights, along
-from ddpm_studio.events import BlendReady, Event, Failed, Images, Progress
+from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import ElidedLabel, EmptyState, button, column, row
@@ -42,6 +42,7 @@ class BlendSheet(QWidget):
         self._made: dict[tuple[int, int], BlendReady] = {}
         self._requests: tuple[BlendRequest, ...] = ()
         self._letters = "AB"
+        self._making = False
         self.grid = ContactSheet("blendSheet", tr("Sheet of t and lambda"))
         self.make_button = button(tr("Make sheet"), "sheetButton", "layout-grid", "primary", tr("Five timesteps times the way from picture to picture (Ctrl+B)"))
         self.cancel_button = button(tr("Cancel"), "cancelSheetButton", "x")
@@ -77,7 +78,7 @@ class BlendSheet(QWidget):
     def make(self, requests: tuple[BlendRequest, ...], letters: str) -> None:
         """A request for each row, all with the same weights."""
         self.forget()
-        self._requests, self._letters = requests, letters
+        self._requests, self._letters, self._making = requests, letters, True
         first = requests[0]
         names = tuple(self._name(position) for position in positions(len(first.images)))
         height, width, channels = first.images[0].shape
@@ -95,7 +96,7 @@ class BlendSheet(QWidget):
     def forget(self) -> None:
         """It no longer shows what the settings say; one that is being made is given up."""
         self._studio.blending.cancel_sheet()
-        self._made, self._requests = {}, ()
+        self._made, self._requests, self._making = {}, (), False
         self.grid.clear()
         self._show_state()
 
@@ -103,10 +104,11 @@ class BlendSheet(QWidget):
     def _cancel(self) -> None:
         """What is there stays."""
         self._studio.blending.cancel_sheet()
+        self._making = False
         self._show_state()
 
     def _show_state(self) -> None:
-        making = self._studio.blending.making_sheet and bool(self._requests) and not self.complete
+        making = self._making
         self.stack.setCurrentIndex(1 if self._requests else 0)
         self.progress.setVisible(making)
         self.cancel_button.setVisible(making)
@@ -142,8 +144,11 @@ class BlendSheet(QWidget):
                 self.grid.put(*place, event.image)
                 self.progress.setRange(0, len(self._requests) * len(self._requests[0].weights))
                 self.progress.setValue(len(self._made))
-            if not isinstance(event, Progress):
-                self._show_state()
+            elif isinstance(event, Finished):
+                self._making = False
+            elif isinstance(event, Failed):
+                self.forget()
+        self._show_state()
 
     @Slot(int, int)
     def _opened(self, y: int, x: int) -> None:

@@ -27,8 +27,8 @@ FEWEST, MOST = 2, len(LETTERS)
 class Place(QWidget):
     """One well with its share of the blend under it."""
 
-    def __init__(self, letter: str) -> None:
-        super().__init__()
+    def __init__(self, letter: str, parent: QWidget) -> None:
+        super().__init__(parent)
         self.well = PictureWell(f"blendImage{letter}", letter, least=72)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setObjectName(f"blendWeight{letter}")
@@ -79,7 +79,7 @@ class Wells(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(16)
         self.setLayout(self._grid)
-        self.places = {letter: Place(letter) for letter in LETTERS}
+        self.places = {letter: Place(letter, self) for letter in LETTERS}
         self.sources: dict[str, Path | Images] = {}
         self.pictures: dict[str, Images] = {}
         self.weights: Weights = pair(0.5)
@@ -170,7 +170,8 @@ class Wells(QWidget):
     @Slot()
     def paste(self) -> None:
         """Into the well that has the focus, else into the next free one."""
-        letter = next((letter for letter in self.letters if self.places[letter].well.hasFocus()), self.free_place())
+        focused = self.window().focusWidget()
+        letter = next((letter for letter in self.letters if self.places[letter].well is focused), self.free_place())
         if not self.places[letter].well.take(QGuiApplication.clipboard().mimeData()):
             self._studio.said.emit(tr("There is no picture in the clipboard"))
 
