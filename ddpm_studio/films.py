@@ -63,7 +63,9 @@ def write_film(request: FilmRequest, control: RunControl) -> Iterator[Event]:
 def check_film(path: Path) -> None:
     """Raises UserError when the ending of a name is none of a film's."""
     if path.suffix.lower() not in SUFFIXES:
-        raise UserError(tr("{name} is not the name of a film.", name=repr(path.name)), tr("Give a name that ends in {endings}.", endings=", ".join(SUFFIXES)))
+        raise UserError(
+            tr("{name!r} is not the name of a film.", name=path.name), tr("Give a name that ends in {suffixes} or {last}.", suffixes=", ".join(SUFFIXES[:-1]), last=SUFFIXES[-1])
+        )
 
 
 class _Film(Protocol):
