@@ -171,7 +171,8 @@ class BlendReady(Event):
     """One blend; `latent_std` is the measured deviation of the noise in the mixture, `expected_std` what this way of
     mixing should give. The network was trained with 1."""
 
-    lam: float
+    weights: tuple[float, ...]
+    """How much it holds of each picture."""
     timestep: int
     image: Images
     """uint8 [H, W, C]."""
@@ -179,6 +180,25 @@ class BlendReady(Event):
     expected_std: float
     quick: bool = False
     model_step: int | None = None
+
+    @property
+    def lam(self) -> float:
+        """Lambda of two pictures; of more, the weight of the last."""
+        return self.weights[-1]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its recipe says beside what was asked for."""
+        share = {"lam": self.lam} if len(self.weights) == 2 else {"weights": [round(weight, 6) for weight in self.weights]}
+        return {**share, "latent_std": self.latent_std, "model_step": self.model_step}
+
+
+@dataclass(frozen=True, slots=True)
+class FilmSaved(Event):
+    path: Path
+    frames: int
+    size: int
+    """Bytes of the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ Pillow. Tests put their own class in the place of `Jobs`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.events import ArchitectureReady, Event, Finished, Images, ImageSaved, ImagesReady, Notice, PreviewReady, Progress, frozen_images
 from ddpm_studio.files import replace_atomically
 from ddpm_studio.gui.forward import OF_MODEL, ForwardReady
-from ddpm_studio.requests import BlendRequest, FeatureRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.requests import BlendRequest, FeatureRequest, FilmRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
@@ -62,6 +63,15 @@ class PictureLoaded(Event):
 
     key: str
     image: Images
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesOffered(Event):
+    """Pictures to pick from: where each comes from, or the picture itself, and uint8 [N, side, side, 3] to show."""
+
+    kind: str
+    sources: tuple[Path | Images, ...]
+    thumbnails: Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,51 @@ class Jobs:
             from ddpm_studio.sampling.engine import blend
 
             yield from blend(request, control)
+
+        return job
+
+    def blends(self, requests: Sequence[BlendRequest]) -> Job:
+        """One after the other, as one run: a sheet has a request for each timestep."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            for request in requests:
+                for event in self.blend(request)(control):
+                    if not isinstance(event, Finished):
+                        yield event
+                    elif event.stopped:
+                        yield event
+                        return
+            yield Finished(step=len(requests))
+
+        return job
+
+    def film(self, request: FilmRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.films import write_film
+
+            yield from write_film(request, control)
+
+        return job
+
+    def offer(self, kind: str, most: int, side: int) -> Job:
+        """Pictures to pick from: of the "gallery", the newest first, or the "examples" that ship with the program."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            import numpy as np
+            from PIL import Image
+
+            from ddpm_studio import imaging
+
+            found: list[tuple[Path | Images, Images]] = []
+            for source in self.gallery() if kind == "gallery" else shipped_pictures(most):
+                if control.stopping or len(found) == most:
+                    break
+                with contextlib.suppress(UserError, OSError):  # one that cannot be read is not offered
+                    picture = imaging.decode(source, side) if isinstance(source, Path) else Image.fromarray(source)
+                    found.append((source, imaging.fit(picture, (side, side, 3))))
+            thumbnails = np.stack([thumbnail for _, thumbnail in found]) if found else np.zeros((0, 1, 1, 3), np.uint8)
+            yield PicturesOffered(kind, tuple(source for source, _ in found), frozen_images(thumbnails))
+            yield Finished()
 
         return job
 
@@ -294,6 +349,23 @@ def settings_of(model: Path) -> RunConfig:
     from ddpm_studio.models import find_model, read_header
 
     return read_header(find_model(model))[0] if model.exists() else Run(model.parent).read_config()
+
+
+def shipped_pictures(most: int) -> list[Path | Images]:
+    """Those that models bring along to blend, and some of the sample pictures, about `most` in all."""
+    import io
+    import zipfile
+
+    import numpy as np
+
+    from ddpm_studio import imaging
+
+    found: list[Path | Images] = [*sorted(paths.models_dir().glob("*/example_*.png"))]
+    with contextlib.suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(paths.samples_archive()) as samples:
+        names = sorted(name for name in samples.namelist() if name.endswith(".png"))
+        for name in names[:: max(1, len(names) // max(1, most - len(found)))]:
+            found.append(np.asarray(imaging.decode(io.BytesIO(samples.read(name))).convert("RGBA")))
+    return found
 
 
 def split_grid(file: Path, shape: tuple[int, int, int], gap: int = 2) -> Images | None:

@@ -212,13 +212,17 @@ class FakeJobs(Jobs):
 
     def blend(self, request: BlendRequest) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
-            self.calls.append(f"blend {request.lams[0]:.2f} {'quick' if request.quick else 'full'}")
-            for lam in request.lams:
+            self.calls.append(f"blend {request.weights[0][-1]:.2f} {'quick' if request.quick else 'full'}")
+            for number, weights in enumerate(request.weights, 1):
                 self._wait()
+                yield from control.gate()
                 if control.stopping:
-                    break
-                mixed = (1 - lam) * request.image_a + lam * request.image_b
-                yield BlendReady(lam, request.timestep, frozen_images(np.clip(mixed, 0, 255)), math.hypot(lam, 1 - lam), math.hypot(lam, 1 - lam), request.quick)
+                    yield Finished(stopped=True)
+                    return
+                mixed = sum(weight * image.astype(float) for weight, image in zip(weights, request.images, strict=True))
+                if len(request.weights) > 1:
+                    yield Progress("Blending", number, len(request.weights))
+                yield BlendReady(weights, request.timestep, frozen_images(np.clip(mixed, 0, 255)), math.hypot(*weights), math.hypot(*weights), request.quick)
             yield Finished()
 
         return job

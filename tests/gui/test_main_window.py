@@ -247,9 +247,13 @@ def test_blend_follows_the_slider(qtbot: QtBot, open_window: Open, tmp_path: Pat
     with qtbot.waitSignal(window.blendUpdated, timeout=5000, check_params_cb=lambda lam: lam == 0.2):
         window.show_page("Blend")
     page.make_sheet()  # type: ignore[attr-defined]
-    qtbot.waitUntil(lambda: len(page.sheet.images) == 9, timeout=5000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: page.sheet.complete, timeout=5000)  # type: ignore[attr-defined]
     page.sheet.export(tmp_path / "sheet.png")  # type: ignore[attr-defined]
-    assert QImage(str(tmp_path / "sheet.png")).width() == 9 * 32 + 8 * 2
+    sheet = QImage(str(tmp_path / "sheet.png"))
+    assert (sheet.width(), sheet.height()) == (11 * 34 - 2, 5 * 34 - 2)
+    facts = gallery.read_recipe(tmp_path / "sheet.png")
+    assert facts["timesteps"] == [100, 300, 500, 700, 900]
+    assert facts["lams"] == [i / 10 for i in range(11)]
 
 
 def test_a_picture_can_be_dropped_into_a_well(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -512,7 +516,7 @@ def test_a_look_at_blend_does_not_interrupt_training(qtbot: QtBot, open_window: 
     qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING, timeout=5000)
     window.show_page("Blend")
     blend = window.pages["Blend"]
-    qtbot.waitUntil(lambda: len(blend._pictures) == 2, timeout=5000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: len(blend.pictures) == 2, timeout=5000)  # type: ignore[attr-defined]
     qtbot.wait(100)
     assert window.studio.training.state is State.RUNNING
     assert not window.studio.blending.busy
