@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QUndoStack
 
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import CheckpointSaved, Event, Failed, Images, TrainingStarted
@@ -40,6 +41,7 @@ class Studio(QObject):
         super().__init__(parent)
         self.jobs = jobs or Jobs()
         self.preferences = preferences.load()
+        self.undo_stack = QUndoStack(self)
         self.lane = DeviceLane(self)
         self.training = TrainingPresenter(self.jobs, self.lane, self)
         self.sampling = SamplingPresenter(self.jobs, self.lane, self)
