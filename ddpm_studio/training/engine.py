@@ -14,12 +14,14 @@ import torch
 
 from ddpm_studio.config import RunConfig
 from ddpm_studio.control import RunControl
-from ddpm_studio.data.cache import Dataset, open_dataset
+from ddpm_studio.data.cache import open_dataset
+from ddpm_studio.data.dataset import Dataset, pack_names, unpack_names
 from ddpm_studio.devices import Device, choose_device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.errors import Cancelled, DataChanged, UserError
 from ddpm_studio.events import Event, Finished, Notice, TrainingStarted
 from ddpm_studio.journal import Journal
+from ddpm_studio.language import tr
 from ddpm_studio.model import Model
 from ddpm_studio.models import find_model, read_header
 from ddpm_studio.requests import TrainRequest
@@ -56,6 +58,10 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         except Cancelled:
             yield Finished(0, True)
             return
+        wanted = _left_out(request, saved)
+        dataset = dataset.without(wanted)
+        if (unknown := len(set(wanted) - set(dataset.left_out))) and request.exclude is not None:
+            yield Notice(tr("Of {count} names to leave out, {unknown} belong to no picture.", count=f"{len(set(wanted)):,}", unknown=f"{unknown:,}"))
         for left in request.run.path.rglob(".*.part"):  # of a save that a crash cut short
             left.unlink(missing_ok=True)
         if saved is None:
@@ -70,6 +76,8 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
 
 def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset: Dataset, device: Device, pieces: int, control: RunControl) -> Iterator[Event]:
     about: dict[str, Any] = {"data": dataset.report.name, "source": os.path.abspath(request.data), "pictures": len(dataset), "fingerprint": dataset.fingerprint}
+    if dataset.left_out:
+        about["left_out"] = pack_names(dataset.left_out)
     if device.kind == "cpu":
         about["threads"] = torch.get_num_threads()
     # Network, average, optimizer; resume.
@@ -105,13 +113,20 @@ def _plan_of(request: TrainRequest, saved: Saved | None) -> TrainRequest:
     return replace(request, max_seconds=left[1], seconds_done=left[0])
 
 
+def _left_out(request: TrainRequest, saved: Saved | None) -> tuple[str, ...]:
+    """The names of the pictures that are not trained on: those of the request, else those that the run has left out before."""
+    if request.exclude is not None or saved is None:
+        return request.exclude or ()
+    return unpack_names(saved.notes.get("left_out", ""))
+
+
 def _data_changed(saved: Saved, dataset: Dataset, request: TrainRequest) -> str:
     """What to say about going on with other pictures.
 
     Raises DataChanged when nobody has agreed to that: from there on the run is no longer what it would have been.
     """
     before = saved.notes.get("pictures")
-    changed = f"{before:,} then, {len(dataset):,} now" if isinstance(before, int) and before != len(dataset) else "some were replaced, renamed or altered"
+    changed = f"{before:,} then, {len(dataset):,} now" if isinstance(before, int) and before != len(dataset) else "some were replaced, renamed, altered or left out"
     if not request.accept_new_data:
         raise DataChanged(
             f"The pictures are not those that the run {request.run.name} was trained on: {changed}.",

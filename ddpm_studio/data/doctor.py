@@ -1,0 +1,187 @@
+"""A look at every picture of a data set: what may spoil a training, with the pictures concerned.
+
+Everything is seen in the decoded cache, as the network will see it, block by block, so the memory it takes does not grow
+with the number of pictures (but for a few bytes of each).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ddpm_studio.data.alike import blocks, difference_hashes, digests, group_alike, group_copies, small_versions
+from ddpm_studio.data.cache import open_dataset
+from ddpm_studio.errors import Cancelled
+from ddpm_studio.events import DatasetExamined, DatasetReady, DatasetReport, Event, Finding, FindingKind, Finished, Images
+from ddpm_studio.language import ntr, tr
+
+if TYPE_CHECKING:
+    from ddpm_studio.config import DataConfig
+    from ddpm_studio.control import RunControl
+    from ddpm_studio.data.dataset import Dataset, Facts
+
+Flags = npt.NDArray[np.bool_]
+
+EVEN = 10
+"""Grey levels that a bar may vary by: compression leaves traces."""
+THINNEST_BAR = 0.06
+"""Of the height (width) of a picture: each of the two bars is at least that thick."""
+BARE = 2
+"""Grey levels that a picture of a single colour may vary by."""
+
+
+def examine_dataset(source: Path, settings: DataConfig, control: RunControl) -> Iterator[Event]:
+    """Progress ..., DatasetReady as soon as the pictures are there, DatasetExamined, Finished."""
+    try:
+        dataset = yield from open_dataset(source, settings, control)
+        yield DatasetReady(dataset.report, dataset.examples(), dataset.contents())
+        yield examine(dataset, settings, control)
+    except Cancelled:
+        yield Finished(stopped=True)
+        return
+    yield Finished()
+
+
+def examine(dataset: Dataset, settings: DataConfig, control: RunControl) -> DatasetExamined:
+    """Raises Cancelled when `control` says stop."""
+
+    def go_on() -> None:
+        if control.stopping:
+            raise Cancelled
+
+    images, facts = dataset.images, dataset.facts()
+    keys, hashes, small, barred, bare = _look(images, go_on)
+    copies, copy_groups = group_copies(keys)
+    firsts = np.sort(np.unique(keys, return_index=True)[1])  # one of each
+    alike, alike_groups = group_alike(hashes[firsts], small[firsts], go_on)
+    share = kept_shares(facts, settings.shape)
+    height, width, channels = settings.shape
+    found = [
+        Finding("copies", _frozen(copies), _frozen(copy_groups)),
+        Finding("alike", _frozen(firsts[alike]), _frozen(alike_groups)),
+        _flagged("bars", barred & ~facts.transparent),
+        _flagged("blank", bare),
+        _flagged("grey", facts.grey & (channels >= 3) & (not facts.grey.all())),
+        _flagged("transparent", facts.transparent),
+        _flagged("small", (facts.width < width) | (facts.height < height)),
+        _flagged("long", share < 0.5),
+    ]
+    return DatasetExamined(tuple(finding for finding in found if len(finding.rows)), len(firsts), float(share.mean()))
+
+
+def kept_shares(facts: Facts, shape: tuple[int, int, int]) -> npt.NDArray[np.float64]:
+    """float64 [n]: what share of each picture's area is used when it is cut to the proportions of the shape."""
+    ratio = facts.width / np.maximum(facts.height, 1) * (shape[0] / shape[1])
+    shares: npt.NDArray[np.float64] = np.minimum(ratio, 1 / np.maximum(ratio, 1e-9))
+    return shares
+
+
+def _look(images: Images, go_on: Callable[[], None]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint8], Flags, Flags]:
+    parts = []
+    for _, block in blocks(images):
+        go_on()
+        parts.append((digests(block), difference_hashes(block), small_versions(block), have_bars(block), are_bare(block)))
+    keys, hashes, small, barred, bare = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return keys, hashes, small, barred, bare
+
+
+def are_bare(images: Images) -> Flags:
+    """bool [n]: a single colour all over."""
+    colours = images[..., :3]
+    spread = colours.max(axis=(1, 2)).astype(np.int16) - colours.min(axis=(1, 2))
+    flags: Flags = (spread <= BARE).all(axis=-1)
+    return flags
+
+
+def have_bars(images: Images) -> Flags:
+    """bool [n]: even bars above and below the picture proper, or at its left and right, as films and screenshots have them.
+
+    A drawing on white ground has even margins, too; but where it begins, it does not begin all along the line.
+    """
+    return _bars_above_and_below(images) | _bars_above_and_below(images.swapaxes(1, 2))
+
+
+def _bars_above_and_below(images: Images) -> Flags:
+    pixels = images[..., :3].astype(np.int16)
+    height = pixels.shape[1]
+    low, high = pixels.min(axis=2), pixels.max(axis=2)  # [n, H, C]
+    even = (high - low <= EVEN).all(axis=-1)
+    top, top_sharp = _bar(pixels, low, even)
+    bottom, bottom_sharp = _bar(pixels[:, ::-1], low[:, ::-1], even[:, ::-1])
+    thinnest = max(2, math.ceil(THINNEST_BAR * height))
+    same = (np.abs(low[:, 0] - low[:, -1]) <= 2 * EVEN).all(axis=-1)
+    flags: Flags = (top >= thinnest) & (bottom >= thinnest) & (top + bottom <= 0.8 * height) & top_sharp & bottom_sharp & same
+    return flags
+
+
+def _bar(pixels: npt.NDArray[np.int16], low: npt.NDArray[np.int16], even: Flags) -> tuple[npt.NDArray[np.int64], Flags]:
+    """How many rows from the top have one colour, and whether the row after them has another one along most of it."""
+    is_bar = even & (np.abs(low - low[:, :1]) <= EVEN).all(axis=-1)
+    thickness = np.where(is_bar.all(axis=1), is_bar.shape[1], np.argmin(is_bar, axis=1))
+    after = np.minimum(thickness, is_bar.shape[1] - 1)
+    edge = pixels[np.arange(len(pixels)), after]
+    differs = (np.abs(edge - low[:, :1]) > 2 * EVEN).any(axis=-1).mean(axis=1)
+    return thickness, differs >= 0.6
+
+
+def _flagged(kind: FindingKind, flags: Flags) -> Finding:
+    return Finding(kind, _frozen(np.flatnonzero(flags)))
+
+
+def _frozen(rows: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    copy = rows.astype(np.int64)
+    copy.setflags(write=False)
+    return copy
+
+
+def all_but_one(finding: Finding) -> npt.NDArray[np.int64]:
+    """Rows of a finding with groups, without the first of each group."""
+    if finding.groups is None or not len(finding.groups):
+        return finding.rows[:0]
+    return finding.rows[np.r_[False, finding.groups[1:] == finding.groups[:-1]]]
+
+
+def in_words(finding: Finding, report: DatasetReport, background: str) -> tuple[str, str]:
+    """What was found, and what it means for a training."""
+    count = len(finding.rows)
+    match finding.kind:
+        case "copies":
+            return (
+                ntr("{count} exact copy", "{count} exact copies", len(all_but_one(finding))),
+                tr("The same picture under several names: it counts as often in training. One of each is enough."),
+            )
+        case "alike":
+            groups = int(finding.groups[-1]) + 1 if finding.groups is not None else 0
+            return (
+                ntr("{count} near copy", "{count} near copies", count - groups),
+                tr("Pictures that hardly differ: they count as often, and are learnt by heart first. Look whether they are wanted."),
+            )
+        case "bars":
+            return (
+                ntr("{count} picture with bars", "{count} pictures with bars", count),
+                tr("Even bars at two sides, as films and screenshots have them: the network would learn to draw them."),
+            )
+        case "blank":
+            return ntr("{count} empty picture", "{count} empty pictures", count), tr("A single colour all over: there is nothing to learn from.")
+        case "grey":
+            return ntr("{count} grey picture", "{count} grey pictures", count), tr("Grey pictures among colour ones: some of what is generated will be grey, too.")
+        case "transparent":
+            what = ntr("{count} transparent picture", "{count} transparent pictures", count)
+            if report.channels == 4:
+                return what, tr("Their transparency is learnt, too.")
+            return what, {
+                "black": tr("They are laid on black; the setting Background changes that."),
+                "grey": tr("They are laid on grey; the setting Background changes that."),
+            }.get(background, tr("They are laid on white; the setting Background changes that."))
+        case "small":
+            return (
+                ntr("{count} smaller than used", "{count} smaller than used", count),
+                tr("Smaller than {width} × {height}: they are enlarged, and look soft.", width=report.image_size, height=report.image_height),
+            )
+        case "long":
+            return ntr("{count} cut in half or more", "{count} cut in half or more", count), tr("So long that more than half of the picture is cut off; the crop decides what stays.")
