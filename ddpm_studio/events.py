@@ -19,6 +19,8 @@ import numpy.typing as npt
 from ddpm_studio.errors import as_user_error
 
 Images = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+"""Which pictures of a data set, [n]."""
 Latent = npt.NDArray[np.float32]
 """A noisy picture in full precision, float32 [C, H, W] in the scale of [-1, 1]."""
 
@@ -122,9 +124,9 @@ class Finding:
     """Something about some pictures of a data set that people may want to know before they train."""
 
     kind: FindingKind
-    rows: npt.NDArray[np.int64]
+    rows: Rows
     """int64 [n], read-only: which pictures; group after group, the one to keep first, where there are groups."""
-    groups: npt.NDArray[np.int64] | None = None
+    groups: Rows | None = None
     """int64 [n], read-only: the number of each one's group, for kinds that are about several pictures together."""
 
 
@@ -144,7 +146,7 @@ class PicturesLoaded(Event):
     """Some pictures of a data set, as they lie in its cache."""
 
     cache: Path
-    rows: npt.NDArray[np.int64]
+    rows: Rows
     images: Images
 
 

@@ -70,7 +70,8 @@ def _inspect_text(config: RunConfig, notes: dict[str, Any], network: NetworkInfo
 
 def dataset(arguments: argparse.Namespace) -> int:
     from ddpm_studio.data.dataset import write_name_list
-    from ddpm_studio.data.doctor import all_but_one, examine_dataset, in_words
+    from ddpm_studio.data.doctor import examine_dataset
+    from ddpm_studio.data.findings import all_but_one, in_words
 
     settings = DataConfig(image_size=arguments.image_size)
     ready: DatasetReady | None = None

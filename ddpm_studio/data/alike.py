@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ddpm_studio.events import Images
+from ddpm_studio.events import Images, Rows
 
 BLOCK_BYTES = 2**24
 """Of decoded pictures that are in memory at a time; as floats they take four times as much."""
@@ -35,7 +35,6 @@ SMALL = 8
 STEP = 3.0
 """By how many grey levels brightness must rise to count: even ground must not give random bits."""
 
-Rows = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ddpm_studio import paths
 from ddpm_studio.errors import UserError, describe_os_error
-from ddpm_studio.events import Contents, DatasetReport, Images, frozen_images
+from ddpm_studio.events import Contents, DatasetReport, Images, Rows, frozen_images
 from ddpm_studio.files import write_atomically
 from ddpm_studio.imaging import printable
 from ddpm_studio.language import tr
@@ -27,7 +27,6 @@ MAX_NAMES_BYTES = 100 * 2**20
 MAX_PACKED = 2**21
 """Characters; the header of a save may have twice as many bytes."""
 
-Rows = npt.NDArray[np.int64]
 
 
 class Facts(NamedTuple):

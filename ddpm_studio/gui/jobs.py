@@ -144,6 +144,18 @@ class Jobs:
 
         return job
 
+    def forecast(self, config: RunConfig, device: str, device_label: str) -> Job:
+        """How fast a training with these settings may be."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.forecast import forecast
+            from ddpm_studio.nn.describe import describe_network
+
+            yield forecast(config, device, device_label, lambda settings: describe_network(settings).gmacs)
+            yield Finished()
+
+        return job
+
     def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
         """Which pictures of a source are left out, for the next time that it is opened."""
 
