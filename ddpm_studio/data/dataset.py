@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ddpm_studio import paths
 from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.events import Contents, DatasetReport, Images, Rows, frozen_images
 from ddpm_studio.files import write_atomically
@@ -149,8 +148,3 @@ def unpack_names(packed: object) -> tuple[str, ...]:
     except (ValueError, zlib.error):
         return ()
     return tuple(unpacked.split("\n")) if unpacked else ()
-
-
-def left_out_file(source: Path) -> Path:
-    """Where the window keeps the names of what is left out of a source, from one time to the next."""
-    return paths.data_dir() / "left-out" / f"{hashlib.sha256(str(source.absolute()).encode('utf-8', 'surrogateescape')).hexdigest()[:16]}.txt"

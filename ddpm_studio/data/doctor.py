@@ -30,6 +30,8 @@ EVEN = 10
 """Grey levels that a bar may vary by: compression leaves traces."""
 THINNEST_BAR = 0.06
 """Of the height (width) of a picture: each of the two bars is at least that thick."""
+EDGE = 3
+"""Rows over which scaling may have spread the edge of a bar."""
 BARE = 2
 """Grey levels that a picture of a single colour may vary by."""
 
@@ -100,12 +102,17 @@ def are_bare(images: Images) -> Flags:
 def have_bars(images: Images) -> Flags:
     """bool [n]: even bars above and below the picture proper, or at its left and right, as films and screenshots have them.
 
-    A drawing on white ground has even margins, too; but where it begins, it does not begin all along the line.
+    A drawing on white ground has even margins, too; but where it begins, it does not begin all along the line, or it has
+    margins at the other two sides as well.
     """
-    return _bars_above_and_below(images) | _bars_above_and_below(images.swapaxes(1, 2))
+    high_margins, high_bars = _margins(images)
+    wide_margins, wide_bars = _margins(images.swapaxes(1, 2))
+    flags: Flags = np.where(high_margins & wide_margins, high_bars & wide_bars, high_bars | wide_bars)
+    return flags
 
 
-def _bars_above_and_below(images: Images) -> Flags:
+def _margins(images: Images) -> tuple[Flags, Flags]:
+    """Whether there are even margins of one colour above and below, and whether they end in straight lines."""
     pixels = images[..., :3].astype(np.int16)
     height = pixels.shape[1]
     low, high = pixels.min(axis=2), pixels.max(axis=2)  # [n, H, C]
@@ -114,17 +121,17 @@ def _bars_above_and_below(images: Images) -> Flags:
     bottom, bottom_sharp = _bar(pixels[:, ::-1], low[:, ::-1], even[:, ::-1])
     thinnest = max(2, math.ceil(THINNEST_BAR * height))
     same = (np.abs(low[:, 0] - low[:, -1]) <= 2 * EVEN).all(axis=-1)
-    flags: Flags = (top >= thinnest) & (bottom >= thinnest) & (top + bottom <= 0.8 * height) & top_sharp & bottom_sharp & same
-    return flags
+    margins: Flags = (top >= thinnest) & (bottom >= thinnest) & (top + bottom <= 0.8 * height) & same
+    return margins, margins & top_sharp & bottom_sharp
 
 
 def _bar(pixels: npt.NDArray[np.int16], low: npt.NDArray[np.int16], even: Flags) -> tuple[npt.NDArray[np.int64], Flags]:
-    """How many rows from the top have one colour, and whether the row after them has another one along most of it."""
+    """How many rows from the top have one colour, and whether the rows after them have another one along most of their length."""
     is_bar = even & (np.abs(low - low[:, :1]) <= EVEN).all(axis=-1)
     thickness = np.where(is_bar.all(axis=1), is_bar.shape[1], np.argmin(is_bar, axis=1))
-    after = np.minimum(thickness, is_bar.shape[1] - 1)
-    edge = pixels[np.arange(len(pixels)), after]
-    differs = (np.abs(edge - low[:, :1]) > 2 * EVEN).any(axis=-1).mean(axis=1)
+    after = np.minimum(thickness[:, None] + np.arange(EDGE), is_bar.shape[1] - 1)
+    edge = pixels[np.arange(len(pixels))[:, None], after]  # [n, EDGE, W, C]
+    differs = (np.abs(edge - low[:, :1, None]) > 2 * EVEN).any(axis=(1, 3)).mean(axis=1)
     return thickness, differs >= 0.6
 
 

@@ -112,13 +112,13 @@ class Jobs:
         """One folder or zip, or several pictures."""
 
         def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.data.dataset import left_out_file, read_name_list
+            from ddpm_studio.data.dataset import read_name_list
             from ddpm_studio.data.doctor import examine_dataset
 
             source = one_source(sources)
             yield SourceFound(source)
             for event in examine_dataset(source, settings, control):
-                if isinstance(event, DatasetReady) and event.contents and (file := left_out_file(source)).is_file():
+                if isinstance(event, DatasetReady) and event.contents and (file := paths.left_out_file(source)).is_file():
                     event = replace(event, contents=replace(event.contents, left_out=frozenset(read_name_list(file))))
                 yield event
 
@@ -160,12 +160,12 @@ class Jobs:
         """Which pictures of a source are left out, for the next time that it is opened."""
 
         def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.data.dataset import left_out_file, write_name_list
+            from ddpm_studio.data.dataset import write_name_list
 
             if names:
-                write_name_list(left_out_file(source), names)
+                write_name_list(paths.left_out_file(source), names)
             else:
-                left_out_file(source).unlink(missing_ok=True)
+                paths.left_out_file(source).unlink(missing_ok=True)
             yield Finished()
 
         return job

@@ -150,8 +150,8 @@ class DatasetSection(QWidget):
                     self._settle()
 
     def _show(self, report: DatasetReport) -> None:
-        self._show_facts(report)
         self.report_view.show_report(report, self.contents, self.examination, self._settings.background)
+        self._show_facts(report)
 
     def _show_facts(self, report: DatasetReport) -> None:
         number = int(self.left_out_rows.sum())
@@ -161,7 +161,7 @@ class DatasetSection(QWidget):
         if report.skipped:
             facts.append(ntr("{count} skipped", "{count} skipped", len(report.skipped)))
         self.zone.show_data(report.name, " · ".join(facts))
-        self.report_view.show_left_out(number)
+        self.report_view.show_left_out(self.left_out_rows)
 
     # Leaving pictures out.
 

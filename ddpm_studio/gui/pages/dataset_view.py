@@ -21,6 +21,8 @@ from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
 
 SHEET, CROP = 0, 1
+TELLING = 0.7
+"""Share of a picture that is used, of which the crop tells most."""
 LINGER_MS = 500
 """How long the focus has to rest before all pictures are read again with it."""
 
@@ -237,19 +239,20 @@ class DatasetView(QFrame):
         """Show a picture in its original shape, with the part that is used."""
         if not len(self.sheet.names):
             return
-        self._crop_row = row if row >= 0 else self._most_cut()
+        self._crop_row = row if row >= 0 else self._telling()
         self.stack.setCurrentIndex(CROP)
         self._show_crop()
         self.crop.setFocus()
 
-    def _most_cut(self) -> int:
-        """Without a choice, a picture in sight whose crop matters."""
+    def _telling(self) -> int:
+        """Without a choice, a picture whose crop matters, but not one of an odd shape."""
         contents, rows = self._section.contents, self.sheet.rows[:2000]
         if contents is None or not len(rows):
             return 0
         shape = self._section.settings.shape
         ratio = contents.sizes[rows, 0] / np.maximum(contents.sizes[rows, 1], 1) * (shape[0] / shape[1])
-        return int(rows[np.argmax(np.abs(np.log(np.maximum(ratio, 1e-3))))])
+        share = np.minimum(ratio, 1 / np.maximum(ratio, 1e-9))
+        return int(rows[np.argmin(np.abs(share - TELLING))])
 
     @Slot()
     def close_crop(self) -> None:

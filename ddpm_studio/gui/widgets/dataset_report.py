@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QListView, QListWidget, QPushButton, QVBoxLayout, QWidget
 
@@ -15,6 +17,9 @@ from ddpm_studio.gui.widgets.basics import Collapsible, button, label, plain_tip
 from ddpm_studio.gui.widgets.histogram import Bin, Histogram, shape_bins, size_bins
 from ddpm_studio.gui.words import count
 from ddpm_studio.language import ntr, tr
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 ICONS: dict[FindingKind, str] = {
     "copies": "copy", "alike": "images", "bars": "film", "blank": "square", "grey": "moon", "transparent": "layers", "small": "zoom-in", "long": "maximize",
@@ -58,6 +63,8 @@ class DatasetReportView(QWidget):
         self._found = QVBoxLayout()
         self._found.setSpacing(0)
         self.findings: list[QPushButton] = []
+        self._examined: DatasetExamined | None = None
+        self._said: list[str] = []
         self.left_out = self._line("leftOutFinding", "image-off", "dim")
         self.left_out.clicked.connect(self.left_out_wanted)
         self.looking = label(tr("Looking at every picture…"), "caption", "lookingLabel")
@@ -105,27 +112,35 @@ class DatasetReportView(QWidget):
             self.sizes.set_bins(size_bins(contents.sizes))
             self.shapes.set_bins(shape_bins(contents.sizes))
         self.looking.setVisible(contents is not None and examined is None)
-        found = self._show_findings(report, examined, background)
+        self._examined = examined
+        self._show_findings(report, background)
         self._show_skipped(report)
-        self.setAccessibleDescription("; ".join([*(f"{name}: {value}" for name, value, _ in lines), *found]))
+        self.setAccessibleDescription("; ".join([*(f"{name}: {value}" for name, value, _ in lines), *self._said]))
         self.show()
 
-    def show_left_out(self, number: int) -> None:
+    def show_left_out(self, left_out: npt.NDArray[np.bool_]) -> None:
+        """bool [N]: which pictures are left out; findings that are settled by it get a tick."""
+        number = int(left_out.sum())
         self.left_out.setVisible(bool(number))
         self._name_line(self.left_out, ntr("{count} left out", "{count} left out", number), tr("These are not trained on. Click to see them."))
+        for line, finding, what in zip(self.findings, self._examined.findings if self._examined else (), self._said, strict=True):
+            kept = ~left_out[finding.rows]
+            settled = len(np.unique(finding.groups[kept])) == kept.sum() if finding.groups is not None else not kept.any()
+            line.setText(tr("{what}, left out", what=what) if settled else what)
+            line.setAccessibleName(line.text())
+            theme.set_icon(line, "circle-check" if settled else ICONS[finding.kind], "ok" if settled else "warn" if finding.kind in DOUBTFUL else "dim")
 
     def _name_line(self, line: QPushButton, text: str, tip: str) -> None:
         line.setText(text)
         line.setAccessibleName(text)
         line.setToolTip(tip)
 
-    def _show_findings(self, report: DatasetReport, examined: DatasetExamined | None, background: str) -> list[str]:
+    def _show_findings(self, report: DatasetReport, background: str) -> None:
         for line in self.findings:
             self._found.removeWidget(line)
             line.deleteLater()
-        self.findings = []
-        said = []
-        for finding in examined.findings if examined else ():
+        self.findings, self._said = [], []
+        for finding in self._examined.findings if self._examined else ():
             what, why = in_words(finding, report, background)
             some = Some(what, why, finding.rows, finding.groups)
             line = self._line(f"finding_{finding.kind}", ICONS[finding.kind], "warn" if finding.kind in DOUBTFUL else "dim")
@@ -133,8 +148,7 @@ class DatasetReportView(QWidget):
             self._name_line(line, what, tr("{why} Click to see them.", why=why))
             self._found.addWidget(line)
             self.findings.append(line)
-            said.append(what)
-        return said
+            self._said.append(what)
 
     def _show_skipped(self, report: DatasetReport) -> None:
         self.skipped.setVisible(bool(report.skipped))

@@ -118,6 +118,10 @@ def _words(part: Bin) -> str:
     return tr("{which}: {number}", which=part.words, number=ntr("{count} picture", "{count} pictures", len(part.rows)))
 
 
+def _short(pixels: int) -> str:
+    return str(pixels) if pixels < 1024 else f"{pixels // 1024}k"
+
+
 def size_bins(sizes: npt.NDArray[np.int32]) -> list[Bin]:
     """Pictures by their shorter side, in steps of two."""
     shorter = sizes.min(axis=1)
@@ -130,8 +134,10 @@ def size_bins(sizes: npt.NDArray[np.int32]) -> list[Bin]:
     bins = []
     for step in range(first, last + 1):
         low, high = int(edges[step]), int(edges[step]) * 2 - 1
-        label = str(low) if low < 1024 else f"{low // 1024}k"
-        bins.append(Bin(label, tr("Shorter side {low} to {high} pixels", low=low, high=high), np.flatnonzero(steps == step).astype(np.int64)))
+        merged = step == first and len(shorter) > 0 and int(shorter.min()) < low
+        words = tr("Shorter side up to {high} pixels", high=high) if merged else tr("Shorter side {low} to {high} pixels", low=low, high=high)
+        label = f"<{_short(high + 1)}" if merged else _short(low)
+        bins.append(Bin(label, words, np.flatnonzero(steps == step).astype(np.int64)))
     return bins
 
 
