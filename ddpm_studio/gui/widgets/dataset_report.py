@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QListView, QListWidget, QPushButton, QVBoxLayout, QWidget
 
 from ddpm_studio.data.findings import in_words
@@ -165,6 +165,7 @@ class DatasetReportView(QWidget):
     def _show_some(self, some: Some) -> None:
         self.chosen.emit(some)
 
+    @Slot(object)
     def _show_bin(self, part: Bin) -> None:
         self.chosen.emit(Some(part.words, "", part.rows))
 
