@@ -117,7 +117,7 @@ def read_name_list(file: Path) -> tuple[str, ...]:
     except UnicodeDecodeError:
         raise UserError(tr("{name} is not a text file.", name=name), tr("Give a text file with one name a line.")) from None
     except OSError as error:
-        raise describe_os_error(error, f"read {name}") from error
+        raise describe_os_error(error, tr("read {name}", name=name)) from error
     return tuple(dict.fromkeys(unicodedata.normalize("NFC", line) for line in text.splitlines() if line.strip()))
 
 
@@ -127,7 +127,7 @@ def write_name_list(file: Path, names: Iterable[str]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, "".join(f"{name}\n" for name in names).encode())
     except OSError as error:
-        raise describe_os_error(error, f"write {file.name}") from error
+        raise describe_os_error(error, tr("write {name}", name=printable(file.name))) from error
 
 
 def pack_names(names: Iterable[str]) -> str:

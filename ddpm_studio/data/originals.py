@@ -34,7 +34,7 @@ def load_original(source: Path, name: str, background: str, control: RunControl 
                 raise UserError(tr("{name} is not there any more.", name=name), tr("Open the pictures again."))
             return _load(entry, background)
     except OSError as error:
-        raise describe_os_error(error, f"open {name}") from error
+        raise describe_os_error(error, tr("open {name}", name=name)) from error
 
 
 def _load(entry: Entry, background: str) -> OriginalLoaded:

@@ -16,7 +16,7 @@ from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import Collapsible, button, label, plain_tip, row
 from ddpm_studio.gui.widgets.histogram import Bin, Histogram, shape_bins, size_bins
 from ddpm_studio.gui.words import count
-from ddpm_studio.language import ntr, tr
+from ddpm_studio.language import again, ntr, tr
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -156,7 +156,8 @@ class DatasetReportView(QWidget):
         self._list.clear()
         for skipped in report.skipped[:LISTED]:
             folder, _, name = skipped.path.rpartition("/")
-            self._list.addItem(f"{name}\n{skipped.reason[:1].upper()}{skipped.reason[1:]}")
+            reason = again(skipped.reason)
+            self._list.addItem(f"{name}\n{reason[:1].upper()}{reason[1:]}")
             self._list.item(self._list.count() - 1).setToolTip(plain_tip(skipped.path if folder else name))
         if len(report.skipped) > LISTED:
             self._list.addItem(tr("… and {count} more", count=count(len(report.skipped) - LISTED)))
