@@ -11,7 +11,7 @@ import json
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from ddpm_studio.errors import as_user_error
 from ddpm_studio.language import tr
 
 Images = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+"""Which pictures of a data set, [n]."""
 Latent = npt.NDArray[np.float32]
 """A noisy picture in full precision, float32 [C, H, W] in the scale of [-1, 1]."""
 
@@ -93,12 +95,72 @@ class DatasetReport:
     """How many files are of other kinds, by their names, and were not looked at."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contents:
+    """The pictures of a data set, one by one: what a list of them is made from."""
+
+    cache: Path
+    """The folder with the decoded pictures."""
+    names: tuple[str, ...]
+    """Paths below the source, in the order of the pictures in the cache."""
+    sizes: npt.NDArray[np.int32]
+    """int32 [N, 2], read-only: widths and heights before cropping."""
+    left_out: frozenset[str] = frozenset()
+    """Names of those that were left out the last time."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetReady(Event):
     """The pictures are decoded; `examples` are up to 48 of them, spread over the set."""
 
     report: DatasetReport
     examples: Images
+    contents: Contents | None = None
+
+
+FindingKind = Literal["copies", "alike", "bars", "blank", "grey", "transparent", "small", "long"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """Something about some pictures of a data set that people may want to know before they train."""
+
+    kind: FindingKind
+    rows: Rows
+    """int64 [n], read-only: which pictures; group after group, the one to keep first, where there are groups."""
+    groups: Rows | None = None
+    """int64 [n], read-only: the number of each one's group, for kinds that are about several pictures together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetExamined(Event):
+    """What a look at every single picture has found."""
+
+    findings: tuple[Finding, ...]
+    distinct: int
+    """How many pictures there are without exact copies."""
+    kept_share: float
+    """Mean share of a picture's area that is used, 0 to 1: the rest is cut off."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PicturesLoaded(Event):
+    """Some pictures of a data set, as they lie in its cache."""
+
+    cache: Path
+    rows: Rows
+    images: Images
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OriginalLoaded(Event):
+    """A picture of a data set before it is cropped, at a size that can be shown."""
+
+    name: str
+    image: Images
+    """uint8 [H, W, 3]"""
+    size: tuple[int, int]
+    """Width and height of the file's own picture."""
 
 
 @dataclass(frozen=True, slots=True)

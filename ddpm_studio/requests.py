@@ -30,6 +30,8 @@ class TrainRequest:
     start_from: str | Path | None = None
     """A model whose weights a new run begins with; pictures, noise and network are then as that model knows them."""
     resume: bool = False
+    exclude: tuple[str, ...] | None = None
+    """Names of pictures that are not trained on (`Dataset.names`); None: none in a new run, as before in one that goes on."""
     accept_new_data: bool = False
     """Go on although the pictures are no longer the same."""
     device: str = "auto"

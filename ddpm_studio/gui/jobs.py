@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +20,29 @@ from ddpm_studio import paths
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import ArchitectureReady, Event, Finished, Images, ImageSaved, ImagesReady, Notice, PreviewReady, Progress, frozen_images
+from ddpm_studio.events import (
+    ArchitectureReady,
+    DatasetReady,
+    Event,
+    Finished,
+    Images,
+    ImageSaved,
+    ImagesReady,
+    Notice,
+    PicturesLoaded,
+    PreviewReady,
+    Progress,
+    frozen_images,
+)
 from ddpm_studio.files import replace_atomically
 from ddpm_studio.gui.forward import OF_MODEL, ForwardReady
 from ddpm_studio.requests import BlendRequest, FeatureRequest, FilmRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from ddpm_studio.gui.workers import Job
     from ddpm_studio.models import ModelInfo
 
@@ -107,11 +123,61 @@ class Jobs:
         """One folder or zip, or several pictures."""
 
         def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.data.cache import inspect_dataset
+            from ddpm_studio.data.dataset import read_name_list
+            from ddpm_studio.data.doctor import examine_dataset
 
             source = one_source(sources)
             yield SourceFound(source)
-            yield from inspect_dataset(source, settings, control)
+            for event in examine_dataset(source, settings, control):
+                if isinstance(event, DatasetReady) and event.contents and (file := paths.left_out_file(source)).is_file():
+                    event = replace(event, contents=replace(event.contents, left_out=frozenset(read_name_list(file))))
+                yield event
+
+        return job
+
+    def pictures(self, cache: Path, rows: npt.NDArray[np.int64]) -> Job:
+        """Some pictures of a data set that has been read."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.cache import load_rows
+
+            yield PicturesLoaded(cache, rows, load_rows(cache, rows))
+
+        return job
+
+    def original(self, source: Path, name: str, background: str) -> Job:
+        """One picture of a data set, before it is cropped."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.originals import load_original
+
+            yield load_original(source, name, background, control)
+
+        return job
+
+    def forecast(self, config: RunConfig, device: str, device_label: str) -> Job:
+        """How fast a training with these settings may be."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.forecast import forecast
+            from ddpm_studio.nn.describe import describe_network
+
+            yield forecast(config, device, device_label, lambda settings: describe_network(settings).gmacs)
+            yield Finished()
+
+        return job
+
+    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+        """Which pictures of a source are left out, for the next time that it is opened."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.dataset import write_name_list
+
+            if names:
+                write_name_list(paths.left_out_file(source), names)
+            else:
+                paths.left_out_file(source).unlink(missing_ok=True)
+            yield Finished()
 
         return job
 

@@ -22,23 +22,30 @@ from ddpm_studio.events import (
     BlendReady,
     BlockInfo,
     CheckpointSaved,
+    Contents,
+    DatasetExamined,
     DatasetReady,
     DatasetReport,
     Event,
     FeaturesReady,
+    Finding,
     Finished,
     FrameReady,
     Images,
     ImageSaved,
     ImagesReady,
     NetworkInfo,
+    OriginalLoaded,
+    PicturesLoaded,
     PreviewReady,
     Progress,
+    Rows,
     Skipped,
     StepDone,
     TrainingStarted,
     frozen_images,
 )
+from ddpm_studio.forecast import Forecast
 from ddpm_studio.gui.forward import ForwardReady
 from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound, fitted
 from ddpm_studio.gui.workers import Job
@@ -148,13 +155,59 @@ class FakeJobs(Jobs):
             yield Progress("Reading pictures", 400, 1204, 3.0)
             if source.name == "empty":
                 raise UserError("There are no pictures in this folder.", "Choose a folder with jpg, png, webp, bmp, gif or tiff files.")
+            self.shape = settings.shape
             report = DatasetReport(
                 name=source.name, source=str(source), pictures=1204,
                 skipped=(Skipped("a/broken.png", "the file is cut off"), Skipped("notes.gif", "the file is empty"), Skipped("b/icon.png", "too small: 4 x 4 pixels")),
                 duplicates=3, image_size=settings.image_size, image_height=settings.shape[0], channels=3,
                 smallest=(16, 16), median=(32, 32), largest=(256, 256), grey=12, transparent=96, from_cache=False, seconds=2.4,
             )
-            yield DatasetReady(report, tiles(48))
+            rng = np.random.default_rng(0)
+            sizes = np.stack([rng.choice([16, 32, 64, 128, 256], 1204, p=[0.05, 0.6, 0.2, 0.1, 0.05])] * 2, axis=1).astype(np.int32)
+            sizes[::7, 1] = sizes[::7, 1] * 4 // 3
+            yield DatasetReady(report, tiles(48), Contents(Path("/cache"), tuple(f"tiles/{i:04}.png" for i in range(1204)), sizes))
+            self._wait()
+            yield DatasetExamined(
+                (
+                    Finding("copies", np.array([0, 400, 800, 5, 405]), np.array([0, 0, 0, 1, 1])),
+                    Finding("alike", np.array([7, 8, 30, 31, 32, 60, 61]), np.array([0, 0, 1, 1, 1, 2, 2])),
+                    Finding("grey", np.arange(10, 22)),
+                    Finding("transparent", np.arange(96)),
+                ),
+                distinct=1201,
+                kept_share=0.96,
+            )
+            yield Finished()
+
+        return job
+
+    def pictures(self, cache: Path, rows: Rows) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield PicturesLoaded(cache, rows, tiles(96)[rows % 96])
+            yield Finished()
+
+        return job
+
+    def original(self, source: Path, name: str, background: str) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            row = int(Path(name).stem)
+            picture = tiles(96)[row % 96].repeat(6, axis=0).repeat(6, axis=1)
+            wide = np.concatenate([picture[:, ::-1], picture], axis=1)[:, 60:348]
+            yield OriginalLoaded(name, frozen_images(wide), (288, 192))
+            yield Finished()
+
+        return job
+
+    def forecast(self, config: RunConfig, device: str, device_label: str) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield Forecast(206.0, "measured", "faces-tiny-32-1")
+            yield Finished()
+
+        return job
+
+    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"remember {len(names)}")
             yield Finished()
 
         return job

@@ -87,7 +87,7 @@ def test_a_dropped_folder_is_looked_at(qtbot: QtBot, open_window: Open, tmp_path
     report = find(window, "datasetReport")
     assert report.isVisible()
     assert "1,204" in report.accessibleDescription()
-    assert len(window.train_page.contact_sheet.images) == 48
+    assert len(window.train_page.pictures.sheet.rows) == 1204
 
 
 def test_a_folder_without_pictures_is_explained_and_nothing_is_lost(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
