@@ -133,6 +133,20 @@ class StepDone(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LossByNoise(Event):
+    """The loss of the averaged weights, unweighted, on noisy pictures that are the same each time: a mean for each of a few
+    equally wide bands of t, little noise first."""
+
+    step: int
+    training: tuple[float, ...]
+    """On pictures that it learns from."""
+    held_out: tuple[float, ...] = ()
+    """On pictures that it never sees; empty where none are held out."""
+    gap_error: float = 0.0
+    """Standard error of the difference between the means of the two."""
+
+
+@dataclass(frozen=True, slots=True)
 class PreviewReady(Event):
     """Samples from noise that is the same at every preview."""
 
@@ -317,7 +331,7 @@ class Failed(Event):
         return cls(f"Something went wrong inside DDPM Studio ({type(error).__name__}).", "Copy the details and send them to us; saved work is safe.", details)
 
 
-_NAMES = {"StepDone": "step", "PreviewReady": "preview", "CheckpointSaved": "checkpoint", "TrainingStarted": "started"}
+_NAMES = {"StepDone": "step", "LossByNoise": "loss_by_noise", "PreviewReady": "preview", "CheckpointSaved": "checkpoint", "TrainingStarted": "started"}
 
 
 def as_json(event: Event) -> str:

@@ -14,6 +14,7 @@ import torch
 
 from ddpm_studio.config import RunConfig
 from ddpm_studio.control import RunControl
+from ddpm_studio.data.batches import count_held_out
 from ddpm_studio.data.cache import Dataset, open_dataset
 from ddpm_studio.devices import Device, choose_device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
@@ -56,6 +57,7 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         except Cancelled:
             yield Finished(0, True)
             return
+        config = _hold_out(config, len(dataset))
         for left in request.run.path.rglob(".*.part"):  # of a save that a crash cut short
             left.unlink(missing_ok=True)
         if saved is None:
@@ -164,7 +166,22 @@ def _settings(request: TrainRequest, saved: Saved | None) -> RunConfig:
         if getattr(wanted, section) != getattr(shown, section):
             raise UserError(f"The {section} settings of a run cannot change when it goes on.", "Leave them as they were, or start a new run.")
     changes = {name: value for name, value in wanted.training.model_dump().items() if value != getattr(shown.training, name)}
+    if "held_out" in changes:
+        raise UserError("How many pictures are held out cannot change when a run goes on: what it has learnt cannot be taken back.", "Leave it as it was, or start a new run.")
     return config.model_copy(update={"training": config.training.model_copy(update=changes)})
+
+
+def _hold_out(config: RunConfig, pictures: int) -> RunConfig:
+    """The settings with the number of pictures to hold out settled, so that every resume holds out the same ones.
+
+    Raises UserError when nothing would be left to learn from.
+    """
+    try:
+        held_out = count_held_out(pictures, config.training.held_out)
+    except ValueError:
+        message = f"Of {pictures:,} pictures {config.training.held_out:,} are to be held out: none would be left to learn from."
+        raise UserError(message, "Hold out fewer (training.held_out).") from None
+    return config.model_copy(update={"training": config.training.model_copy(update={"held_out": held_out})})
 
 
 def _check_fit(config: RunConfig, theirs: RunConfig) -> None:
