@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,11 @@ def frozen_images(images: npt.NDArray[Any]) -> Images:
     copy: Images = np.array(images, dtype=np.uint8)
     copy.setflags(write=False)
     return copy
+
+
+def no_images() -> Images:
+    """uint8 [0, 1, 1, 1]"""
+    return frozen_images(np.zeros((0, 1, 1, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,10 @@ class PreviewReady(Event):
     images: Images
     averaged: bool = True
     """Of the averaged (EMA) weights; False while the average holds too little of what was learnt."""
+    raw: Images = field(default_factory=no_images)
+    """What the weights themselves make of every second of these noises; empty where `images` are of them already."""
+    walk: Images = field(default_factory=no_images)
+    """How the first few pictures came about: the estimates of x_0 at some stages, noise first, uint8 [stages, pictures, H, W, C]."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ def _remove_if_unsaved(run: Run) -> None:
     """A run that never came to a save has nothing to go on with: it would only stand in the way."""
     if not run.resume_file.exists() and not run.model_file.exists():
         with contextlib.suppress(OSError):  # what cannot be removed stays; the disk may be gone
-            for file in (run.config_file, run.journal_file, run.resume_notes, *run.previews.glob("step_*.png")):
+            for file in (run.config_file, run.journal_file, run.resume_notes, *run.previews.glob("*.png")):
                 file.unlink(missing_ok=True)
             run.previews.rmdir()
 

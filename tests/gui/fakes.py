@@ -30,6 +30,7 @@ from ddpm_studio.events import (
     Images,
     ImageSaved,
     ImagesReady,
+    LossByNoise,
     NetworkInfo,
     PreviewReady,
     Progress,
@@ -120,6 +121,21 @@ def blocks(levels: tuple[int, ...] = (32, 64, 128), size: int = 16, skip: bool =
     return tuple(found)
 
 
+def preview(step: int, amount: float) -> PreviewReady:
+    """`amount`: how little has been learnt, 1 to 0."""
+    images = softened(noised(tiles(16), 1 - 0.3 * amount), amount)
+    raw = softened(noised(tiles(16)[::2], 1 - min(0.9, 0.3 * amount + 0.02), seed=step), min(0.95, amount + 0.05))
+    stages = [softened(noised(tiles(16)[:4], 1 - 0.3 * amount), min(0.95, amount + 0.9 * (1 - stage / 5))) for stage in range(6)]
+    return PreviewReady(step, images, True, raw, frozen_images(np.stack(stages)))
+
+
+def measured(step: int, rng: np.random.Generator) -> LossByNoise:
+    """As of a run that begins to copy after 2,000 steps."""
+    bands = [0.04 + (0.6 - 0.05 * band) * math.exp(-step / (300 + 60 * band)) + 0.25 * math.exp(-band / 2) + rng.normal() * 0.001 for band in range(10)]
+    gap = 0.03 * max(0.0, step / 2000 - 1)
+    return LossByNoise(step, tuple(bands), tuple(loss + gap + rng.normal() * 0.001 for loss in bands), 0.006)
+
+
 class FakeJobs(Jobs):
     """Everything happens at once, unless `pause` says how long a step takes."""
 
@@ -174,7 +190,9 @@ class FakeJobs(Jobs):
                 yield StepDone(step * 10, step * 320, loss, 0.8, 1e-3, 412.0, step * 0.5, fraction, (1 - fraction) * 540)
                 if step % 50 == 0 or step == start + 5:
                     amount = 0.92 * math.exp(-step / 150)
-                    yield PreviewReady(step * 10, softened(noised(tiles(16), 1 - 0.3 * amount), amount))
+                    yield preview(step * 10, amount)
+                if step % 20 == 0:
+                    yield measured(step * 10, rng)
                 if control.pausing:
                     yield CheckpointSaved(step * 10, request.run.model_file)
                     yield from control.gate()
@@ -233,6 +251,8 @@ class FakeJobs(Jobs):
         def job(control: RunControl) -> Iterator[Event]:
             for step in range(1, 300):
                 yield StepDone(step * 10, step * 320, 0.05 + 0.5 * math.exp(-step / 60), 0.8, 1e-3, 400.0, step * 0.5)
+                if step % 20 == 0:
+                    yield measured(step * 10, np.random.default_rng(step))
             yield PreviewReady(3000, tiles(16))
             yield Finished()
 

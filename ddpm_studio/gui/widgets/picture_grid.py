@@ -77,12 +77,15 @@ class PictureGrid(QAbstractScrollArea):
         height, width = self.images.shape[1:3]
         room, gap, ratio, margin, text = self.viewport().size(), self._gap, self.devicePixelRatioF(), 2, self._caption_height
         room_w, room_h = max(1, room.width() - 2 * margin), max(1, room.height() - 2 * margin)
-        best = (0.0, 0, 1)
+        fits: list[tuple[float, int, int]] = []
+        """Zoom, minus the places left empty, columns."""
         for columns in range(1, count + 1):
             rows = math.ceil(count / columns)
             zoom = min(zoom_for(width, (room_w - (columns - 1) * gap) / columns, ratio), zoom_for(height, (room_h - (rows - 1) * gap) / rows - text, ratio), self._largest_zoom)
-            best = max(best, (zoom, -(columns * rows - count), columns))
-        zoom, _, columns = best
+            fits.append((zoom, count - columns * rows, columns))
+        largest, in_full_rows = max(fits), max(fit for fit in fits if fit[1] == 0)
+        # Full rows are worth a smaller picture, down to half.
+        zoom, _, columns = in_full_rows if in_full_rows[0] >= largest[0] / 2 else largest
         floor = self._smallest_side / max(width, height)
         if zoom < floor:
             zoom = math.ceil(floor * ratio) / ratio if floor * ratio > 1 else floor
