@@ -135,6 +135,8 @@ class StepDone(Event):
     seconds_left: float | None = None
     spike: bool = False
     """The loss sticks out far from what was usual."""
+    memory: int = 0
+    """Bytes that the program holds, on a graphics card those that it has taken there; 0 where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class LossByNoise(Event):
     """On pictures that it never sees; empty where none are held out."""
     gap_error: float = 0.0
     """Standard error of the difference between the means of the two."""
+    num_timesteps: int = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def _event(line: bytes) -> StepDone | LossByNoise | None:
         elif isinstance(values, dict) and values.get("event") == "loss_by_noise":
             training, held_out = (tuple(float(loss) for loss in values[name]) for name in ("training", "held_out"))
             if isinstance(values["step"], int) and training and len(held_out) in (0, len(training)) and all(map(math.isfinite, training + held_out)):
-                return LossByNoise(values["step"], training, held_out, float(values["gap_error"]))
+                return LossByNoise(values["step"], training, held_out, float(values["gap_error"]), max(1, int(values["num_timesteps"])))
     return None
 
 

@@ -56,10 +56,10 @@ class Probe:
             return
         means = [tuple(float(losses[band :: self.bands].mean()) for band in range(self.bands)) for losses in found]
         if len(found) == 1:
-            yield LossByNoise(state.step, means[0])
+            yield LossByNoise(state.step, means[0], num_timesteps=self._config.diffusion.num_timesteps)
             return
         gap_error = math.hypot(*(self._error(losses, len(group)) for losses, group in zip(found, self._groups, strict=True)))
-        yield LossByNoise(state.step, means[0], means[1], gap_error)
+        yield LossByNoise(state.step, means[0], means[1], gap_error, self._config.diffusion.num_timesteps)
 
     def _error(self, losses: npt.NDArray[np.float64], pictures: int) -> float:
         """Standard error of the mean of the bands, as far as it comes from the choice of pictures: each counts once, with all of its triples."""

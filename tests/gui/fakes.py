@@ -187,7 +187,9 @@ class FakeJobs(Jobs):
                 step += 1
                 loss = 0.04 + 0.5 * math.exp(-step / 40) + 0.25 * math.exp(-step / 300) + rng.normal() * 0.008
                 fraction = (step - start) / self.steps
-                yield StepDone(step * 10, step * 320, loss, 0.8, 1e-3, 412.0, step * 0.5, fraction, (1 - fraction) * 540)
+                rate = 2e-3 * min(1.0, step / 20) * min(1.0, (1 - fraction) / 0.4 + 0.001)
+                speed, memory = 412 + rng.normal() * 9, round(6.2e8 + 2e7 * math.tanh(step / 50))
+                yield StepDone(step * 10, step * 320, loss, 0.3 + loss + abs(rng.normal()) * 0.1, rate, speed, step * 0.5, fraction, (1 - fraction) * 540, memory=memory)
                 if step % 50 == 0 or step == start + 5:
                     amount = 0.92 * math.exp(-step / 150)
                     yield preview(step * 10, amount)

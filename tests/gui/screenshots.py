@@ -95,6 +95,12 @@ def _shoot(options: argparse.Namespace) -> None:
     window.studio.training.pause()
     wait(lambda: window.studio.training.state.name == "PAUSED", 5)
     every(window, "train-live")
+    for chip in train.live.plots.chips[2:]:
+        chip.setChecked(True)
+    wait()
+    every(window, "train-live-plots")
+    for chip in train.live.plots.chips[3:]:
+        chip.setChecked(False)
     window.studio.training.resume()
     wait(lambda: window.studio.training.state.name == "RUNNING", 5)
     window.studio.lane.borrow("somebody", lambda: None, "pictures are made")

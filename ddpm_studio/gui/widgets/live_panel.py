@@ -5,10 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QSlider, QSplitter, QVBoxLayout, QWidget
 
-from ddpm_studio.events import Event, PreviewReady, StepDone
+from ddpm_studio.events import Event, PreviewReady
 from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, column, label, row, tool_button
-from ddpm_studio.gui.widgets.loss_plot import LossPlot
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
+from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
 from ddpm_studio.gui.words import count
 from ddpm_studio.language import tr
 
@@ -22,9 +22,10 @@ class LivePanel(QWidget):
         super().__init__()
         self.setObjectName("livePanel")
         self.setAccessibleName("Training in progress")
-        self.plot = LossPlot()
-        self.grid = PictureGrid("previewGrid", "Samples of the model in training")
-        self.raw_grid = PictureGrid("rawPreviewGrid", tr("Samples of the raw weights"))
+        self.plots = PlotsPanel()
+        self.plot = self.plots.loss
+        self.grid = PictureGrid("previewGrid", tr("Samples of the model in training"), centred=False)
+        self.raw_grid = PictureGrid("rawPreviewGrid", tr("Samples of the raw weights"), centred=False)
         self.caption = label(tr("Samples"), "heading")
         self.detail = ElidedLabel("", "caption", "previewCaption")
         self.slider = QSlider(Qt.Orientation.Horizontal)
@@ -46,7 +47,7 @@ class LivePanel(QWidget):
         inside = previews.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(1, 1)
-        curve = Card(self.plot, margin=12)
+        curve = Card(self.plots, margin=12)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setChildrenCollapsible(False)
         splitter.setHandleWidth(12)
@@ -54,7 +55,7 @@ class LivePanel(QWidget):
         splitter.addWidget(previews)
         splitter.setStretchFactor(0, 1)
         splitter.setStretchFactor(1, 2)
-        splitter.setSizes([190, 390])
+        splitter.setSizes([238, 362])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(splitter)
@@ -64,7 +65,7 @@ class LivePanel(QWidget):
 
     def clear(self) -> None:
         self.previews.clear()
-        self.plot.clear()
+        self.plots.clear()
         self.grid.clear()
         self.raw_grid.clear()
         self.raw_half.hide()
@@ -75,7 +76,7 @@ class LivePanel(QWidget):
 
     @Slot(list)
     def receive(self, batch: list[Event]) -> None:
-        self.plot.add([event for event in batch if isinstance(event, StepDone)])
+        self.plots.add(batch)
         for event in batch:
             if isinstance(event, PreviewReady) and len(event.images):
                 self._add(event)
