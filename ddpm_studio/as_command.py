@@ -30,6 +30,8 @@ def train_command(request: TrainRequest) -> str:
             words += [flag, words_of(value)]
     if request.accept_new_data:
         words.append("--accept-new-data")
+    if request.compile:
+        words.append("--compile")
     return shlex.join([PROGRAM, *words])
 
 

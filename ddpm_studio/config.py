@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ddpm_studio.errors import UserError
+from ddpm_studio.language import later, tr
 
 CONFIG_VERSION = 1
 
@@ -75,9 +76,10 @@ class DiffusionConfig(Settings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.zero_terminal_snr and self.timestep_sampling == "lognormal":
-            raise ValueError("diffusion.zero_terminal_snr needs diffusion.timestep_sampling uniform: log-normal sampling never comes to the last step, which then is not learnt")
+            problem = tr("diffusion.zero_terminal_snr needs diffusion.timestep_sampling uniform: log-normal sampling never comes to the last step, which then is not learnt")
+            raise ValueError(problem)
         if self.zero_terminal_snr and self.prediction_type == "epsilon":
-            raise ValueError("diffusion.zero_terminal_snr needs another diffusion.prediction_type than epsilon: from pure noise no picture can be told by its noise")
+            raise ValueError(tr("diffusion.zero_terminal_snr needs another diffusion.prediction_type than epsilon: from pure noise no picture can be told by its noise"))
         return self
 
 
@@ -109,15 +111,19 @@ class ModelConfig(Settings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if len(self.attention) != len(self.channel_mults):
-            raise ValueError(f"model.attention needs one switch per level: {len(self.channel_mults)}, not {len(self.attention)}")
+            raise ValueError(tr("model.attention needs one switch per level: {wanted}, not {given}", wanted=len(self.channel_mults), given=len(self.attention)))
         for mult in (1, *self.channel_mults):  # the stem is as wide as the base
             channels = self.base_channels * mult
             if channels % self.norm_groups:
-                raise ValueError(f"model.norm_groups must divide the channels of each level; {self.norm_groups} does not divide {channels}")
+                raise ValueError(tr("model.norm_groups must divide the channels of each level; {groups} does not divide {channels}", groups=self.norm_groups, channels=channels))
             if channels % self.num_heads:
-                raise ValueError(f"model.num_heads must divide the channels of each level; {self.num_heads} does not divide {channels}")
+                raise ValueError(tr("model.num_heads must divide the channels of each level; {heads} does not divide {channels}", heads=self.num_heads, channels=channels))
         if self.head_norm_groups and self.head_channels % self.head_norm_groups:
-            raise ValueError(f"model.head_norm_groups must divide the channels before the last convolution; {self.head_norm_groups} does not divide {self.head_channels}")
+            problem = tr(
+                "model.head_norm_groups must divide the channels before the last convolution; {groups} does not divide {channels}",
+                groups=self.head_norm_groups, channels=self.head_channels,
+            )  # fmt: skip
+            raise ValueError(problem)
         return self
 
     @property
@@ -175,16 +181,22 @@ class RunConfig(Settings):
         for name, side in (("image_size", width), ("image_height", height)):
             if side % factor:
                 below, above = side // factor * factor, math.ceil(side / factor) * factor
-                nearest = " or ".join(str(s) for s in dict.fromkeys((below, above)) if 8 <= s <= 512)
-                raise ValueError(f"data.{name} must be divisible by {factor} for this network; {side} is not, {nearest} is")
+                nearest = tr(" or ").join(str(s) for s in dict.fromkeys((below, above)) if 8 <= s <= 512)
+                problem = tr("data.{name} must be divisible by {factor} for this network; {side} is not, {nearest} is", name=name, factor=factor, side=side, nearest=nearest)
+                raise ValueError(problem)
         levels, patch = len(self.model.channel_mults), self.model.attention_patch
         for i in range(levels):
             rows, columns = (side // self.model.stem_patch // 2**i for side in (height, width))
             widths = [self.model.base_channels * mult for mult in (1, *self.model.channel_mults)[i : i + 2]]  # of the level above, too: its blocks meet here
             if rows * columns == 1 and self.model.norm_groups in widths:
-                raise ValueError(f"model.norm_groups {self.model.norm_groups} leaves a single number in each group at level {i + 1}, whose feature map is 1 x 1")
+                groups = self.model.norm_groups
+                raise ValueError(tr("model.norm_groups {groups} leaves a single number in each group at level {level}, whose feature map is 1 x 1", groups=groups, level=i + 1))
             if (rows % patch or columns % patch) and (self.model.attention[i] or (self.model.middle_attention and i == levels - 1)):
-                raise ValueError(f"model.attention_patch {patch} does not divide the {columns} x {rows} feature map of level {i + 1}, which has attention")
+                problem = tr(
+                    "model.attention_patch {patch} does not divide the {columns} x {rows} feature map of level {level}, which has attention",
+                    patch=patch, columns=columns, rows=rows, level=i + 1,
+                )  # fmt: skip
+                raise ValueError(problem)
         return self
 
     def with_changes(self, changes: dict[str, Any]) -> RunConfig:
@@ -213,7 +225,7 @@ def parse_config(values: Any) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{explain(error)}.", "Change that setting, or start again from a preset.") from None
+        raise UserError(tr("{problem}.", problem=explain(error)), tr("Change that setting, or start again from a preset.")) from None
 
 
 def parse_saved_config(values: Any) -> RunConfig:
@@ -222,16 +234,22 @@ def parse_saved_config(values: Any) -> RunConfig:
     Raises UserError when it is not whole, is of another version, or a field does not fit.
     """
     if not isinstance(values, dict) or not {"version", *SECTIONS} <= values.keys():
-        raise UserError("These settings are not whole.", "Use another copy of the file, or start again from a preset.")
+        raise UserError(tr("These settings are not whole."), tr("Use another copy of the file, or start again from a preset."))
     if values["version"] != CONFIG_VERSION:
-        raise UserError("These settings are of another version of DDPM Studio.", "Update DDPM Studio to use them.")
+        raise UserError(tr("These settings are of another version of DDPM Studio."), tr("Update DDPM Studio to use them."))
     if isinstance(training := values["training"], dict) and "held_out" not in training:  # of a run that learnt from all of its pictures, and goes on so
         values = values | {"training": training | {"held_out": 0}}
     return parse_config(values)
 
 
-_NEEDED = {"int_parsing": "a whole number is needed", "int_from_float": "a whole number is needed", "float_parsing": "a number is needed", "bool_parsing": "yes or no is needed",
-           "extra_forbidden": "this setting is not known", "model_type": "a group of settings is needed", "model_attributes_type": "a group of settings is needed"}  # fmt: skip
+_NEEDED = {
+    "int_parsing": later("a whole number is needed"), "int_from_float": later("a whole number is needed"), "float_parsing": later("a number is needed"),
+    "bool_parsing": later("yes or no is needed"), "extra_forbidden": later("this setting is not known"), "model_type": later("a group of settings is needed"),
+    "model_attributes_type": later("a group of settings is needed"), "greater_than": later("it should be greater than {gt}"), "less_than": later("it should be less than {lt}"),
+    "greater_than_equal": later("it should be greater than or equal to {ge}"), "less_than_equal": later("it should be less than or equal to {le}"),
+    "literal_error": later("it should be {expected}"), "finite_number": later("it should be a finite number"),
+}  # fmt: skip
+"""What pydantic complains about, in words; for all other complaints its own are taken."""
 
 
 def _short(text: str) -> str:
@@ -243,9 +261,15 @@ def _short(text: str) -> str:
 def explain(error: ValidationError) -> str:
     """The first complaint of pydantic in one sentence that names the setting."""
     first = error.errors()[0]
-    what = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-    what = _NEEDED.get(first["type"], what[:1].lower() + what[1:])
+    if first["type"] in _NEEDED:
+        limits = {name: value.replace(" or ", tr(" or ")) if isinstance(value, str) else f"{value:.10g}" for name, value in first.get("ctx", {}).items()}
+        what = tr(_NEEDED[first["type"]], **limits)
+    else:
+        what = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+        what = what[:1].lower() + what[1:]
     where = _short(".".join(str(part) for part in first["loc"] if isinstance(part, str)))
     if len(first["loc"]) < 2:  # about several settings of a section, or about no setting at all
-        return f"These settings do not fit together: {what}" if first["type"] == "value_error" else f"These settings are not understood: {where or 'all of them'}: {what}"
-    return f"The setting {where} cannot be {_short(repr(first['input']))}: {what}"
+        if first["type"] == "value_error":
+            return tr("These settings do not fit together: {problem}", problem=what)
+        return tr("These settings are not understood: {where}: {problem}", where=where or tr("all of them"), problem=what)
+    return tr("The setting {where} cannot be {value}: {problem}", where=where, value=_short(repr(first["input"])), problem=what)

@@ -7,10 +7,12 @@ import gc
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor
 
 from ddpm_studio.errors import UserError
+from ddpm_studio.language import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class Device:
         elif self.kind == "mps":
             torch.mps.synchronize()
 
+    def free_memory(self) -> int:
+        """Bytes that can still be taken: of the graphics card for CUDA, of the machine otherwise."""
+        return int(torch.cuda.mem_get_info(self.torch)[0] if self.kind == "cuda" else psutil.virtual_memory().available)
+
     def release_memory(self) -> None:
         """Give back what failed work has left, and what is kept for later allocations."""
         gc.collect()
@@ -65,15 +71,15 @@ def choose_device(name: str = "auto") -> Device:
     has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     kind = next(kind for kind, there in has.items() if there) if name == "auto" else name
     if kind not in has:
-        raise UserError(f"There is no device called {name!r}.", "Choose auto, cpu, cuda or mps.")
+        raise UserError(tr("There is no device called {name!r}.", name=name), tr("Choose auto, cpu, cuda or mps."))
     if not has[kind]:
-        missing = "an NVIDIA GPU that this build of PyTorch can use" if kind == "cuda" else "an Apple GPU"
-        raise UserError(f"This machine has no {kind} device: {missing} was not found.", "Choose auto or cpu.")
+        missing = tr("an NVIDIA GPU that this build of PyTorch can use") if kind == "cuda" else tr("an Apple GPU")
+        raise UserError(tr("This machine has no {kind} device: {missing} was not found.", kind=kind, missing=missing), tr("Choose auto or cpu."))
     if kind == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
         properties = torch.cuda.get_device_properties(0)
         return Device(torch.device("cuda"), f"{properties.name}, {properties.total_memory / 2**30:.0f} GB", properties.major >= 8)
     if kind == "mps":
-        return Device(torch.device("mps"), "Apple GPU", False)
-    return Device(torch.device("cpu"), f"CPU, {torch.get_num_threads()} threads", False)
+        return Device(torch.device("mps"), tr("Apple GPU"), False)
+    return Device(torch.device("cpu"), tr("CPU, {count} threads", count=torch.get_num_threads()), False)

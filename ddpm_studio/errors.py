@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from ddpm_studio.language import tr
+
 
 class UserError(Exception):
     """Something the user can put right.
@@ -48,16 +50,16 @@ _MAY_PASS = {
 def describe_os_error(error: OSError, doing: str) -> UserError:
     """Turn an operating system error into words; `doing` completes "Could not ..."."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(f"Could not {doing}: the disk is full.", "Free some space and try again; nothing that was saved before is lost.")
+        return DiskFull(tr("Could not {doing}: the disk is full.", doing=doing), tr("Free some space and try again; nothing that was saved before is lost."))
     if error.errno == errno.EFBIG:
-        return UserError(f"Could not {doing}: files of that size are not allowed here.", "Raise the limit on file sizes, or choose another disk.")
+        return UserError(tr("Could not {doing}: files of that size are not allowed here.", doing=doing), tr("Raise the limit on file sizes, or choose another disk."))
     kind = DiskTrouble if error.errno in _MAY_PASS else UserError
     if isinstance(error, PermissionError):
-        return kind(f"Could not {doing}: permission denied.", "Choose a place that you may read and write, or change its permissions.")
+        return kind(tr("Could not {doing}: permission denied.", doing=doing), tr("Choose a place that you may read and write, or change its permissions."))
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        return kind(f"Could not {doing}: there is a file where a folder is needed.", "Choose another folder, or move that file away.")
+        return kind(tr("Could not {doing}: there is a file where a folder is needed.", doing=doing), tr("Choose another folder, or move that file away."))
     reason = error.strerror or str(error)
-    return kind(f"Could not {doing}: {reason}.", "Check that the file or folder still exists and that the disk is connected.")
+    return kind(tr("Could not {doing}: {reason}.", doing=doing, reason=reason), tr("Check that the file or folder still exists and that the disk is connected."))
 
 
 def as_user_error(error: BaseException) -> UserError | None:
@@ -65,11 +67,11 @@ def as_user_error(error: BaseException) -> UserError | None:
     if isinstance(error, UserError):
         return error
     if isinstance(error, OSError):
-        return describe_os_error(error, "finish this")
+        return describe_os_error(error, tr("finish this"))
     if is_out_of_memory(error):
-        return UserError("There is not enough memory for this.", "Choose a smaller batch, fewer or smaller pictures, or a smaller preset, or close other programs.")
+        return UserError(tr("There is not enough memory for this."), tr("Choose a smaller batch, fewer or smaller pictures, or a smaller preset, or close other programs."))
     if is_device_lost(error):
-        return UserError("The graphics card has stopped answering.", "Start DDPM Studio again; if it happens again, update the driver, or compute on the processor.")
+        return UserError(tr("The graphics card has stopped answering."), tr("Start DDPM Studio again; if it happens again, update the driver, or compute on the processor."))
     return None
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ddpm_studio.errors import as_user_error
+from ddpm_studio.language import tr
 
 Images = npt.NDArray[np.uint8]
 Latent = npt.NDArray[np.float32]
@@ -66,6 +67,7 @@ class Skipped:
 
     path: str
     reason: str
+    """In English, since caches keep it; `language.again` says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +342,7 @@ class Failed(Event):
         if known := as_user_error(error):
             return cls(known.message, known.hint, kind=type(known).__name__)
         details = "".join(traceback.format_exception(error))
-        return cls(f"Something went wrong inside DDPM Studio ({type(error).__name__}).", "Copy the details and send them to us; saved work is safe.", details)
+        return cls(tr("Something went wrong inside DDPM Studio ({kind}).", kind=type(error).__name__), tr("Copy the details and send them to us; saved work is safe."), details)
 
 
 _NAMES = {"StepDone": "step", "LossByNoise": "loss_by_noise", "PreviewReady": "preview", "CheckpointSaved": "checkpoint", "TrainingStarted": "started"}

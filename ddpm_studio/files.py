@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ddpm_studio.errors import DamagedFile, describe_os_error
+from ddpm_studio.language import tr
 
 
 def previous_of(path: Path) -> Path:
@@ -25,9 +26,9 @@ def check_header_size(file: Path) -> None:
         with file.open("rb") as opened:
             size = int.from_bytes(opened.read(8), "little")
     except OSError as error:
-        raise describe_os_error(error, f"open {file.name}") from error
+        raise describe_os_error(error, tr("open {name}", name=file.name)) from error
     if size > MAX_HEADER_BYTES:
-        raise DamagedFile(f"{file.name} is not a model file, or it is damaged.", "Give a file made by DDPM Studio, or another copy of it.")
+        raise DamagedFile(tr("{name} is not a model file, or it is damaged.", name=file.name), tr("Give a file made by DDPM Studio, or another copy of it."))
 
 
 def whole_number(value: object) -> int:
@@ -59,7 +60,7 @@ def replace_atomically(path: Path, write: Callable[[Path], object], verify: Call
         os.replace(temporary, path)
         _force_names(path.parent)
     except OSError as error:
-        raise describe_os_error(error, f"save {path.name}") from error
+        raise describe_os_error(error, tr("save {name}", name=path.name)) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

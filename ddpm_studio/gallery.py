@@ -12,6 +12,7 @@ from typing import Any
 from ddpm_studio import imaging, paths
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Images
+from ddpm_studio.language import tr
 
 RECIPE_KEY = "ddpm-studio"
 
@@ -45,13 +46,13 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """
     text = imaging.read_png_text(path).get(RECIPE_KEY)
     if text is None:
-        raise UserError(f"{path.name} carries no recipe.", "Only pictures made by DDPM Studio say how they were made.")
+        raise UserError(tr("{name} carries no recipe.", name=path.name), tr("Only pictures made by DDPM Studio say how they were made."))
     try:
         recipe = json.loads(text)
     except (ValueError, RecursionError):
         recipe = None
     if not isinstance(recipe, dict) or len(recipe) > 100 or not all(_is_plain(value) for value in recipe.values()):
-        raise UserError(f"The recipe in {path.name} is damaged.", "Only pictures made by DDPM Studio say how they were made.")
+        raise UserError(tr("The recipe in {name} is damaged.", name=path.name), tr("Only pictures made by DDPM Studio say how they were made."))
     return {imaging.printable(key): imaging.printable(value) if isinstance(value, str) else value for key, value in recipe.items()}
 
 

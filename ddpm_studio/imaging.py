@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.files import replace_atomically
+from ddpm_studio.language import again, later, tr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,10 +53,13 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what it says about damage
 
 
 class UnreadablePicture(UserError):
-    """A file that cannot be used as a picture; `reason` completes "skipped because: ..."."""
+    """A file that cannot be used as a picture; `reason` completes "skipped because: ..."; it is English, and said by `again`."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"This picture cannot be used: {reason}.", f"Choose a jpg, png, webp, bmp, gif or tiff file of at least {MIN_SIDE} x {MIN_SIDE} pixels.")
+        super().__init__(
+            tr("This picture cannot be used: {reason}.", reason=again(reason)),
+            tr("Choose a jpg, png, webp, bmp, gif or tiff file of at least {side} x {side} pixels.", side=MIN_SIDE),
+        )
         self.reason = reason
 
 
@@ -78,7 +82,7 @@ def decode_sized(source: Path | BinaryIO, least_side: int | None = None) -> tupl
     """`decode`, and the width and height of the upright picture before any reduction."""
     if isinstance(source, Path):
         if source.exists() and not source.is_file():  # opening a pipe would wait forever
-            raise UnreadablePicture("not an ordinary file")
+            raise UnreadablePicture(later("not an ordinary file"))
         with source.open("rb") as stream:
             return decode_sized(stream, least_side)
     _silence_pillow()
@@ -101,7 +105,7 @@ def _check_file_size(stream: BinaryIO) -> int:
     start = stream.read(4)
     stream.seek(0)
     if size > MAX_FILE_BYTES and not start.startswith(_READ_IN_PARTS):
-        raise UnreadablePicture(f"too large a file for a picture of its kind: {size / 2**20:,.0f} MB")
+        raise UnreadablePicture(later("too large a file for a picture of its kind: {} MB").format(f"{size / 2**20:,.0f}"))
     return size
 
 
@@ -143,12 +147,12 @@ def load_picture(path: Path, shape: tuple[int, int, int], background: str = "whi
     name = printable(path.name)
     try:
         if path.is_dir():
-            raise UserError(f"{name} is a folder, not a picture.", "Choose one of the pictures in it.")
+            raise UserError(tr("{name} is a folder, not a picture.", name=name), tr("Choose one of the pictures in it."))
         return fit(decode(path, max(shape[:2])), shape, background)
     except UnreadablePicture as error:
-        raise UserError(f"{name} cannot be used: {error.reason}.", error.hint) from error
+        raise UserError(tr("{name} cannot be used: {reason}.", name=name, reason=again(error.reason)), error.hint) from error
     except OSError as error:
-        raise describe_os_error(error, f"open {name}") from error
+        raise describe_os_error(error, tr("open {name}", name=name)) from error
 
 
 def grid(images: Images, columns: int | None = None, gap: int = 2, background: int = 255) -> Images:
@@ -188,7 +192,10 @@ def save_film(path: Path, frames: Images, frame_seconds: float = 0.1, scale: int
     """
     kind = path.suffix.lower()
     if kind not in FILM_SUFFIXES:
-        raise UserError(f"{path.name!r} is not the name of a film.", f"Give a name that ends in {', '.join(FILM_SUFFIXES[:-1])} or {FILM_SUFFIXES[-1]}.")
+        raise UserError(
+            tr("{name!r} is not the name of a film.", name=path.name),
+            tr("Give a name that ends in {suffixes} or {last}.", suffixes=", ".join(FILM_SUFFIXES[:-1]), last=FILM_SUFFIXES[-1]),
+        )
     frames = frames.repeat(scale, axis=1).repeat(scale, axis=2)
     first, *rest = [Image.fromarray(frame[:, :, 0] if frame.shape[2] == 1 else frame) for frame in frames]
     options = {"save_all": True, "append_images": rest, "duration": round(1000 * frame_seconds), "loop": 0} | ({"lossless": True} if kind == ".webp" else {})
@@ -204,24 +211,24 @@ def read_png_text(path: Path) -> dict[str, str]:
     _silence_pillow()
     try:
         if path.exists() and not path.is_file():
-            raise UserError(f"{name} is not a PNG picture.", "Choose a PNG file.")
+            raise UserError(tr("{name} is not a PNG picture.", name=name), tr("Choose a PNG file."))
         with path.open("rb") as stream:
             _check_file_size(stream)
             with Image.open(stream, formats=("PNG",)) as image:
                 # What stands before the pixels; nothing has to be decoded for it, and ours writes it there.
                 return {str(key): str(value) for key, value in image.info.items() if isinstance(value, str)}
     except (UserError, UnidentifiedImageError):
-        raise UserError(f"{name} is not a PNG picture that can be read.", "Choose a PNG that DDPM Studio has made.") from None
+        raise UserError(tr("{name} is not a PNG picture that can be read.", name=name), tr("Choose a PNG that DDPM Studio has made.")) from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise describe_os_error(error, f"open {name}") from error
-        raise UserError(f"{name} is damaged.", "Use another copy of the picture.") from error
+            raise describe_os_error(error, tr("open {name}", name=name)) from error
+        raise UserError(tr("{name} is damaged.", name=name), tr("Use another copy of the picture.")) from error
 
 
 def _load(image: Image.Image, least_side: int | None) -> tuple[Image.Image, tuple[int, int]]:
     width, height = image.size
     if min(width, height) < MIN_SIDE:
-        raise UnreadablePicture(f"too small: {width} x {height} pixels")
+        raise UnreadablePicture(later("too small: {} x {} pixels").format(width, height))
     if least_side:
         image.draft(None, (2 * least_side, 2 * least_side))  # twice, so that the last step down is ours and a good one
     needed = _check_size(image, (width, height))
@@ -250,7 +257,7 @@ def _check_size(image: Image.Image, full: tuple[int, int]) -> int:
     if image.info.get("progressive"):
         needed += 6 * full_pixels  # the coefficients of all scans, whatever the scale
     if needed > MAX_DECODING_BYTES or full_pixels > MAX_PIXELS:
-        raise UnreadablePicture(f"too large: {full[0]} x {full[1]} pixels")
+        raise UnreadablePicture(later("too large: {} x {} pixels").format(*full))
     return needed
 
 
@@ -295,17 +302,17 @@ def _composite(image: Image.Image, background: int) -> Image.Image:
 
 def _reason(error: Exception, stream: BinaryIO) -> str:
     if isinstance(error, MemoryError):
-        return "too large for the memory"
+        return later("too large for the memory")
     try:
         size = stream.seek(0, 2)
     except (OSError, ValueError):
         size = -1
     if size == 0:
-        return "the file is empty"
+        return later("the file is empty")
     words = str(error).lower()
     if isinstance(error, UnidentifiedImageError) or "unsupported" in words:
-        return "not a picture, or of a kind that is not read here"
-    return "the file is cut off" if "truncated" in words else "the file is damaged"
+        return later("not a picture, or of a kind that is not read here")
+    return later("the file is cut off") if "truncated" in words else later("the file is damaged")
 
 
 def _silence_pillow() -> None:

@@ -13,6 +13,7 @@ from typing import Self
 
 from ddpm_studio.errors import describe_os_error
 from ddpm_studio.events import CheckpointSaved, Event, Finished, LossByNoise, Notice, StepDone, TrainingStarted, as_json
+from ddpm_studio.language import tr
 from ddpm_studio.runs import Run
 
 _STEP_FIELDS = tuple(field.name for field in dataclasses.fields(StepDone))
@@ -30,7 +31,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a", encoding="utf-8", buffering=1)
         except OSError as error:
-            raise describe_os_error(error, f"write {path.name}") from error
+            raise describe_os_error(error, tr("write {name}", name=path.name)) from error
         self._path = path
         self._last = -1.0
         self._cut = _lacks_an_end(path)

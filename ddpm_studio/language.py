@@ -8,6 +8,7 @@ from __future__ import annotations
 import gettext
 import locale
 import os
+import re
 from pathlib import Path
 
 LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
@@ -28,12 +29,28 @@ def language_of_system() -> str:
     return "zh_CN" if asked.lower().startswith(("zh_cn", "zh_sg", "zh-hans", "chinese (simplified)", "chinese_china")) else "en"
 
 
-def tr(text: str, **values: object) -> str:
+def tr(text: str, /, **values: object) -> str:
     """The text in the language of the window, its {fields} filled in: tr("Delete {name}?", name=run.name)."""
     said = _catalog.gettext(text)
     return said.format(**values) if values else said
 
 
-def ntr(one: str, many: str, count: int, **values: object) -> str:
+def ntr(one: str, many: str, count: int, /, **values: object) -> str:
     """As `tr`, in the form that the count asks for; {count} is filled in with thousands separated."""
     return _catalog.ngettext(one, many, count).format(count=f"{count:,}", **values)
+
+
+def later(text: str) -> str:
+    """The text as it is, known to the catalogs: for constants, which are made before the language is chosen, and for what
+    is kept in English. It is shown by `tr(CONSTANT)`, or by `again`."""
+    return text
+
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+def again(text: str) -> str:
+    """A text that was made in English, perhaps long ago, in the language of the window. The numbers in it are those of
+    `later("too large: {} MB").format(512)`; what no catalog knows stays as it is."""
+    said = _catalog.gettext(pattern := _NUMBER.sub("{}", text))
+    return text if said == pattern else said.format(*_NUMBER.findall(text))

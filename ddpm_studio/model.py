@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ddpm_studio.config import RunConfig
+from ddpm_studio.devices import Device
 from ddpm_studio.diffusion import codec
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion, Network
 from ddpm_studio.diffusion.guidance import Autoguided
@@ -20,15 +22,23 @@ from ddpm_studio.diffusion.interpolation import mix
 from ddpm_studio.diffusion.sampling import SAMPLE_LOOPS, SampleStep
 from ddpm_studio.diffusion.spacing import sampler_timesteps
 from ddpm_studio.errors import DamagedFile, UserError
-from ddpm_studio.events import Images
+from ddpm_studio.events import Images, NetworkInfo
 from ddpm_studio.files import previous_of
-from ddpm_studio.models import FORMAT_VERSION, find_model, parse_header
+from ddpm_studio.language import tr
+from ddpm_studio.models import FORMAT_VERSION, find_model, read_sound_header
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import NoiseMode, Sampler, Spacing
 from ddpm_studio.side_by_side import SideBySide
-from ddpm_studio.tensor_files import read_shapes, read_tensors, write_tensors
+from ddpm_studio.tensor_files import read_tensors, write_tensors
+
+
+def inference_bytes(network: NetworkInfo) -> int:
+    """About what one picture takes on its way through a network: all that the way up will find again, in float32, and what
+    one block works with (its input, normalised and activated copies, its output, and the skip connection beside them)."""
+    sizes = {block.name: math.prod(block.in_shape) for block in network.blocks}
+    return 4 * (sum(size for name, size in sizes.items() if name.startswith("down")) + 6 * max(sizes.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +64,26 @@ class Model:
         try:
             found = cls._read(file, device)
             missing = file.with_name(file.name.replace(".previous.", "."))
-            return found if missing.exists() else replace(found, remark=f"{missing.name} is missing: the save before it is used, of step {found.step or 0:,}.")
+            if missing.exists():
+                return found
+            return replace(found, remark=tr("{name} is missing: the save before it is used, of step {step:,}.", name=missing.name, step=found.step or 0))
         except DamagedFile as damage:
             if not previous_of(file).is_file():
                 raise
             before = cls._read(previous_of(file), device)
-            return replace(before, remark=f"{damage.message} The save before it is used, of step {before.step or 0:,}.")
+            return replace(before, remark=tr("{message} The save before it is used, of step {step:,}.", message=damage.message, step=before.step or 0))
 
     @classmethod
     def _read(cls, file: Path, device: str) -> Model:
-        shapes, header = read_shapes(file)
-        config, notes = parse_header(file, header)
+        config, notes = read_sound_header(file)
+        tensors = read_tensors(file)[0]
+        if broken := next((name for name, tensor in tensors.items() if not tensor.float().isfinite().all()), None):
+            raise UserError(
+                tr("The weights in {name} are not finite numbers ({tensor}).", name=file.name, tensor=broken),
+                tr("The training that they come from had failed: use an earlier copy."),
+            )
         with torch.device("meta"):
             net = UNet.of(config)
-        expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
-        misfits = sorted(name for name in expected.keys() | shapes.keys() if shapes.get(name) != expected.get(name))
-        tensors = {} if misfits else read_tensors(file)[0]
-        misfits = misfits or sorted(name for name, tensor in tensors.items() if not tensor.is_floating_point())
-        if misfits:
-            raise UserError(f"The weights in {file.name} do not fit its settings: {misfits[0][:80]}.", "The file was altered; use an earlier copy of it, or train again.")
-        if broken := next((name for name, tensor in tensors.items() if not tensor.float().isfinite().all()), None):
-            raise UserError(f"The weights in {file.name} are not finite numbers ({broken}).", "The training that they come from had failed: use an earlier copy.")
         net.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
         return cls.of(net.to(device), config, notes)
 
@@ -102,10 +111,12 @@ class Model:
 
     @property
     def batch_size(self) -> int:
-        """How many pictures to make at once: enough to keep the device busy, few enough to fit and to answer a Cancel soon."""
+        """How many pictures to make at once: enough to keep the device busy, few enough to answer a Cancel soon and to take
+        no more than half of the memory that is free."""
         height, width, _ = self.config.data.shape
-        at_once = 16 * 1024 if self.device.type == "cpu" else 256 * 1024
-        return max(1, min(256, at_once // (height * width)))
+        busy = (16 * 1024 if self.device.type == "cpu" else 256 * 1024) // (height * width)
+        fitting = Device(self.device, "", False).free_memory() // 2 // inference_bytes(describe_network(self.config))
+        return max(1, min(256, busy, fitting))
 
     @property
     def alphas_cumprod(self) -> Tensor:
@@ -145,7 +156,10 @@ class Model:
             return config.data.shape, diffusion.num_timesteps, diffusion.beta_schedule, diffusion.zero_terminal_snr, diffusion.prediction_type
 
         if terms(guide.config) != terms(self.config):
-            raise UserError("The guide is a model of another kind.", "It must have the same picture size, schedule and prediction type, as an earlier state of the same run has.")
+            raise UserError(
+                tr("The guide is a model of another kind."),
+                tr("It must have the same picture size, schedule and prediction type, as an earlier state of the same run has."),
+            )
         return Autoguided(self.network, guide.network, weight)
 
     def sample(self, seeds: Sequence[int], sampler: Sampler = "ddim", steps: int | None = 50, x_T: Tensor | None = None, eta: float = 0.0, t: int | None = None) -> Images:

@@ -15,11 +15,15 @@ from ddpm_studio.checksums import matches_checksum
 from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, whole_number
+from ddpm_studio.language import later, tr
 from ddpm_studio.runs import find_run, list_runs
+from ddpm_studio.tensor_layout import tensor_layout
 
 MODEL_FILE = "model.safetensors"
 FORMAT_VERSION = 1
-_GIVE_ANOTHER = "Give a model folder, a run folder, a .safetensors file made by DDPM Studio, or the name of a shipped model."
+_NUMPY_KNOWS = ("F16", "F32", "F64")
+_FLOATS = (*_NUMPY_KNOWS, "BF16", "F8_E4M3", "F8_E5M2")
+_GIVE_ANOTHER = later("Give a model folder, a run folder, a .safetensors file made by DDPM Studio, or the name of a shipped model.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class ModelInfo:
 def list_models(also: Path | None = None) -> list[ModelInfo]:
     """Shipped models first, then those of the runs, newest first, then `also`; unreadable ones are left out."""
     shipped = sorted(paths.models_dir().glob(f"*/{MODEL_FILE}")) if paths.models_dir().is_dir() else []
-    found = [(path, f"{path.parent.name} (shipped)") for path in shipped]
+    found = [(path, tr("{name} (shipped)", name=path.parent.name)) for path in shipped]
     found += [(info.run.model_file, info.run.name) for info in list_runs() if info.has_model]
     if also and all(path != also for path, _ in found):
         found.append((also, _name(also)))
@@ -53,7 +57,7 @@ def list_models(also: Path | None = None) -> list[ModelInfo]:
             ModelInfo(
                 _name(path),
                 path,
-                f"{label} · {config.data.shape[1]} x {config.data.shape[0]} · step {step:,}",
+                tr("{name} · {width} x {height} · step {step:,}", name=label, width=config.data.shape[1], height=config.data.shape[0], step=step),
                 config.data.shape,
                 config.diffusion.num_timesteps,
                 config.data.background,
@@ -80,9 +84,15 @@ def find_model(path_or_name: str | Path) -> Path:
         if whole := there(folder / MODEL_FILE):
             return whole
     if path.is_dir():
-        raise UserError(f"There is no model in the folder {path.name!r}.", "A run has one after its first save; or " + _GIVE_ANOTHER[0].lower() + _GIVE_ANOTHER[1:])
-    known = ", ".join(dict.fromkeys(info.name for info in list_models())) or "none yet"
-    raise UserError(f"There is no model called {str(path_or_name)!r}.", f"{_GIVE_ANOTHER} Known names: {known}.")
+        raise UserError(
+            tr("There is no model in the folder {name!r}.", name=path.name),
+            tr("A run has one after its first save; or give a model folder, a run folder, a .safetensors file made by DDPM Studio, or the name of a shipped model."),
+        )
+    known = ", ".join(dict.fromkeys(info.name for info in list_models())) or tr("none yet")
+    raise UserError(
+        tr("There is no model called {name!r}.", name=str(path_or_name)),
+        tr("Give a model folder, a run folder, a .safetensors file made by DDPM Studio, or the name of a shipped model. Known names: {names}.", names=known),
+    )
 
 
 def there(file: Path) -> Path | None:
@@ -97,24 +107,38 @@ def read_header(file: Path) -> tuple[RunConfig, dict[str, Any]]:
     Raises UserError when the file is not a model of ours, is damaged, or is of a newer format.
     """
     try:
+        return read_sound_header(file)
+    except UserError:
+        if previous_of(file).is_file():
+            return read_header(previous_of(file))
+        raise
+
+
+def read_sound_header(file: Path) -> tuple[RunConfig, dict[str, Any]]:
+    """As `read_header`, of this file alone, of which it also checks that its tensors are those of the network of its settings."""
+    try:
         check_header_size(file)
         with safe_open(file, framework="np") as tensors:
-            header = dict(tensors.metadata() or {})
-        return parse_header(file, header)
+            config, notes = _parse(file, dict(tensors.metadata() or {}))
+            slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118  (safe_open is no dict)
+            found = {name: tuple(part.get_shape()) for name, part in slices.items() if part.get_dtype() in _FLOATS}
     except SafetensorError:
-        damage = UserError(f"{file.name} is not a model file, or it is damaged.", _GIVE_ANOTHER)
-    except UserError as error:
-        damage = error
+        raise DamagedFile(tr("{name} is not a model file, or it is damaged.", name=file.name), tr(_GIVE_ANOTHER)) from None
     except OSError as error:
-        damage = describe_os_error(error, f"open {file.name}")
-    if previous_of(file).is_file():
-        return read_header(previous_of(file))
-    raise damage
+        raise describe_os_error(error, tr("open {name}", name=file.name)) from error
+    expected = tensor_layout(config)
+    misfits = sorted(name for name in expected.keys() | slices.keys() if found.get(name) != expected.get(name))
+    if misfits:
+        raise UserError(
+            tr("The weights in {name} do not fit its settings: {tensor}.", name=file.name, tensor=misfits[0][:80]),
+            tr("The file was altered; use an earlier copy of it, or train again."),
+        )
+    return config, notes
 
 
 def check_model(path_or_name: str | Path) -> RunConfig:
-    """The settings of a model that is whole, as far as can be told without torch: its header, its checksum, and that its
-    weights are numbers. Of a damaged one in a run, those of the save before it.
+    """The settings of a model that is whole, told without torch: its header, the names, shapes and types of its tensors, its
+    checksum, and that its weights are numbers. Of a damaged one in a run, those of the save before it.
 
     Raises UserError as `Model.load` would, seconds earlier.
     """
@@ -124,15 +148,18 @@ def check_model(path_or_name: str | Path) -> RunConfig:
         return config  # there is something to fall back on, which is told when the model is loaded
     try:
         if matches_checksum(file) is False:
-            raise DamagedFile(f"{file.name} is damaged: its content does not match its checksum.", _GIVE_ANOTHER)
+            raise DamagedFile(tr("{name} is damaged: its content does not match its checksum.", name=file.name), tr(_GIVE_ANOTHER))
         with safe_open(file, framework="np") as tensors:
             for name in tensors.keys():  # noqa: SIM118  (safe_open is no dict)
-                if tensors.get_slice(name).get_dtype() in ("F16", "F32", "F64") and not np.isfinite(tensors.get_tensor(name)).all():
-                    raise UserError(f"The weights in {file.name} are not finite numbers ({name[:80]}).", "The training that they come from had failed: use an earlier copy.")
+                if tensors.get_slice(name).get_dtype() in _NUMPY_KNOWS and not np.isfinite(tensors.get_tensor(name)).all():
+                    raise UserError(
+                        tr("The weights in {name} are not finite numbers ({tensor}).", name=file.name, tensor=name[:80]),
+                        tr("The training that they come from had failed: use an earlier copy."),
+                    )
     except OSError as error:
-        raise describe_os_error(error, f"open {file.name}") from error
+        raise describe_os_error(error, tr("open {name}", name=file.name)) from error
     except SafetensorError:
-        raise DamagedFile(f"{file.name} is not a model file, or it is damaged.", _GIVE_ANOTHER) from None
+        raise DamagedFile(tr("{name} is not a model file, or it is damaged.", name=file.name), tr(_GIVE_ANOTHER)) from None
     return config
 
 
@@ -146,14 +173,14 @@ def starting_settings(path_or_name: str | Path) -> RunConfig:
     return config.with_changes({"training.total_steps": None, "training.held_out": None if config.training.held_out else 0})
 
 
-def parse_header(file: Path, header: dict[str, str]) -> tuple[RunConfig, dict[str, Any]]:
+def _parse(file: Path, header: dict[str, str]) -> tuple[RunConfig, dict[str, Any]]:
     """What the header of a model file says. Raises UserError, and DamagedFile where it was altered."""
     if header.get("format") != "ddpm-studio":
-        raise UserError(f"{file.name} holds weights, but was not made by DDPM Studio.", _GIVE_ANOTHER)
+        raise UserError(tr("{name} holds weights, but was not made by DDPM Studio.", name=file.name), tr(_GIVE_ANOTHER))
     if header.get("format_version") != str(FORMAT_VERSION):
-        raise UserError(f"{file.name} was made by a newer version of DDPM Studio.", "Update DDPM Studio to open it.")
+        raise UserError(tr("{name} was made by a newer version of DDPM Studio.", name=file.name), tr("Update DDPM Studio to open it."))
     try:
         config, notes = json.loads(header["config"]), json.loads(header.get("notes", "{}"))
     except (KeyError, ValueError, RecursionError):
-        raise DamagedFile(f"The settings stored in {file.name} are damaged.", _GIVE_ANOTHER) from None
+        raise DamagedFile(tr("The settings stored in {name} are damaged.", name=file.name), tr(_GIVE_ANOTHER)) from None
     return parse_saved_config(config), notes if isinstance(notes, dict) else {}

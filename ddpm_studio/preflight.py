@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddpm_studio.errors import UserError
+from ddpm_studio.language import tr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,15 +65,15 @@ def check_qt(environ: Mapping[str, str] = os.environ) -> None:
     check_display(environ)
     check_libraries(environ)
     if not _has_pyside():
-        raise UserError("The window needs PySide6, which is not installed here.", "Run: python -m pip install 'PySide6-Essentials>=6.11.2,<6.12' pyqtgraph")
+        raise UserError(tr("The window needs PySide6, which is not installed here."), tr("Run: python -m pip install 'PySide6-Essentials>=6.11.2,<6.12' pyqtgraph"))
 
 
 def check_display(environ: Mapping[str, str] = os.environ) -> None:
     """Raises UserError on a Linux machine without a screen."""
     if sys.platform == "linux" and not any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")):
         raise UserError(
-            "There is no screen here to open a window on.",
-            "Train and generate with the commands (see: ddpm-studio --help), log in with a remote desktop, or put `xvfb-run -a` before the command.",
+            tr("There is no screen here to open a window on."),
+            tr("Train and generate with the commands (see: ddpm-studio --help), log in with a remote desktop, or put `xvfb-run -a` before the command."),
         )
 
 
@@ -82,8 +83,9 @@ def check_libraries(environ: Mapping[str, str] = os.environ) -> None:
     if not missing:
         return
     names = ", ".join(missing)
-    message = f"The window needs system libraries that are missing: {names}."
-    hint = f"Run: {install_command(packages(missing))}" if shutil.which("apt-get") else f"Install the packages of your system that hold {names}."
+    message = tr("The window needs system libraries that are missing: {names}.", names=names)
+    apt = shutil.which("apt-get")
+    hint = tr("Run: {command}", command=install_command(packages(missing))) if apt else tr("Install the packages of your system that hold {names}.", names=names)
     raise UserError(message, hint)
 
 

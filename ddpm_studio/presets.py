@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ddpm_studio.config import DataConfig, DiffusionConfig, ModelConfig, RunConfig, TrainConfig
 from ddpm_studio.errors import UserError
+from ddpm_studio.language import later, tr
 
 PAPER_DIFFUSION = DiffusionConfig(beta_schedule="linear", prediction_type="epsilon", loss_weighting="simple", variance_type="fixedlarge")
 PAPER_TRAINING = TrainConfig(adam_beta2=0.999, warmup_steps=5000, decay_share=0.0, ema_decay=0.9999, ema_warmup=False, precision="float32")
@@ -69,21 +70,21 @@ PRESETS: dict[str, RunConfig] = {
 }
 
 DESCRIPTIONS: dict[str, str] = {
-    "tiny-32": "32 x 32 on a laptop's processor: faces in about ten minutes.",
-    "small-32": "32 x 32, four times the work of tiny-32: an evening on a processor, minutes on a GPU.",
-    "tiny-64": "64 x 64 on a laptop's processor, for an hour or a night.",
-    "small-64": "64 x 64 for Apple GPUs and small NVIDIA cards.",
-    "base-32": "32 x 32 for a GPU.",
-    "base-64": "64 x 64 for a large GPU.",
-    "annotated": "The U-Net of the article and its annotated implementation: strided convolution down, transposed convolution up.",
-    "paper-cifar10": "Exactly the network and recipe of Ho et al. 2020 for CIFAR-10: days on a GPU.",
-    "paper-256": "Exactly the network and recipe of Ho et al. 2020 for faces of 256 x 256: weeks on a large GPU.",
+    "tiny-32": later("32 x 32 on a laptop's processor: faces in about ten minutes."),
+    "small-32": later("32 x 32, four times the work of tiny-32: an evening on a processor, minutes on a GPU."),
+    "tiny-64": later("64 x 64 on a laptop's processor, for an hour or a night."),
+    "small-64": later("64 x 64 for Apple GPUs and small NVIDIA cards."),
+    "base-32": later("32 x 32 for a GPU."),
+    "base-64": later("64 x 64 for a large GPU."),
+    "annotated": later("The U-Net of the article and its annotated implementation: strided convolution down, transposed convolution up."),
+    "paper-cifar10": later("Exactly the network and recipe of Ho et al. 2020 for CIFAR-10: days on a GPU."),
+    "paper-256": later("Exactly the network and recipe of Ho et al. 2020 for faces of 256 x 256: weeks on a large GPU."),
 }
 
 
 def get_preset(name: str) -> RunConfig:
     if name not in PRESETS:
-        raise UserError(f"There is no preset called {name!r}.", f"Choose one of: auto, {', '.join(PRESETS)}.")
+        raise UserError(tr("There is no preset called {name!r}.", name=name), tr("Choose one of: auto, {names}.", names=", ".join(PRESETS)))
     return PRESETS[name]
 
 
@@ -95,5 +96,5 @@ def choose_preset(device: str, image_size: int | None, shorter_side: int | None 
     wanted = image_size or (64 if device != "cpu" and (shorter_side or 32) >= 64 else 32)
     small = wanted <= 32
     name = {"cpu": "tiny-32" if small else "tiny-64", "mps": "small-32" if small else "small-64"}.get(device, "base-32" if small else "base-64")
-    where = {"cpu": "a processor without a GPU", "mps": "an Apple GPU"}.get(device, "an NVIDIA GPU")
-    return name, f"{name}, because this machine trains on {where} and the pictures become {wanted} x {wanted}."
+    where = {"cpu": tr("a processor without a GPU"), "mps": tr("an Apple GPU")}.get(device, tr("an NVIDIA GPU"))
+    return name, tr("{name}, because this machine trains on {device} and the pictures become {side} x {side}.", name=name, device=where, side=wanted)

@@ -39,6 +39,8 @@ class TrainRequest:
     """How much of a plan by time had been done before: the learning rate falls towards the end of all of it."""
     keep_plan: bool = True
     """When resuming without a limit: go on to the end that was planned by time, if one was."""
+    compile: bool = False
+    """Let torch.compile work on the network first. It changes last digits, so such a run is not repeated bit for bit without it."""
     report_seconds: float = 0.1
     """Least time between two StepDone events; 0 reports every step."""
 

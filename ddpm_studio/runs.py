@@ -22,6 +22,7 @@ from ddpm_studio import paths
 from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import RunBusy, UserError, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, whole_number, write_atomically
+from ddpm_studio.language import tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,9 +116,12 @@ class Run:
         try:
             return json.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
-            raise describe_os_error(error, f"read {file.name} of the run {self.name}") from error
+            raise describe_os_error(error, tr("read {file} of the run {name}", file=file.name, name=self.name)) from error
         except (ValueError, RecursionError):
-            raise UserError(f"{file.name} of the run {self.name} is damaged.", "Start a new run; the model of this one can still be used.") from None
+            raise UserError(
+                tr("{file} of the run {name} is damaged.", file=file.name, name=self.name),
+                tr("Start a new run; the model of this one can still be used."),
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,7 @@ def new_run(data_name: str, preset: str) -> Run:
         except FileExistsError:
             number += 1
         except OSError as error:
-            raise describe_os_error(error, "make a folder for the run") from error
+            raise describe_os_error(error, tr("make a folder for the run")) from error
 
 
 def spare_run(name: str) -> Run:
@@ -185,7 +189,7 @@ def find_run(name_or_dir: str | Path) -> Run:
     """A run by its folder, or by its name in the data directory; it need not exist yet."""
     path = Path(name_or_dir).expanduser()
     if not path.parts:
-        raise UserError("A run needs a name.", "Leave --run out to have one made up.")
+        raise UserError(tr("A run needs a name."), tr("Leave --run out to have one made up."))
     # A folder of that name beside us counts only if it is a run: it may be the one that holds the pictures.
     if path.is_absolute() or len(path.parts) > 1 or Run(path).exists:
         return Run(path.absolute())
@@ -211,11 +215,14 @@ def lock_run(run: Run) -> Iterator[None]:
         held.enter_context(FileLock(run.path / ".lock").acquire(timeout=LOCK_SECONDS))
         write_atomically(run.path / ".writer", f"{os.getpid()}\n".encode())
     except Timeout:
-        who = f" (process {writer})" if (writer := _writer(run)) else ""
-        raise RunBusy(f"The run {run.name} is being trained by another window or command{who}.", "Stop it there first, or start a run of another name.") from None
+        if writer := _writer(run):
+            message = tr("The run {name} is being trained by another window or command (process {number}).", name=run.name, number=writer)
+        else:
+            message = tr("The run {name} is being trained by another window or command.", name=run.name)
+        raise RunBusy(message, tr("Stop it there first, or start a run of another name.")) from None
     except OSError as error:
         held.close()
-        raise describe_os_error(error, f"write into the run folder {run.name}") from error
+        raise describe_os_error(error, tr("write into the run folder {name}", name=run.name)) from error
     except UserError:
         held.close()
         raise

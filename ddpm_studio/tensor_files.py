@@ -20,8 +20,9 @@ from torch import Tensor
 from ddpm_studio.checksums import CHECKSUM
 from ddpm_studio.errors import DamagedFile, DiskTrouble, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, replace_atomically
+from ddpm_studio.language import later, tr
 
-_USE_ANOTHER = "Give a model folder, a run folder or a .safetensors file made by DDPM Studio; of a damaged one use an earlier copy."
+_USE_ANOTHER = later("Give a model folder, a run folder or a .safetensors file made by DDPM Studio; of a damaged one use an earlier copy.")
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str], keep_previous: bool = False, with_checksum: bool = True) -> None:
@@ -48,21 +49,12 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], header: Mapping[str
         try:
             read_tensors(temporary)
         except DamagedFile as error:
-            raise DiskTrouble(f"The disk did not keep {file.name} as it was written.", "Check that disk, or choose another one; the save before it is untouched.") from error
+            raise DiskTrouble(
+                tr("The disk did not keep {name} as it was written.", name=file.name),
+                tr("Check that disk, or choose another one; the save before it is untouched."),
+            ) from error
 
     replace_atomically(file, write, verify, previous_of(file) if keep_previous else None)
-
-
-def read_shapes(file: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
-    """The shape of every tensor, and the header; no tensor is read. Raises as `read_tensors`."""
-    check_header_size(file)
-    try:
-        with safe_open(file, framework="pt") as opened:
-            return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}, dict(opened.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, ValueError, KeyError, AttributeError):
-        raise DamagedFile(f"{file.name} is not a model file, or it is damaged.", _USE_ANOTHER) from None
-    except OSError as error:
-        raise describe_os_error(error, f"open {file.name}") from error
 
 
 def read_tensors(file: Path, needs_checksum: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -78,11 +70,11 @@ def read_tensors(file: Path, needs_checksum: bool = False) -> tuple[dict[str, Te
             header = dict(opened.metadata() or {})
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (safe_open is no dict)
     except (SafetensorError, ValueError, KeyError, AttributeError):  # the last two: dtypes that torch does not know
-        raise DamagedFile(f"{file.name} is not a model file, or it is damaged.", _USE_ANOTHER) from None
+        raise DamagedFile(tr("{name} is not a model file, or it is damaged.", name=file.name), tr(_USE_ANOTHER)) from None
     except OSError as error:
-        raise describe_os_error(error, f"open {file.name}") from error
+        raise describe_os_error(error, tr("open {name}", name=file.name)) from error
     if (needs_checksum or CHECKSUM in header) and header.get(CHECKSUM) != checksum(tensors, header):
-        raise DamagedFile(f"{file.name} is damaged: its content does not match its checksum.", _USE_ANOTHER)
+        raise DamagedFile(tr("{name} is damaged: its content does not match its checksum.", name=file.name), tr(_USE_ANOTHER))
     return tensors, header
 
 

@@ -46,6 +46,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     train.add_argument("--resume", action="store_true", help="Go on where the run stopped.")
     train.add_argument("--accept-new-data", action="store_true", help="With --resume: go on although the pictures are no longer the same.")
     train.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps.")
+    train.add_argument("--compile", action="store_true", help="Compile the network first: minutes of waiting, meant for graphics cards.")
     train.add_argument("--max-steps", type=within(int, 1), metavar="N", help="Stop after N more steps.")
     train.add_argument("--max-images", type=within(int, 1), metavar="N", help="Stop after N more pictures were seen.")
     train.add_argument("--max-seconds", type=within(float, 0.001), metavar="S", help="Plan the training to end after S seconds.")

@@ -48,7 +48,7 @@ def train(arguments: argparse.Namespace) -> int:
     stop_on_signals(control, "Saving ... (Ctrl-C again ends without saving)")
     request = TrainRequest(
         run=chosen, data=data, config=config, start_from=arguments.start_from, resume=arguments.resume,
-        accept_new_data=arguments.accept_new_data, device=arguments.device, max_steps=arguments.max_steps,
+        accept_new_data=arguments.accept_new_data, compile=arguments.compile, device=arguments.device, max_steps=arguments.max_steps,
         max_images=arguments.max_images, max_seconds=arguments.max_seconds, report_seconds=0.0 if arguments.json else 0.1,
     )  # fmt: skip
     last: StepDone | None = None

@@ -27,6 +27,7 @@ from ddpm_studio.data.scan import Found, find_pictures
 from ddpm_studio.errors import Cancelled, UserError, describe_os_error
 from ddpm_studio.events import DatasetReady, DatasetReport, Event, Finished, Images, Progress, frozen_images
 from ddpm_studio.imaging import printable
+from ddpm_studio.language import again, ntr, tr
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -93,7 +94,7 @@ def open_dataset(source: Path, settings: DataConfig, control: RunControl) -> Gen
     """
     started = time.monotonic()
     source = Path(os.path.abspath(source))
-    yield Progress(f"Looking for pictures in {printable(source.name)}")
+    yield Progress(tr("Looking for pictures in {name}", name=printable(source.name)))
     with contextlib.ExitStack() as stack:
         found = None if source.is_file() else stack.enter_context(find_pictures(source, control))
         folder = paths.cache_dir() / _key(source, found, settings)
@@ -147,7 +148,10 @@ def _make(source: Path, found: Found, folder: Path, settings: DataConfig, contro
                 report, complete = yield from _write_pictures(array, found, settings, control)
                 _force(array)
             if not complete and not source.exists():
-                raise UserError(f"{printable(source.name)} disappeared while its pictures were being read.", "Connect its disk again, or choose another folder.")
+                raise UserError(
+                    tr("{name} disappeared while its pictures were being read.", name=printable(source.name)),
+                    tr("Connect its disk again, or choose another folder."),
+                )
             if not report.pictures:
                 raise _none_usable(_name(source), report)
             record = _Record(fingerprint=found.fingerprint(), complete=complete, report=report)
@@ -158,7 +162,7 @@ def _make(source: Path, found: Found, folder: Path, settings: DataConfig, contro
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        raise describe_os_error(error, "write the picture cache") from error
+        raise describe_os_error(error, tr("write the picture cache")) from error
 
 
 def _write_pictures(array: BinaryIO, found: Found, settings: DataConfig, control: RunControl) -> Generator[Event, None, tuple[DatasetReport, bool]]:
@@ -221,9 +225,9 @@ def _three_sizes(sizes: Counter[tuple[int, int]]) -> tuple[tuple[int, int], tupl
 def _none_usable(name: str, report: DatasetReport) -> UserError:
     reasons = Counter(skipped.reason for skipped in report.skipped).most_common(3)
     count = len(report.skipped)
-    why = "; ".join(f"{number:,}: {reason}" for reason, number in reasons)
-    what = f"None of the {count:,} files in {name} can be used" if count > 1 else f"The only file in {name} cannot be used"
-    return UserError(f"{what} ({why}).", "Choose a folder or zip with pictures that other programs can show.")
+    why = "; ".join(f"{number:,}: {again(reason)}" for reason, number in reasons)
+    what = ntr("The only file in {name} cannot be used ({why}).", "None of the {count} files in {name} can be used ({why}).", count, name=name, why=why)
+    return UserError(what, tr("Choose a folder or zip with pictures that other programs can show."))
 
 
 def _make_room(cache: Path, needed: int) -> None:
@@ -246,8 +250,8 @@ def _make_room(cache: Path, needed: int) -> None:
         total -= size
     free = shutil.disk_usage(cache).free
     if needed + _SPARE_BYTES > free:
-        message = f"The pictures need {_gigabytes(needed + _SPARE_BYTES)} on the disk, and {_gigabytes(free)} are free."
-        raise UserError(message, "Free some space, or choose a smaller picture size.")
+        message = tr("The pictures need {needed} on the disk, and {free} are free.", needed=_gigabytes(needed + _SPARE_BYTES), free=_gigabytes(free))
+        raise UserError(message, tr("Free some space, or choose a smaller picture size."))
 
 
 def _gigabytes(count: int) -> str:
@@ -263,7 +267,7 @@ def _move_into_place(temporary: Path, folder: Path, settings: DataConfig) -> tup
         os.rename(temporary, folder)
     loaded = _load(folder, settings)
     if loaded is None:
-        raise UserError("The picture cache cannot be read back.", f"Check the disk that holds {paths.data_dir()}.")
+        raise UserError(tr("The picture cache cannot be read back."), tr("Check the disk that holds {folder}.", folder=paths.data_dir()))
     return loaded
 
 

@@ -18,6 +18,7 @@ from ddpm_studio.data.scan import Entry, describe_access
 from ddpm_studio.errors import Cancelled
 from ddpm_studio.events import Images, Progress, Skipped
 from ddpm_studio.imaging import UnreadablePicture, decode_sized, fit
+from ddpm_studio.language import tr
 
 if TYPE_CHECKING:
     from ddpm_studio.config import DataConfig
@@ -98,7 +99,7 @@ def quiet_libraries() -> Iterator[None]:
 
 
 def _progress(done: int, total: int, seconds: float) -> Progress:
-    return Progress(f"Reading {total:,} pictures", done, total, seconds / done * (total - done) if done and seconds > 1 else None)
+    return Progress(tr("Reading {total:,} pictures", total=total), done, total, seconds / done * (total - done) if done and seconds > 1 else None)
 
 
 def _decode(entry: Entry, settings: DataConfig) -> Decoded | Refused:

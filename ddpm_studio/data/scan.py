@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self, cast
 from ddpm_studio.errors import Cancelled, UserError, describe_os_error
 from ddpm_studio.events import Skipped
 from ddpm_studio.imaging import IMAGE_SUFFIXES, UnreadablePicture, printable
+from ddpm_studio.language import again, later, tr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +54,7 @@ class Entry(NamedTuple):
         except OSError:
             raise
         except Exception as error:  # zlib, bz2, lzma and zipfile each have their own
-            raise UnreadablePicture("its data in the zip are damaged, or packed in a way that is not read here") from error
+            raise UnreadablePicture(later("its data in the zip are damaged, or packed in a way that is not read here")) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,11 @@ def find_pictures(source: Path, control: RunControl | None = None) -> Found:
         elif source.is_file():
             found = _search_zip(source)
         elif source.exists():
-            raise UserError(f"{name} is neither a folder nor a zip.", "Choose a folder or a zip with pictures.")
+            raise UserError(tr("{name} is neither a folder nor a zip.", name=name), tr("Choose a folder or a zip with pictures."))
         else:
-            raise UserError(f"There is no folder or zip at {printable(str(source))}.", "Check the spelling, and that the disk is connected.")
+            raise UserError(tr("There is no folder or zip at {source}.", source=printable(str(source))), tr("Check the spelling, and that the disk is connected."))
     except OSError as error:
-        raise describe_os_error(error, f"read {name}") from error
+        raise describe_os_error(error, tr("read {name}", name=name)) from error
     found.files.sort(key=itemgetter(0))
     found.skipped.sort(key=attrgetter("path"))
     if not found.files:
@@ -111,10 +112,10 @@ def find_pictures(source: Path, control: RunControl | None = None) -> Found:
 def describe_access(error: OSError) -> str:
     """Why a file cannot be reached, as a reason to skip it."""
     if isinstance(error, PermissionError):
-        return "permission denied"
+        return later("permission denied")
     if isinstance(error, FileNotFoundError):
-        return "the file is gone"
-    return (error.strerror or "it cannot be reached").lower()
+        return later("the file is gone")
+    return (error.strerror or later("it cannot be reached")).lower()
 
 
 def _search_folder(source: Path, control: RunControl | None) -> Found:
@@ -152,11 +153,11 @@ def _search_folder(source: Path, control: RunControl | None) -> Found:
                 elif child.is_file():
                     status = child.stat()
                     if status.st_size > MAX_FILE_BYTES:
-                        found.skipped.append(Skipped(name, f"too large: {status.st_size / 1e6:,.0f} MB"))
+                        found.skipped.append(Skipped(name, later("too large: {} MB").format(f"{status.st_size / 1e6:,.0f}")))
                     else:
                         files.append(Entry(name, status.st_size, status.st_mtime_ns, child.path, None))
                 else:
-                    found.skipped.append(Skipped(name, "a link that leads nowhere" if child.is_symlink() else "not an ordinary file"))
+                    found.skipped.append(Skipped(name, later("a link that leads nowhere") if child.is_symlink() else later("not an ordinary file")))
             except OSError as error:
                 found.skipped.append(Skipped(name, describe_access(error)))
         pending += sorted(folders, reverse=True)  # so that of two ways to one folder, always the same counts
@@ -166,13 +167,13 @@ def _search_folder(source: Path, control: RunControl | None) -> Found:
 def _search_zip(source: Path) -> Found:
     name = printable(source.name)
     if _is_picture(source.name):
-        raise UserError(f"{name} is a single picture.", "Choose the folder that it is in; training needs many pictures.")
+        raise UserError(tr("{name} is a single picture.", name=name), tr("Choose the folder that it is in; training needs many pictures."))
     if source.suffix.lower() != ".zip" and not zipfile.is_zipfile(source):
-        raise UserError(f"{name} is neither a folder nor a zip.", "Choose a folder or a zip with pictures.")
+        raise UserError(tr("{name} is neither a folder nor a zip.", name=name), tr("Choose a folder or a zip with pictures."))
     try:
         archive = zipfile.ZipFile(source)
     except _BROKEN_ZIP as error:
-        raise UserError(f"{name} is not a zip, or it is damaged.", "Copy or download it again, or unpack it and choose the folder.") from error
+        raise UserError(tr("{name} is not a zip, or it is damaged.", name=name), tr("Copy or download it again, or unpack it and choose the folder.")) from error
     found = Found([], [], 0, archive)
     others = 0
     for member in archive.infolist():
@@ -186,11 +187,11 @@ def _search_zip(source: Path) -> Found:
             others += 1
             continue
         if ".." in parts or parts[0] == "" or ":" in parts[0]:
-            reason = "its name points outside the zip"
+            reason = later("its name points outside the zip")
         elif member.flag_bits & 1:
-            reason = "encrypted"
+            reason = later("encrypted")
         elif member.file_size > MAX_MEMBER_BYTES:
-            reason = f"too large: {member.file_size / 1e6:,.0f} MB unpacked"
+            reason = later("too large: {} MB unpacked").format(f"{member.file_size / 1e6:,.0f}")
         if reason:
             found.skipped.append(Skipped(name, reason))
         else:
@@ -201,12 +202,18 @@ def _search_zip(source: Path) -> Found:
 def _nothing_found(name: str, found: Found) -> UserError:
     kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
     if found.skipped and all(skipped.reason == "encrypted" for skipped in found.skipped):
-        return UserError(f"All pictures in {name} are encrypted.", "Unpack it with its password and choose the folder.")
+        return UserError(tr("All pictures in {name} are encrypted.", name=name), tr("Unpack it with its password and choose the folder."))
     if found.skipped:
         first = found.skipped[0]
-        return UserError(f"None of the {len(found.skipped):,} pictures in {name} can be read; {first.path}: {first.reason}.", "Put that right, or choose another folder or zip.")
-    others = f"; its {found.others:,} files are of other kinds" if found.others else ""
-    return UserError(f"There are no pictures in {name}{others}.", f"Choose a folder or a zip with pictures ({kinds}).")
+        return UserError(
+            tr("None of the {count:,} pictures in {name} can be read; {path}: {reason}.", count=len(found.skipped), name=name, path=first.path, reason=again(first.reason)),
+            tr("Put that right, or choose another folder or zip."),
+        )
+    if found.others:
+        message = tr("There are no pictures in {name}; its {count:,} files are of other kinds.", name=name, count=found.others)
+    else:
+        message = tr("There are no pictures in {name}.", name=name)
+    return UserError(message, tr("Choose a folder or a zip with pictures ({kinds}).", kinds=kinds))
 
 
 def _is_picture(name: str) -> bool:

@@ -15,6 +15,7 @@ from ddpm_studio.diffusion import codec
 from ddpm_studio.diffusion.likelihood import Bound, variational_bound
 from ddpm_studio.errors import Cancelled, UserError
 from ddpm_studio.events import Event, Finished, LikelihoodReady, Progress
+from ddpm_studio.language import tr
 from ddpm_studio.model import load_cached
 from ddpm_studio.randomness import generator_at
 from ddpm_studio.requests import LikelihoodRequest
@@ -23,7 +24,7 @@ from ddpm_studio.requests import LikelihoodRequest
 def likelihood(request: LikelihoodRequest, control: RunControl) -> Iterator[Event]:
     """LikelihoodReady, then Finished: the variational bound (equation 5) of `count` pictures, chosen by the seed."""
     if request.count < 1 or request.stride < 1 or request.seed < 0:
-        raise UserError("The number of pictures and the stride must be at least 1, and the seed at least 0.", "Ask for one picture or more.")
+        raise UserError(tr("The number of pictures and the stride must be at least 1, and the seed at least 0."), tr("Ask for one picture or more."))
     model = load_cached(request.model, choose_device(request.device).kind)
     try:
         dataset = yield from open_dataset(request.data, model.config.data, control)
@@ -38,7 +39,7 @@ def likelihood(request: LikelihoodRequest, control: RunControl) -> Iterator[Even
         x_start = codec.encode(load_batch(dataset.images, indices)).to(model.device)
         terms = variational_bound(model.diffusion, model.network, x_start, generator_at(request.seed, number), request.stride)
         for calls, (left, bound) in enumerate(terms, 1):
-            yield Progress("Adding up the bound", number * (calls + left) + calls, len(batches) * (calls + left))
+            yield Progress(tr("Adding up the bound"), number * (calls + left) + calls, len(batches) * (calls + left))
             yield from control.gate()
             if control.stopping:
                 yield Finished(stopped=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ddpm_studio.config import RunConfig, parse_config
 from ddpm_studio.errors import UserError
 from ddpm_studio.exchange.weights import Names, shapes_of, to_ours
+from ddpm_studio.language import later, tr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 IMAGE_SIZE = 32
 """What the implementation's experiment trains on; the weights do not tell."""
 REMARKS = (
-    "The pictures are taken to be in [-1, 1]; the implementation's unchanged experiment trains on [0, 1], and such a model makes pale pictures here.",
-    "Schedule and steps are those of its experiment, which the weights do not tell: linear, T = 1000, the noise predicted.",
+    later("The pictures are taken to be in [-1, 1]; the implementation's unchanged experiment trains on [0, 1], and such a model makes pale pictures here."),
+    later("Schedule and steps are those of its experiment, which the weights do not tell: linear, T = 1000, the noise predicted."),
 )
 _UNUSED = re.compile(r"\.attn\.norm\.(weight|bias)$")
 
@@ -56,8 +57,8 @@ def _settings(theirs: Mapping[str, Tensor], image_size: int) -> RunConfig:
             break
     if base < 1 or any(len(level) != len(levels[0]) or len(set(level)) != 1 or level[0][0] % base for level in levels):
         raise UserError(
-            "The weights of this annotated network do not form regular levels.",
-            "Every level needs as many blocks as the others, and a width that is a multiple of the first convolution's.",
+            tr("The weights of this annotated network do not form regular levels."),
+            tr("Every level needs as many blocks as the others, and a width that is a multiple of the first convolution's."),
         )
     model: dict[str, Any] = {
         "base_channels": base, "channel_mults": [level[0][0] // base for level in levels], "num_res_blocks": len(levels[0]), "attention": [level[0][1] for level in levels],

@@ -10,6 +10,7 @@ from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.exchange import annotated, diffusers_layout, lucidrains
 from ddpm_studio.exchange.reading import PICKLED, read_shapes, read_tensors
+from ddpm_studio.language import later, tr
 from ddpm_studio.models import MODEL_FILE, check_model
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ddpm_studio.model import Model
 
-_UNDERSTOOD = "Give a diffusers folder, or a checkpoint (.safetensors, .pt) of the annotated implementation."
+_UNDERSTOOD = later("Give a diffusers folder, or a checkpoint (.safetensors, .pt) of the annotated implementation.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,15 @@ def read_source(source: Path, image_size: int | None = None) -> Imported:
     """
     if source.is_dir():
         if not diffusers_layout.recognise(source):
-            raise UserError(f"The folder {source.name!r} is not in the layout of diffusers.", _UNDERSTOOD)
+            raise UserError(tr("The folder {name!r} is not in the layout of diffusers.", name=source.name), tr(_UNDERSTOOD))
         return Imported("diffusers", *diffusers_layout.read_folder(source, image_size))
     if not source.is_file():
-        raise UserError(f"There is no file or folder {str(source)!r}.", f"{_UNDERSTOOD} What lies on a server has to be fetched first.")
+        raise UserError(
+            tr("There is no file or folder {source!r}.", source=str(source)),
+            tr("Give a diffusers folder, or a checkpoint (.safetensors, .pt) of the annotated implementation. What lies on a server has to be fetched first."),
+        )
     if source.suffix not in (".safetensors", *PICKLED):
-        raise UserError(f"{source.name} is no kind of checkpoint that is known here.", _UNDERSTOOD)
+        raise UserError(tr("{name} is no kind of checkpoint that is known here.", name=source.name), tr(_UNDERSTOOD))
     if source.suffix == ".safetensors":
         _check_layout(source, read_shapes(source))  # before torch is loaded, which takes seconds
     tensors = read_tensors(source)
@@ -61,10 +65,10 @@ def _check_layout(source: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
     if lucidrains.recognise(shapes):
         lucidrains.refuse(shapes)
     if "conv_in.weight" in shapes:
-        raise UserError(f"{source.name} holds the weights of a diffusers model, but not its settings.", "Give the folder that it came in.")
+        raise UserError(tr("{name} holds the weights of a diffusers model, but not its settings.", name=source.name), tr("Give the folder that it came in."))
     if "stem.weight" in shapes:
-        raise UserError(f"{source.name} is a model of DDPM Studio already.", "Use it as it is: `ddpm-studio generate` takes it.")
-    raise UserError(f"The weights in {source.name} belong to no network that is known here.", _UNDERSTOOD)
+        raise UserError(tr("{name} is a model of DDPM Studio already.", name=source.name), tr("Use it as it is: `ddpm-studio generate` takes it."))
+    raise UserError(tr("The weights in {name} belong to no network that is known here.", name=source.name), tr(_UNDERSTOOD))
 
 
 def import_model(source: Path, out: Path, image_size: int | None = None) -> tuple[Imported, Path]:
@@ -91,4 +95,4 @@ def export_model(model: str | Path, out: Path) -> Model:
 
 def refuse_existing(out: Path) -> None:
     if out.exists() or out.is_symlink():
-        raise UserError(f"{out.name!r} exists already.", "Choose another name with --out, or move it away; nothing is written over.")
+        raise UserError(tr("{name!r} exists already.", name=out.name), tr("Choose another name with --out, or move it away; nothing is written over."))

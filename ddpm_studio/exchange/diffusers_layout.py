@@ -22,6 +22,7 @@ from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.exchange.reading import check_file, quote, read_json, read_tensors
 from ddpm_studio.exchange.weights import Names, shapes_of, to_ours, to_theirs
 from ddpm_studio.files import write_atomically
+from ddpm_studio.language import later, tr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 WEIGHTS = "diffusion_pytorch_model"
 PIPELINES = ("DDPMPipeline", "DDIMPipeline")
 SCHEDULERS = ("DDPMScheduler", "DDIMScheduler")
-_KIND = "Networks of the kind of google/ddpm-cifar10-32 can be imported."
+_KIND = later("Networks of the kind of google/ddpm-cifar10-32 can be imported.")
 
 
 class _Theirs(BaseModel):
@@ -116,18 +117,18 @@ def read_folder(folder: Path, image_size: int | None) -> tuple[RunConfig, dict[s
         _check_class(read_json(folder / "model_index.json"), PIPELINES)
     inside = folder / "unet" if (folder / "unet" / "config.json").is_file() else folder  # older folders have it at the top
     if not (inside / "config.json").is_file():
-        raise UserError(f"There is no unet/config.json in the folder {folder.name!r}.", "Give a folder that holds the whole model.")
+        raise UserError(tr("There is no unet/config.json in the folder {name!r}.", name=folder.name), tr("Give a folder that holds the whole model."))
     network = read_json(inside / "config.json")
     _check_class(network, ("UNet2DModel",))
 
     scheduler_file = next((file for file in (folder / "scheduler" / "scheduler_config.json", folder / "scheduler_config.json") if file.is_file()), None)
     scheduler = read_json(scheduler_file) if scheduler_file else {}
     _check_class(scheduler, SCHEDULERS)
-    remarks = () if scheduler_file else ("The folder says nothing about its schedule: the paper's is assumed.",)
+    remarks = () if scheduler_file else (later("The folder says nothing about its schedule: the paper's is assumed."),)
 
     weights_file = next((file for file in (inside / f"{WEIGHTS}.safetensors", inside / f"{WEIGHTS}.bin") if file.is_file()), None)
     if weights_file is None:
-        raise UserError(f"There is no {WEIGHTS}.safetensors in the folder {inside.name!r}.", "Give a folder that holds the weights, too.")
+        raise UserError(tr("There is no {file} in the folder {name!r}.", file=f"{WEIGHTS}.safetensors", name=inside.name), tr("Give a folder that holds the weights, too."))
     config = run_config(network, scheduler, image_size)
     check_file(weights_file)
     import torch  # whatever can be refused without it has been refused in a moment
@@ -145,7 +146,7 @@ def run_config(network: Mapping[str, Any], scheduler: Mapping[str, Any], image_s
     size = image_size or theirs.sample_size
     height, width = size if isinstance(size, tuple) else (size, size)
     if height is None or width is None:
-        raise UserError("The model does not say how large its pictures are.", "Say so with --image-size.")
+        raise UserError(tr("The model does not say how large its pictures are."), tr("Say so with --image-size."))
     if "predict_epsilon" in scheduler and not scheduler["predict_epsilon"]:  # how versions before 0.8 said it
         scheduler = {**scheduler, "prediction_type": "sample"}
     diffusion = _diffusion(_parse(TheirScheduler, scheduler, SCHEDULER_MUST))
@@ -157,26 +158,29 @@ def _model(theirs: TheirNetwork, learns_variance: bool) -> dict[str, Any]:
     widths = theirs.block_out_channels
     base = widths[0] if widths else 0
     if base < 1 or any(width < 1 or width % base for width in widths):
-        _refuse("block_out_channels", widths, "whole multiples of the first")
+        _refuse("block_out_channels", widths, tr("whole multiples of the first"))
     attention = [kind == "AttnDownBlock2D" for kind in theirs.down_block_types]
     if any(kind not in ("DownBlock2D", "AttnDownBlock2D") for kind in theirs.down_block_types) or len(attention) != len(widths):
-        _refuse("down_block_types", theirs.down_block_types, f"DownBlock2D or AttnDownBlock2D for each of {len(widths)} levels")
+        _refuse("down_block_types", theirs.down_block_types, tr("DownBlock2D or AttnDownBlock2D for each of {count} levels", count=len(widths)))
     mirrored = tuple("AttnUpBlock2D" if has else "UpBlock2D" for has in reversed(attention))
     if theirs.up_block_types != mirrored:
-        _refuse("up_block_types", theirs.up_block_types, f"the same levels as on the way down, {quote(mirrored)}")
+        _refuse("up_block_types", theirs.up_block_types, tr("the same levels as on the way down, {levels}", levels=quote(mirrored)))
     if theirs.out_channels != theirs.in_channels * (2 if learns_variance else 1):
-        wanted = f"twice in_channels, {2 * theirs.in_channels}, for a learned variance" if learns_variance else f"as many as in_channels, {theirs.in_channels}"
+        if learns_variance:
+            wanted = tr("twice in_channels, {count}, for a learned variance", count=2 * theirs.in_channels)
+        else:
+            wanted = tr("as many as in_channels, {count}", count=theirs.in_channels)
         _refuse("out_channels", theirs.out_channels, wanted)
     if theirs.time_embedding_dim not in (None, 4 * base):
-        _refuse("time_embedding_dim", theirs.time_embedding_dim, f"4 times the first width, {4 * base}")
+        _refuse("time_embedding_dim", theirs.time_embedding_dim, tr("4 times the first width, {width}", width=4 * base))
     if theirs.attn_norm_num_groups not in (None, theirs.norm_num_groups):
-        _refuse("attn_norm_num_groups", theirs.attn_norm_num_groups, f"as many as norm_num_groups, {theirs.norm_num_groups}")
+        _refuse("attn_norm_num_groups", theirs.attn_norm_num_groups, tr("as many as norm_num_groups, {count}", count=theirs.norm_num_groups))
     # Their heads have a fixed width, ours a fixed number: that is the same where all attention is equally wide.
     attentive = [width for width, has in zip((*widths, widths[-1]), (*attention, theirs.add_attention), strict=True) if has]
     dim = theirs.attention_head_dim
     heads = {1 if dim is None else width / dim if dim > 0 else 0 for width in attentive} or {1}
     if len(heads) > 1 or min(heads) < 1 or min(heads) % 1:
-        _refuse("attention_head_dim", dim, "null, or so that all attention has the same number of heads")
+        _refuse("attention_head_dim", dim, tr("null, or so that all attention has the same number of heads"))
     return {
         "base_channels": base, "channel_mults": [width // base for width in widths], "num_res_blocks": theirs.layers_per_block, "attention": attention,
         "middle_attention": theirs.add_attention, "num_heads": int(min(heads)), "stem_patch": 1, "downsample": "conv",
@@ -188,10 +192,10 @@ def _model(theirs: TheirNetwork, learns_variance: bool) -> dict[str, Any]:
 def _diffusion(theirs: TheirScheduler) -> dict[str, Any]:
     steps = theirs.num_train_timesteps
     if not 2 <= steps <= 4000:
-        _refuse("num_train_timesteps", steps, "2 to 4000")
+        _refuse("num_train_timesteps", steps, tr("2 to 4000"))
     if theirs.trained_betas is not None:
         if len(theirs.trained_betas) != steps:
-            _refuse("trained_betas", f"a list of {len(theirs.trained_betas)}", f"as many as num_train_timesteps, {steps}")
+            _refuse("trained_betas", tr("a list of {count}", count=len(theirs.trained_betas)), tr("as many as num_train_timesteps, {count}", count=steps))
         import torch
 
         from ddpm_studio.diffusion.schedules import SCHEDULES, make_betas
@@ -199,13 +203,13 @@ def _diffusion(theirs: TheirScheduler) -> dict[str, Any]:
         betas = torch.tensor(theirs.trained_betas, dtype=torch.float64)
         schedule = next((name for name in SCHEDULES if 1 < steps <= 4000 and torch.allclose(betas, make_betas(name, steps), rtol=1e-4, atol=1e-9)), None)
         if schedule is None:
-            _refuse("trained_betas", "a list of its own", f"those of a schedule that is known here: {', '.join(SCHEDULES)}")
+            _refuse("trained_betas", tr("a list of its own"), tr("those of a schedule that is known here: {schedules}", schedules=", ".join(SCHEDULES)))
     else:
         schedule = SCHEDULE_NAMES[theirs.beta_schedule]
         for field, paper in (("beta_start", 1e-4), ("beta_end", 0.02)):
             # As the paper's for T = 1000, and for another T so that x_T holds about as much noise.
             if schedule == "linear" and not math.isclose(getattr(theirs, field), paper * 1000 / max(steps, 1), rel_tol=1e-6):
-                _refuse(field, getattr(theirs, field), f"{paper * 1000 / max(steps, 1):g} for {steps} timesteps")
+                _refuse(field, getattr(theirs, field), tr("{value:g} for {steps} timesteps", value=paper * 1000 / max(steps, 1), steps=steps))
     return {
         "num_timesteps": steps, "beta_schedule": schedule, "zero_terminal_snr": theirs.rescale_betas_zero_snr, "prediction_type": PREDICTIONS[theirs.prediction_type],
         "loss_weighting": "simple", "variance_type": VARIANCES[theirs.variance_type], "clip_x_start": theirs.clip_sample,
@@ -261,7 +265,7 @@ def write_folder(model: Model, folder: Path) -> None:
             write_atomically(temporary / name, (json.dumps(values, indent=2) + "\n").encode())
         os.rename(temporary, folder)
     except OSError as error:
-        raise describe_os_error(error, f"write {folder.name}") from error
+        raise describe_os_error(error, tr("write {name}", name=folder.name)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -319,26 +323,26 @@ def _parse(kind: type[Some], values: Mapping[str, Any], must: Mapping[str, tuple
         theirs = kind.model_validate({name: value for name, value in values.items() if not name.startswith("_") and name not in _IDLE})
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(f"The field {first['loc'][0]} cannot be {quote(first['input'])}.", _KIND) from None
+        raise UserError(tr("The field {field} cannot be {value}.", field=first["loc"][0], value=quote(first["input"])), tr(_KIND)) from None
     for field, value in (theirs.model_extra or {}).items():
         if value:
-            raise UserError(f"The field {quote(field)} = {quote(value)} is not known here.", _KIND)
+            raise UserError(tr("The field {field} = {value} is not known here.", field=quote(field), value=quote(value)), tr(_KIND))
     for field, allowed in must.items():
         if getattr(theirs, field) not in allowed:
-            _refuse(field, getattr(theirs, field), " or ".join(quote(value) for value in allowed))
+            _refuse(field, getattr(theirs, field), tr(" or ").join(quote(value) for value in allowed))
     return theirs
 
 
 def _check_class(values: Mapping[str, Any], known: tuple[str, ...]) -> None:
     found = values.get("_class_name", known[0])
     if found not in known:
-        _refuse("_class_name", found, " or ".join(known))
+        _refuse("_class_name", found, tr(" or ").join(known))
 
 
 def _refuse(field: str, value: object, needed: str) -> NoReturn:
-    raise UserError(f"The field {field} is {quote(value)}; this program can only take {needed}.", _KIND)
+    raise UserError(tr("The field {field} is {value}; this program can only take {needed}.", field=field, value=quote(value), needed=needed), tr(_KIND))
 
 
 def _refuse_setting(section: str, setting: str, value: object) -> NoReturn:
-    hint = "Models trained with the preset paper-cifar10 or paper-256 can be exported."
-    raise UserError(f"The setting {section}.{setting} is {quote(value)}, which diffusers cannot express.", hint)
+    hint = tr("Models trained with the preset paper-cifar10 or paper-256 can be exported.")
+    raise UserError(tr("The setting {section}.{setting} is {value}, which diffusers cannot express.", section=section, setting=setting, value=quote(value)), hint)

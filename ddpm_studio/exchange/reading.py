@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
 from ddpm_studio.files import check_header_size
+from ddpm_studio.language import later, tr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,13 +26,13 @@ _WRAPPERS = ("ema", "model", "state_dict", "model_state_dict", "eps_model", "net
 _HARMLESS = {"_codecs encode", *(f"{module} {name}" for module in ("__builtin__", "builtins") for name in ("set", "bytearray", "complex"))}
 MOST_PICKLED = 4 * 2**20
 """Names, shapes and settings of a large network take some hundred kilobytes; the numbers themselves lie beside them."""
-_FETCH_AGAIN = "Fetch it again from where it came from."
+_FETCH_AGAIN = later("Fetch it again from where it came from.")
 
 
 def quote(value: object, most: int = 80) -> str:
     """Something out of a stranger's file for a message: as their files write it, on one line, short, and without control characters."""
     if isinstance(value, (tuple, list)):
-        text = ", ".join(quote(part) for part in value[:20]) or "an empty list"
+        text = ", ".join(quote(part) for part in value[:20]) or tr("an empty list")
     else:
         text = json.dumps(value) if value is None or isinstance(value, bool) else str(value)
     text = text if text.isprintable() else ascii(text)
@@ -44,11 +45,11 @@ def read_json(file: Path) -> dict[str, Any]:
         with file.open("rb") as opened:
             values = json.loads(opened.read(2**20))
     except OSError as error:
-        raise describe_os_error(error, f"open {file.name}") from error
+        raise describe_os_error(error, tr("open {name}", name=file.name)) from error
     except (ValueError, RecursionError):
-        raise UserError(f"{file.name} is damaged.", _FETCH_AGAIN) from None
+        raise UserError(tr("{name} is damaged.", name=file.name), tr(_FETCH_AGAIN)) from None
     if not isinstance(values, dict):
-        raise UserError(f"{file.name} holds no settings.", _FETCH_AGAIN)
+        raise UserError(tr("{name} holds no settings.", name=file.name), tr(_FETCH_AGAIN))
     return values
 
 
@@ -59,9 +60,9 @@ def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
         with safe_open(file, framework="np") as opened:
             return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118  (safe_open is no dict)
     except OSError as error:
-        raise describe_os_error(error, f"open {file.name}") from error
+        raise describe_os_error(error, tr("open {name}", name=file.name)) from error
     except (SafetensorError, DamagedFile):
-        raise UserError(f"{file.name} is not a safetensors file, or it is damaged.", _FETCH_AGAIN) from None
+        raise UserError(tr("{name} is not a safetensors file, or it is damaged.", name=file.name), tr(_FETCH_AGAIN)) from None
 
 
 def check_file(file: Path) -> None:
@@ -84,15 +85,18 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file) if file.suffix == ".safetensors" else _read_pickled(file)
     except OSError as error:
-        raise describe_os_error(error, f"open {file.name}") from error
+        raise describe_os_error(error, tr("open {name}", name=file.name)) from error
     except (SafetensorError, KeyError, AttributeError):  # the last two: dtypes that torch does not know
-        raise UserError(f"{file.name} is not a safetensors file, or it is damaged.", _FETCH_AGAIN) from None
+        raise UserError(tr("{name} is not a safetensors file, or it is damaged.", name=file.name), tr(_FETCH_AGAIN)) from None
 
 
 def _check_pickled(file: Path) -> None:
     try:
         if not zipfile.is_zipfile(file):
-            raise UserError(f"{file.name} is not a checkpoint that PyTorch wrote since version 1.6, or it is damaged.", "Load it with PyTorch and save it anew, or fetch it again.")
+            raise UserError(
+                tr("{name} is not a checkpoint that PyTorch wrote since version 1.6, or it is damaged.", name=file.name),
+                tr("Load it with PyTorch and save it anew, or fetch it again."),
+            )
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):  # PyTorch never writes such
@@ -101,7 +105,7 @@ def _check_pickled(file: Path) -> None:
             if len(pickles) != 1 or pickles[0].file_size > MOST_PICKLED or _asks_for_strangers(archive.read(pickles[0])):
                 raise _more_than_weights(file)
     except OSError as error:
-        raise describe_os_error(error, f"open {file.name}") from error
+        raise describe_os_error(error, tr("open {name}", name=file.name)) from error
     except UserError:
         raise
     except Exception:  # whatever a damaged or malicious file may provoke
@@ -116,8 +120,8 @@ def _asks_for_strangers(pickled: bytes) -> bool:
 
 
 def _more_than_weights(file: Path) -> UserError:
-    hint = "Only weights are opened, because other things in such files can be programs; ask for a safetensors file."
-    return UserError(f"{file.name} holds more than weights, or it is damaged.", hint)
+    hint = tr("Only weights are opened, because other things in such files can be programs; ask for a safetensors file.")
+    return UserError(tr("{name} holds more than weights, or it is damaged.", name=file.name), hint)
 
 
 def _read_pickled(file: Path) -> dict[str, Tensor]:
@@ -131,7 +135,7 @@ def _read_pickled(file: Path) -> dict[str, Tensor]:
         raise _more_than_weights(file) from None
     weights = _weights_in(loaded)
     if not weights:
-        raise UserError(f"{file.name} holds no weights.", "Give a checkpoint that holds the network's state_dict.")
+        raise UserError(tr("{name} holds no weights.", name=file.name), tr("Give a checkpoint that holds the network's state_dict."))
     return weights
 
 

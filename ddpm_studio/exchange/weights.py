@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ddpm_studio.errors import UserError
 from ddpm_studio.exchange.reading import quote
+from ddpm_studio.language import later, tr
 
 if TYPE_CHECKING:
     from torch import Size, Tensor
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 Names = Mapping[str, tuple[str, ...]]
 """For each of our tensors the names of theirs: one, or several that are stacked (query, key and value)."""
-_HINT = "The weights and their settings do not belong together, or the file was altered: fetch it again."
+_HINT = later("The weights and their settings do not belong together, or the file was altered: fetch it again.")
 
 
 def shapes_of(config: RunConfig) -> dict[str, Size]:
@@ -38,22 +39,25 @@ def to_ours(theirs: Mapping[str, Tensor], names: Names, shapes: Mapping[str, Siz
 
     wanted = {name for parts in names.values() for name in parts}
     if missing := sorted(wanted - theirs.keys()):
-        raise UserError(f"The weights lack {missing[0]}.", _HINT)
+        raise UserError(tr("The weights lack {name}.", name=missing[0]), tr(_HINT))
     if extra := sorted(theirs.keys() - wanted):
-        raise UserError(f"The weights hold {quote(extra[0])}, for which the network has no place.", _HINT)
+        raise UserError(tr("The weights hold {name}, for which the network has no place.", name=quote(extra[0])), tr(_HINT))
     for name, parts in names.items():
         expected = torch.Size((shapes[name][0] // len(parts), *shapes[name][1:]))
         for part in parts:
             tensor = theirs[part]
             # A linear layer applied to every pixel is a convolution of 1 x 1.
             if tensor.shape not in (expected, expected[:2] if expected[2:] == (1, 1) else expected):
-                raise UserError(f"The tensor {part} has the shape {_told(tensor.shape)}, and {_told(expected)} is needed.", _HINT)
+                raise UserError(tr("The tensor {name} has the shape {shape}, and {needed} is needed.", name=part, shape=_told(tensor.shape), needed=_told(expected)), tr(_HINT))
             if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.device.type != "cpu":
-                raise UserError(f"The tensor {part} does not hold plain numbers.", _HINT)
+                raise UserError(tr("The tensor {name} does not hold plain numbers.", name=part), tr(_HINT))
     ours = {name: torch.cat([theirs[part].detach().float() for part in parts]).reshape(shapes[name]) for name, parts in names.items()}
     for name, tensor in ours.items():
         if not tensor.isfinite().all():
-            raise UserError(f"The tensor {names[name][0]} holds values that are not finite numbers.", "The training that it came from had failed; choose an earlier checkpoint.")
+            raise UserError(
+                tr("The tensor {name} holds values that are not finite numbers.", name=names[name][0]),
+                tr("The training that it came from had failed; choose an earlier checkpoint."),
+            )
     return ours
 
 
@@ -63,4 +67,4 @@ def to_theirs(ours: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
 
 
 def _told(shape: Size) -> str:
-    return quote(" x ".join(map(str, shape)) or "of a single number")
+    return quote(" x ".join(map(str, shape)) or tr("of a single number"))

@@ -16,6 +16,7 @@ from ddpm_studio.diffusion.interpolation import expected_std, latent_std
 from ddpm_studio.diffusion.sampling import SampleStep
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Notice, Progress, frozen_images
+from ddpm_studio.language import tr
 from ddpm_studio.model import Model, load_cached
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import BlendRequest, DenoiseRequest, InpaintRequest, SampleRequest, TreeRequest, Walk
@@ -30,7 +31,7 @@ def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
     model, network = yield from load_for(request)
     seeds = [request.seed + i for i in range(request.count)]
     timesteps = model.timesteps(request.sampler, request.steps, None, request.spacing)
-    images = yield from walk(model, network, seeds, model.noise, request, timesteps, "Generating", control, request.frames)
+    images = yield from walk(model, network, seeds, model.noise, request, timesteps, tr("Generating"), control, request.frames)
     yield from ending(images, seeds, model, len(timesteps))
 
 
@@ -66,8 +67,9 @@ def denoise(request: DenoiseRequest, control: RunControl) -> Iterator[Event]:
     if request.x_t is not None:
         height, width, channels = model.config.data.shape
         if request.x_t.shape != (channels, height, width) or not np.isfinite(request.x_t).all():
-            message = f"The noise is of the shape {request.x_t.shape}, or not finite; finite numbers of the shape ({channels}, {height}, {width}) are needed."
-            raise UserError(message, "Give noise that this model, or one of its size, has inverted a picture to.")
+            shape = channels, height, width
+            message = tr("The noise is of the shape {given}, or not finite; finite numbers of the shape {needed} are needed.", given=request.x_t.shape, needed=shape)
+            raise UserError(message, tr("Give noise that this model, or one of its size, has inverted a picture to."))
         x_start = torch.from_numpy(np.array(request.x_t, dtype=np.float32))[None].to(model.device)
 
     def noised(seeds: Sequence[int]) -> tuple[Tensor, ImageNoise]:
@@ -77,7 +79,7 @@ def denoise(request: DenoiseRequest, control: RunControl) -> Iterator[Event]:
         return (x if request.already_noisy else model.diffusion.q_sample(x, t, source.draw(x))), source
 
     timesteps = model.timesteps(request.sampler, request.steps, request.timestep, request.spacing)
-    images = yield from walk(model, network, seeds, noised, request, timesteps, "Denoising", control, request.frames)
+    images = yield from walk(model, network, seeds, noised, request, timesteps, tr("Denoising"), control, request.frames)
     yield from ending(images, seeds, model, len(timesteps))
 
 
@@ -136,17 +138,20 @@ def load_for(request: Walk) -> Generator[Event, None, tuple[Model, Network]]:
 
 def check_numbers(request: SampleRequest | DenoiseRequest | TreeRequest | InpaintRequest) -> None:
     if request.count < 1 or request.seed < 0 or (request.steps is not None and request.steps < 1):
-        raise UserError("The number of pictures and of steps must be at least 1, and the seed at least 0.", "Ask for one picture or more, and one step or more.")
+        raise UserError(tr("The number of pictures and of steps must be at least 1, and the seed at least 0."), tr("Ask for one picture or more, and one step or more."))
 
 
 def check_shape(model: Model, image: Images) -> None:
     if image.shape != model.config.data.shape:
-        raise UserError(f"This picture is {image.shape}, but the model works on {model.config.data.shape}.", "Bring it to the model's size first.")
+        raise UserError(
+            tr("This picture is {shape}, but the model works on {needed}.", shape=image.shape, needed=model.config.data.shape),
+            tr("Bring it to the model's size first."),
+        )
 
 
 def check_timestep(model: Model, t: int) -> None:
     if not 0 <= t < model.diffusion.num_timesteps:
-        raise UserError(f"The timestep {t} is out of range.", f"This model knows timesteps 0 to {model.diffusion.num_timesteps - 1}.")
+        raise UserError(tr("The timestep {t} is out of range.", t=t), tr("This model knows timesteps 0 to {last}.", last=model.diffusion.num_timesteps - 1))
 
 
 def frame_indices(timesteps: Sequence[int], frames: int) -> list[int]:

@@ -11,6 +11,7 @@ from ddpm_studio.diffusion import codec
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Images
+from ddpm_studio.language import tr
 from ddpm_studio.randomness import ImageNoise
 
 
@@ -18,7 +19,10 @@ def diffuse(image: Images, timesteps: Sequence[int], config: DiffusionConfig, se
     """x_t of one picture uint8 [H, W, C] at each timestep, with the same noise: uint8 [N, H, W, C]."""
     outside = [t for t in timesteps if not 0 <= t < config.num_timesteps]
     if outside or not timesteps:
-        raise UserError(f"The timestep {outside[0]} is out of range." if outside else "No timestep was given.", f"Timesteps run from 0 to {config.num_timesteps - 1}.")
+        raise UserError(
+            tr("The timestep {t} is out of range.", t=outside[0]) if outside else tr("No timestep was given."),
+            tr("Timesteps run from 0 to {last}.", last=config.num_timesteps - 1),
+        )
     diffusion = GaussianDiffusion(config)
     x_start = codec.from_images(image[None]).expand(len(timesteps), -1, -1, -1)
     noise = ImageNoise([seed]).draw(x_start[:1])

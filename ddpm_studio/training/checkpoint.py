@@ -18,6 +18,7 @@ from torch import Tensor
 from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import DamagedFile, DiskTrouble, UserError
 from ddpm_studio.files import previous_of, write_atomically
+from ddpm_studio.language import later, tr
 from ddpm_studio.model import save_model
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.runs import is_held
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ddpm_studio.runs import Run
 
 
-_START_ANEW = "Start a new run; the model that this one has saved can still be used."
+_START_ANEW = later("Start a new run; the model that this one has saved can still be used.")
 
 
 @dataclass(slots=True)
@@ -104,7 +105,7 @@ def save_checkpoint(run: Run, state: TrainingState, config: RunConfig, about: di
     resume.safetensors, so they always belong to the tensors beside them.
     """
     if not is_held(run):
-        raise DiskTrouble(f"The folder of the run {run.name} is gone.", "Put it back where it was, and continue the run from its last save.")
+        raise DiskTrouble(tr("The folder of the run {name} is gone.", name=run.name), tr("Put it back where it was, and continue the run from its last save."))
     notes = {**state.counters(), **about}
     write_tensors(run.resume_file, state.tensors(), {"format": "ddpm-studio-resume", "config": config.model_dump_json(), "notes": json.dumps(notes)}, keep_previous=True)
     save_model(run.model_file, state.ema.state_dict(), config, {"step": state.step, "images": state.images}, keep_previous=True)
@@ -118,7 +119,7 @@ def write_notes(run: Run, notes: dict[str, Any]) -> None:
 def save_milestone(run: Run, state: TrainingState, config: RunConfig) -> None:
     """A copy of the model (EMA weights) as it is now, which later saves leave alone; the budget of the settings decides how many stay."""
     if not is_held(run):
-        raise DiskTrouble(f"The folder of the run {run.name} is gone.", "Put it back where it was.")
+        raise DiskTrouble(tr("The folder of the run {name} is gone.", name=run.name), tr("Put it back where it was."))
     save_model(run.milestone(state.step), state.ema.state_dict(), config, {"step": state.step, "images": state.images})
     if config.training.milestones_mb is not None:
         thin_out(run.milestone(0).parent, config.training.milestones_mb * 10**6)
@@ -157,23 +158,27 @@ def read_checkpoint(run: Run) -> Saved:
 
     Only the process that holds the run's lock may call this. Raises UserError when no save is whole.
     """
-    remarks = [f"{file.name} of the run {run.name} is {state}: the save before it is used." for file in (run.resume_file, run.model_file) if (state := _restored(file))]
+    remarks = [
+        tr("{file} of the run {name} is {state}: the save before it is used.", file=file.name, name=run.name, state=tr(state))
+        for file in (run.resume_file, run.model_file)
+        if (state := _restored(file))
+    ]
     for small in (run.config_file, run.resume_notes):
         if not _is_json(small):
-            remarks.append(f"{small.name} of the run {run.name} is damaged or missing: what the save itself says is used.")
+            remarks.append(tr("{file} of the run {name} is damaged or missing: what the save itself says is used.", file=small.name, name=run.name))
     if not run.resume_file.is_file():
         others = (previous_of(run.resume_file), run.model_file, previous_of(run.model_file))
         if any(file.is_file() for file in others) or run.read_notes().get("step"):
-            raise UserError(f"The saved state of the run {run.name} is gone or damaged.", _START_ANEW)
-        remarks.append(f"The run {run.name} had not saved anything yet: it begins at its beginning.")
+            raise UserError(tr("The saved state of the run {name} is gone or damaged.", name=run.name), tr(_START_ANEW))
+        remarks.append(tr("The run {name} had not saved anything yet: it begins at its beginning.", name=run.name))
         return Saved(run.read_config(), run.read_notes(), {}, tuple(remarks))
     try:
         tensors, header = read_tensors(run.resume_file, needs_checksum=True)
         config, notes = json.loads(header["config"]), dict(json.loads(header["notes"]))
     except DamagedFile:
-        raise UserError(f"The saved state of the run {run.name} is damaged.", _START_ANEW) from None
+        raise UserError(tr("The saved state of the run {name} is damaged.", name=run.name), tr(_START_ANEW)) from None
     except (KeyError, TypeError, ValueError, RecursionError):
-        raise UserError(f"The saved state of the run {run.name} is of another version of DDPM Studio.", _START_ANEW) from None
+        raise UserError(tr("The saved state of the run {name} is of another version of DDPM Studio.", name=run.name), tr(_START_ANEW)) from None
     return Saved(parse_saved_config(config), notes, tensors, tuple(remarks))
 
 
@@ -186,20 +191,20 @@ def restore(state: TrainingState, saved: Saved, name: str) -> None:
         weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         expected = {name: value.shape for name, value in module.state_dict().items()}
         if {name: value.shape for name, value in weights.items()} != expected:
-            raise UserError(f"The saved state of the run {name} does not fit its settings.", _START_ANEW)
+            raise UserError(tr("The saved state of the run {name} does not fit its settings.", name=name), tr(_START_ANEW))
         module.load_state_dict(weights)
     for parameter_name, parameter in state.net.named_parameters():
         keys = {key: f"adam.{key}.{parameter_name}" for key in ("step", "exp_avg", "exp_avg_sq")}
         shapes = {key: tensors[name].shape for key, name in keys.items() if name in tensors}
         if shapes != {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}:
-            raise UserError(f"The saved state of the run {name} does not fit its settings.", _START_ANEW)
+            raise UserError(tr("The saved state of the run {name} does not fit its settings.", name=name), tr(_START_ANEW))
         with torch.no_grad():
             for key, saved_name in keys.items():
                 state.optimizer.state[parameter][key].copy_(tensors[saved_name])
     try:
         state.set_counters(saved.notes)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise UserError(f"The saved state of the run {name} is of another version of DDPM Studio.", _START_ANEW) from None
+        raise UserError(tr("The saved state of the run {name} is of another version of DDPM Studio.", name=name), tr(_START_ANEW)) from None
 
 
 def mend_model(run: Run, state: TrainingState, config: RunConfig) -> None:
@@ -227,7 +232,7 @@ def _restored(file: Path) -> str:
     previous = previous_of(file)
     if not previous.is_file():
         return ""
-    state = "damaged" if file.is_file() else "missing"
+    state = later("damaged") if file.is_file() else later("missing")
     try:
         if file.is_file():
             read_tensors(file, needs_checksum=True)

@@ -21,11 +21,13 @@ from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.errors import Cancelled, DataChanged, UserError
 from ddpm_studio.events import Event, Finished, Notice, TrainingStarted
 from ddpm_studio.journal import Journal
+from ddpm_studio.language import tr
 from ddpm_studio.model import Model
 from ddpm_studio.models import find_model, read_header
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run, lock_run, planned_seconds
 from ddpm_studio.training.checkpoint import Saved, TrainingState, mend_model, read_checkpoint, restore, save_checkpoint, write_notes
+from ddpm_studio.training.compiling import compile_network
 from ddpm_studio.training.loop import TrainingLoop
 from ddpm_studio.training.memory import check_disk, fitting_pieces
 from ddpm_studio.training.plan import plan_notes
@@ -63,7 +65,7 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         if saved is None:
             stack.callback(_remove_if_unsaved, request.run)
         if len(dataset) < FEW_PICTURES:
-            yield Notice(f"With so few pictures ({len(dataset)}) the model will learn them by heart rather than make new ones.")
+            yield Notice(tr("With so few pictures ({count}) the model will learn them by heart rather than make new ones.", count=len(dataset)))
         journal = stack.enter_context(Journal(request.run.journal_file))
         for event in _run(request, config, saved, dataset, device, pieces, control):
             journal.write(event)
@@ -88,15 +90,23 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
         if any(saved.notes.get(name, about[name]) != about[name] for name in ("fingerprint", "pictures")):
             yield Notice(_data_changed(saved, dataset, request))
         if (before := saved.notes.get("threads", about.get("threads"))) != about.get("threads"):
-            yield Notice(f"Computed with {about.get('threads', 'no')} threads on the processor now, with {before} before: results may differ in their last digits.")
+            yield Notice(_threads_changed(before, about.get("threads")))
         mend_model(request.run, state, config)
         request.run.write_config(config)  # with the training settings that were changed, if any were
     if pieces > state.pieces:
         state.pieces = pieces
-        yield Notice(f"There is not enough memory for {config.training.batch_size} pictures at once: they are computed in {pieces} parts.")
+        yield Notice(tr("There is not enough memory for {count} pictures at once: they are computed in {pieces} parts.", count=config.training.batch_size, pieces=pieces))
+    if request.compile:
+        yield from compile_network(state.net, device)
     diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.kind == "mps" else torch.float64).to(device.torch)
     yield TrainingStarted(str(request.run.path), state.step, config.training.total_steps, sum(p.numel() for p in state.net.parameters()), device.label)
     yield from TrainingLoop(request, config, dataset, device, control, state, diffusion, about).run()
+
+
+def _threads_changed(before: Any, now: int | None) -> str:
+    if now is None:
+        return tr("Computed with no threads on the processor now, with {before} before: results may differ in their last digits.", before=before)
+    return tr("Computed with {now} threads on the processor now, with {before} before: results may differ in their last digits.", now=now, before=before)
 
 
 def _plan_of(request: TrainRequest, saved: Saved | None) -> TrainRequest:
@@ -113,22 +123,25 @@ def _data_changed(saved: Saved, dataset: Dataset, request: TrainRequest) -> str:
     Raises DataChanged when nobody has agreed to that: from there on the run is no longer what it would have been.
     """
     before = saved.notes.get("pictures")
-    changed = f"{before:,} then, {len(dataset):,} now" if isinstance(before, int) and before != len(dataset) else "some were replaced, renamed or altered"
+    if isinstance(before, int) and before != len(dataset):
+        changed = tr("{before:,} then, {now:,} now", before=before, now=len(dataset))
+    else:
+        changed = tr("some were replaced, renamed or altered")
     if not request.accept_new_data:
         raise DataChanged(
-            f"The pictures are not those that the run {request.run.name} was trained on: {changed}.",
-            "Put the old ones back, or go on with these, which then come in a new order (on the command line: --accept-new-data).",
+            tr("The pictures are not those that the run {name} was trained on: {changed}.", name=request.run.name, changed=changed),
+            tr("Put the old ones back, or go on with these, which then come in a new order (on the command line: --accept-new-data)."),
         )
-    return f"Training goes on with other pictures, in a new order: {changed}."
+    return tr("Training goes on with other pictures, in a new order: {changed}.", changed=changed)
 
 
 def _check_existence(request: TrainRequest) -> None:
     """Raises UserError when a new run is there already, or one to go on with is not."""
     run = request.run
     if run.exists and not request.resume:
-        raise UserError(f"There is a run called {run.name} already.", "Give --resume to go on with it, or choose another name.")
+        raise UserError(tr("There is a run called {name} already.", name=run.name), tr("Give --resume to go on with it, or choose another name."))
     if request.resume and not run.exists:
-        raise UserError(f"There is no run called {run.name} to go on with.", "The command `runs` lists what there is; without --resume a new run begins.")
+        raise UserError(tr("There is no run called {name} to go on with.", name=run.name), tr("The command `runs` lists what there is; without --resume a new run begins."))
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -154,7 +167,7 @@ def _settings(request: TrainRequest, saved: Saved | None) -> RunConfig:
     """The settings of a new run, or those of the save that goes on, with the training settings changed that the request changes."""
     if saved is None:
         if request.config is None:
-            raise UserError("A new run needs settings.", "Choose a preset.")
+            raise UserError(tr("A new run needs settings."), tr("Choose a preset."))
         if request.start_from is not None:
             _check_fit(request.config, read_header(find_model(request.start_from))[0])
         return request.config
@@ -164,10 +177,11 @@ def _settings(request: TrainRequest, saved: Saved | None) -> RunConfig:
     shown = request.run.read_config()  # what the request was made from
     for section in ("data", "diffusion", "model"):
         if getattr(wanted, section) != getattr(shown, section):
-            raise UserError(f"The {section} settings of a run cannot change when it goes on.", "Leave them as they were, or start a new run.")
+            raise UserError(tr("The {section} settings of a run cannot change when it goes on.", section=section), tr("Leave them as they were, or start a new run."))
     changes = {name: value for name, value in wanted.training.model_dump().items() if value != getattr(shown.training, name)}
     if "held_out" in changes:
-        raise UserError("How many pictures are held out cannot change when a run goes on: what it has learnt cannot be taken back.", "Leave it as it was, or start a new run.")
+        message = tr("How many pictures are held out cannot change when a run goes on: what it has learnt cannot be taken back.")
+        raise UserError(message, tr("Leave it as it was, or start a new run."))
     return config.model_copy(update={"training": config.training.model_copy(update=changes)})
 
 
@@ -179,8 +193,8 @@ def _hold_out(config: RunConfig, pictures: int) -> RunConfig:
     try:
         held_out = count_held_out(pictures, config.training.held_out)
     except ValueError:
-        message = f"Of {pictures:,} pictures {config.training.held_out:,} are to be held out: none would be left to learn from."
-        raise UserError(message, "Hold out fewer (training.held_out).") from None
+        message = tr("Of {count} pictures {held_out} are to be held out: none would be left to learn from.", count=f"{pictures:,}", held_out=f"{config.training.held_out:,}")
+        raise UserError(message, tr("Hold out fewer (training.held_out).")) from None
     return config.model_copy(update={"training": config.training.model_copy(update={"held_out": held_out})})
 
 
@@ -188,8 +202,11 @@ def _check_fit(config: RunConfig, theirs: RunConfig) -> None:
     """Raises UserError when a run with these settings cannot begin with the weights of a model with those."""
     if config.data.shape != theirs.data.shape:
         height, width, channels = theirs.data.shape
-        message = f"The model that the run is to start from makes pictures of {width} x {height} with {channels} channels."
-        raise UserError(message, "Leave the picture size and the channels as that model has them.")
+        message = tr("The model that the run is to start from makes pictures of {width} x {height} with {channels} channels.", width=width, height=height, channels=channels)
+        raise UserError(message, tr("Leave the picture size and the channels as that model has them."))
     for section in ("diffusion", "model"):
         if getattr(config, section) != getattr(theirs, section):
-            raise UserError(f"The {section} settings are not those of the model that the run is to start from.", "Leave them as they are there, or start from nothing.")
+            raise UserError(
+                tr("The {section} settings are not those of the model that the run is to start from.", section=section),
+                tr("Leave them as they are there, or start from nothing."),
+            )

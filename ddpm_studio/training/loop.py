@@ -21,6 +21,7 @@ from ddpm_studio.diffusion.assignment import assign_noise
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.errors import DiskFull, DiskTrouble, UserError, is_device_lost, is_out_of_memory
 from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, Progress, StepDone
+from ddpm_studio.language import tr
 from ddpm_studio.randomness import generator_at
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import is_held, lock_run, spare_run
@@ -72,13 +73,13 @@ class TrainingLoop:
             if not is_device_lost(error):
                 raise
             # What the device held is gone with it.
-            message = f"The graphics card stopped answering at step {self.state.step:,}."
+            message = tr("The graphics card stopped answering at step {step:,}.", step=self.state.step)
             if self._ever_saved:
                 step = max(self._saved_at, self.plan.first_step)
-                hint = f"The save of step {step:,} is whole: start DDPM Studio again and go on from there."
+                hint = tr("The save of step {step:,} is whole: start DDPM Studio again and go on from there.", step=step)
             else:
-                hint = "Nothing had been saved yet: start DDPM Studio again and begin anew."
-            raise UserError(message, f"{hint} If it happens again, update the driver, or train on the processor.") from error
+                hint = tr("Nothing had been saved yet: start DDPM Studio again and begin anew.")
+            raise UserError(message, tr("{hint} If it happens again, update the driver, or train on the processor.", hint=hint)) from error
 
     @property
     def _ever_saved(self) -> bool:
@@ -98,8 +99,8 @@ class TrainingLoop:
         try:
             yield from self._train()
         except NotFinite as trouble:
-            message = f"The loss is no longer a finite number at step {trouble.step:,}, although the learning rate was halved {MAX_RESCUES} times."
-            raise UserError(message, "Continue the run with a much lower learning rate, or start another: the last save is unharmed.") from None
+            message = tr("The loss is no longer a finite number at step {step:,}, although the learning rate was halved {times} times.", step=trouble.step, times=MAX_RESCUES)
+            raise UserError(message, tr("Continue the run with a much lower learning rate, or start another: the last save is unharmed.")) from None
 
     def _train(self) -> Iterator[Event]:
         settings, plan, control = self.config.training, self.plan, self.control
@@ -175,8 +176,14 @@ class TrainingLoop:
                     yield from self._save()
                 raise shortage
             state.pieces = min(2 * state.pieces, most)
-            exactly = "" if self.config.model.dropout else ", with the same result"
-            yield Notice(f"There is not enough memory for {most} pictures at once: they are computed in {state.pieces} parts from here on{exactly}.")
+            if self.config.model.dropout:
+                text = tr("There is not enough memory for {count} pictures at once: they are computed in {pieces} parts from here on.", count=most, pieces=state.pieces)
+            else:
+                text = tr(
+                    "There is not enough memory for {count} pictures at once: they are computed in {pieces} parts from here on, with the same result.",
+                    count=most, pieces=state.pieces,
+                )  # fmt: skip
+            yield Notice(text)
 
     def _report(self, learning_rate: float) -> StepDone:
         loss, norm = self._tally.means(self.state.step)
@@ -204,13 +211,13 @@ class TrainingLoop:
                     return
                 trouble = error
             if pause < 1.0:
-                yield Notice(f"{trouble.message} Training waits, with all that it has learnt, and goes on as soon as that has been put right.")
+                yield Notice(tr("{message} Training waits, with all that it has learnt, and goes on as soon as that has been put right.", message=trouble.message))
             pause = min(2 * pause, 30.0)
-            yield from self._wait("Waiting for the disk", partial(self._may_save_after, trouble), pause)
+            yield from self._wait(tr("Waiting for the disk"), partial(self._may_save_after, trouble), pause)
         self._saved_at = self.state.step
         yield CheckpointSaved(self.state.step, self.request.run.model_file)
         if pause >= 1.0:
-            yield Notice(f"Step {self.state.step:,} is saved: training goes on.")
+            yield Notice(tr("Step {step:,} is saved: training goes on.", step=self.state.step))
 
     def _save_elsewhere(self, trouble: DiskTrouble) -> Iterator[Event]:
         """The place of the run takes nothing, and somebody wants it to end: what was learnt becomes a run of its own.
@@ -223,10 +230,13 @@ class TrainingLoop:
                 spare.write_config(self.config)
         except UserError:
             shutil.rmtree(spare.path, ignore_errors=True)
-            raise UserError(trouble.message, f"What was learnt from step {last:,} to step {step:,} could not be saved anywhere else either, and is lost. {trouble.hint}") from None
+            raise UserError(
+                trouble.message,
+                tr("What was learnt from step {last:,} to step {step:,} could not be saved anywhere else either, and is lost. {hint}", last=last, step=step, hint=trouble.hint),
+            ) from None
         self._saved_at = step
         yield CheckpointSaved(step, spare.model_file)
-        yield Notice(f"{trouble.message} What was learnt up to step {step:,} is saved as a run of its own, {spare.name}.")
+        yield Notice(tr("{message} What was learnt up to step {step:,} is saved as a run of its own, {name}.", message=trouble.message, step=step, name=spare.name))
 
     def _may_save_after(self, trouble: DiskTrouble) -> bool:
         """A full disk is asked for room; after any other trouble only another try can tell."""
@@ -249,7 +259,7 @@ class TrainingLoop:
         try:
             save_milestone(self.request.run, self.state, self.config)
         except DiskTrouble as trouble:
-            yield Notice(f"{trouble.message} This milestone is left out.")
+            yield Notice(tr("{message} This milestone is left out.", message=trouble.message))
 
     def _go_back(self, step: int) -> Iterator[Event]:
         """To the last save, or to the beginning, with half the learning rate; says so."""
@@ -258,8 +268,8 @@ class TrainingLoop:
         saved = None
         if self._ever_saved:
             if not is_held(run):
-                yield Notice(f"The folder of the run {run.name} is gone. Training waits until it is back.")
-                yield from self._wait("Waiting for the disk", partial(is_held, run))
+                yield Notice(tr("The folder of the run {name} is gone. Training waits until it is back.", name=run.name))
+                yield from self._wait(tr("Waiting for the disk"), partial(is_held, run))
             saved = read_checkpoint(run)
         self.state = TrainingState.new(self.config, self.device.torch, self.device.memory_format)
         if saved:
@@ -268,7 +278,11 @@ class TrainingLoop:
         self._tally.clear()
         self._spikes, self._pace = SpikeWatch(), Pace(self.plan.watch.seconds, self.state.images)
         rate = scale * self.config.training.learning_rate
-        yield Notice(f"The loss was no longer a finite number at step {step:,}: back to step {self.state.step:,}, and on with the learning rate {rate:g} in full precision.")
+        text = tr(
+            "The loss was no longer a finite number at step {step:,}: back to step {back:,}, and on with the learning rate {rate:g} in full precision.",
+            step=step, back=self.state.step, rate=rate,
+        )  # fmt: skip
+        yield Notice(text)
 
     # What the machine asks for.
 
@@ -277,8 +291,8 @@ class TrainingLoop:
             yield Notice(news)
         if self.config.training.pause_on_battery and self._machine.on_battery:
             yield from self._save()
-            yield Notice("Training waits until the machine is on mains power again, as its settings ask.")
-            yield from self._wait("Waiting for mains power", self._machine.is_back_on_mains)
+            yield Notice(tr("Training waits until the machine is on mains power again, as its settings ask."))
+            yield from self._wait(tr("Waiting for mains power"), self._machine.is_back_on_mains)
 
     def _wait(self, why: str, over: Callable[[], bool], pause: float = 1.0) -> Iterator[Event]:
         """Compute nothing until it is over, asked every `pause` seconds, or the run is stopped; others may borrow the device meanwhile."""

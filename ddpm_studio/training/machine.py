@@ -6,6 +6,8 @@ from pathlib import Path
 
 import psutil
 
+from ddpm_studio.language import tr
+
 THROTTLE_COUNTERS = "/sys/devices/system/cpu/cpu0/thermal_throttle"
 
 
@@ -49,9 +51,9 @@ class MachineWatch:
         left, throttled = battery_left(), throttle_count()
         if (left is not None) != self._on_battery:
             self._on_battery = left is not None
-            news.append(f"The machine runs on its battery now ({left:.0f} % left)." if left is not None else "The machine is on mains power again.")
+            news.append(tr("The machine runs on its battery now ({charge:.0f} % left).", charge=left) if left is not None else tr("The machine is on mains power again."))
         hot = throttled > self._throttled
         if hot and not self._hot:
-            news.append("The processor has become too hot and slows itself down: training takes longer than it could.")
+            news.append(tr("The processor has become too hot and slows itself down: training takes longer than it could."))
         self._throttled, self._hot = throttled, hot
         return news

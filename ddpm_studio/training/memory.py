@@ -6,12 +6,10 @@ import math
 import shutil
 from typing import TYPE_CHECKING
 
-import psutil
-import torch
-
 from ddpm_studio.config import RunConfig
 from ddpm_studio.devices import Device
 from ddpm_studio.errors import UserError
+from ddpm_studio.language import tr
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.training.gradient import count_shares
 
@@ -44,8 +42,8 @@ def check_disk(config: RunConfig, folder: Path) -> None:
     needed, free = 3 * save_bytes(config) - taken, shutil.disk_usage(there).free
     if needed > free:
         raise UserError(
-            f"The saves of this training need about {needed / 2**20:,.0f} MB on the disk, and {free / 2**20:,.0f} MB are free.",
-            "Free some space, or choose a smaller preset.",
+            tr("The saves of this training need about {needed:,.0f} MB on the disk, and {free:,.0f} MB are free.", needed=needed / 2**20, free=free / 2**20),
+            tr("Free some space, or choose a smaller preset."),
         )
 
 
@@ -71,12 +69,12 @@ def fitting_pieces(config: RunConfig, device: Device) -> int:
 
     Raises UserError when it would not fit even so.
     """
-    available = torch.cuda.mem_get_info()[0] if device.kind == "cuda" else psutil.virtual_memory().available
+    available = device.free_memory()
     batch = config.training.batch_size
     for pieces in (1 << i for i in range(MOST_PIECES.bit_length())):
         if pieces <= batch and bytes_needed(config, math.ceil(batch / pieces), device) <= available:
             return pieces
     raise UserError(
-        f"This training needs about {bytes_needed(config, batch, device) / 2**30:.1f} GB of memory, and {available / 2**30:.1f} GB are free.",
-        "Choose a smaller picture size, a smaller batch or a smaller preset.",
+        tr("This training needs about {needed:.1f} GB of memory, and {free:.1f} GB are free.", needed=bytes_needed(config, batch, device) / 2**30, free=available / 2**30),
+        tr("Choose a smaller picture size, a smaller batch or a smaller preset."),
     )

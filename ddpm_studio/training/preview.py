@@ -12,6 +12,7 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.diffusion import codec
 from ddpm_studio.errors import UserError, as_user_error, is_out_of_memory
 from ddpm_studio.events import Event, Images, Notice, PreviewReady, frozen_images
+from ddpm_studio.language import tr
 from ddpm_studio.model import Model
 from ddpm_studio.nn.ema import is_ripe
 from ddpm_studio.nn.unet import UNet
@@ -38,7 +39,7 @@ def preview(run: Run, state: TrainingState, config: RunConfig, control: RunContr
     except Exception as error:
         if not is_out_of_memory(error) or (known := as_user_error(error)) is None:
             raise
-        yield Notice(f"No preview this time. {known.message}")
+        yield Notice(tr("No preview this time. {message}", message=known.message))
         return
     if event is None:
         return

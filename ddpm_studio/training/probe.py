@@ -21,6 +21,7 @@ from ddpm_studio.data.cache import Dataset
 from ddpm_studio.diffusion import codec
 from ddpm_studio.errors import as_user_error, is_out_of_memory
 from ddpm_studio.events import Event, LossByNoise, Notice
+from ddpm_studio.language import tr
 from ddpm_studio.model import Model
 from ddpm_studio.randomness import generator_at
 from ddpm_studio.training.checkpoint import TrainingState
@@ -50,7 +51,7 @@ class Probe:
         except Exception as error:
             if not is_out_of_memory(error) or (known := as_user_error(error)) is None:
                 raise
-            yield Notice(f"The loss by noise level is not measured this time. {known.message}")
+            yield Notice(tr("The loss by noise level is not measured this time. {message}", message=known.message))
             return
         if found is None or not all(np.isfinite(losses).all() for losses in found):
             return

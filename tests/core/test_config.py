@@ -20,6 +20,7 @@ from ddpm_studio.model import Model, save_model
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.presets import DESCRIPTIONS, PRESETS, choose_preset, get_preset
+from ddpm_studio.tensor_layout import tensor_layout
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
@@ -159,6 +160,7 @@ def test_what_validates_is_described_trained_and_saved(changes: dict[str, Any]) 
     assert parse_config(json.loads(config.model_dump_json())) == config
 
     diffusion, net = GaussianDiffusion(config.diffusion), UNet.of(config)
+    assert tensor_layout(config) == {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.05)  # layers that start at zero would let no gradient through
     net.use_checkpointing(config.training.gradient_checkpointing)

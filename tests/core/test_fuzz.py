@@ -307,7 +307,7 @@ def test_both_ways_to_the_checksum_agree(dtype: torch.dtype, tmp_path: Path) -> 
     assert matches_checksum(file) is None
 
 
-@pytest.mark.parametrize("kind", ["flipped", "not finite", "cut off"])
+@pytest.mark.parametrize("kind", ["flipped", "not finite", "cut off", "missing", "one too many", "wrong type", "wrong shape"])
 def test_bad_weights_are_refused_before_torch_is_loaded(kind: str, trained: Run, tmp_path: Path) -> None:
     file = tmp_path / "m.safetensors"
     content = bytearray(trained.model_file.read_bytes())
@@ -316,9 +316,16 @@ def test_bad_weights_are_refused_before_torch_is_loaded(kind: str, trained: Run,
     elif kind == "cut off":
         del content[-100:]
     file.write_bytes(content)
-    if kind == "not finite":
+    if kind not in ("flipped", "cut off"):  # with a checksum that is right: anybody can make one
         tensors, header = read_tensors(trained.model_file)
-        tensors["head.bias"][0] = torch.nan
+        if kind == "not finite":
+            tensors["head.bias"][0] = torch.nan
+        elif kind == "missing":
+            del tensors["head.bias"]
+        elif kind == "one too many":
+            tensors["extra"] = torch.zeros(1)
+        else:
+            tensors["head.bias"] = tensors["head.bias"].long() if kind == "wrong type" else torch.zeros(99)
         write_tensors(file, tensors, {key: value for key, value in header.items() if key != "checksum"})
     command = ["generate", str(file), "--out", str(tmp_path / "out")]
     program = f"import sys\nfrom ddpm_studio.cli.main import main\nassert main({command!r}) == 2\nassert 'torch' not in sys.modules"

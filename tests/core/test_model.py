@@ -12,9 +12,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import ddpm_studio
+from ddpm_studio.devices import Device
 from ddpm_studio.errors import DamagedFile, UserError
-from ddpm_studio.model import Model, load_cached
+from ddpm_studio.model import Model, inference_bytes, load_cached
 from ddpm_studio.models import find_model, list_models, read_header
+from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.runs import Run, find_run
 from ddpm_studio.tensor_files import CHECKSUM
@@ -163,3 +165,12 @@ def test_interpolation_gives_the_pictures_back_at_small_t(trained: Run) -> None:
     for lam, expected in ((0.0, a), (1.0, b)):
         blended = model.interpolate(a, b, lam, t=0)
         assert np.abs(blended.astype(int) - expected).mean() < 5
+
+
+def test_no_more_pictures_at_once_than_half_of_the_free_memory_holds(trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Model.load(trained.path)
+    assert model.batch_size == 64  # 16 x 16 on a processor: what keeps it busy
+    one = inference_bytes(describe_network(model.config))
+    for free, expected in ((7 * one, 3), (one, 1), (0, 1)):
+        monkeypatch.setattr(Device, "free_memory", lambda self, free=free: free)
+        assert model.batch_size == expected

@@ -17,6 +17,7 @@ from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.ema import ema_decay_at, ema_update, is_ripe
 from ddpm_studio.nn.unet import AttentionBlock, ResBlock, UNet, timestep_embedding
 from ddpm_studio.presets import PRESETS
+from ddpm_studio.tensor_layout import tensor_layout
 from tests.core.made_up import diffusers_or_skip
 
 
@@ -75,6 +76,7 @@ def test_the_description_is_what_a_network_does(name: str) -> None:
             module.register_forward_hook(lambda _, inputs, output: outputs.append(output.numel()))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(x, t)
+    assert tensor_layout(config) == {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     flops = {module.removeprefix("UNet."): sum(counts.values()) for module, counts in counter.get_flop_counts().items()}
 
     assert [block.name for block in described.blocks] == [name for name in shapes if name in {block.name for block in described.blocks}]

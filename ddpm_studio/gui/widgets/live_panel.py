@@ -107,5 +107,6 @@ class LivePanel(QWidget):
             self.raw_grid.set_images(preview.raw)
             self.raw_half.setVisible(len(preview.raw) > 0)
             self.averaged_title.setVisible(len(preview.raw) > 0)
-            words = tr("at step {step}, always from the same noise") if preview.averaged else tr("at step {step} · raw weights, always from the same noise")
-            self.detail.setText(words.format(step=count(preview.step)))
+            step = count(preview.step)
+            averaged, raw = tr("at step {step}, always from the same noise", step=step), tr("at step {step} · raw weights, always from the same noise", step=step)
+            self.detail.setText(averaged if preview.averaged else raw)
