@@ -28,7 +28,7 @@ from ddpm_studio.runs import is_held, lock_run, spare_run
 from ddpm_studio.training.checkpoint import TrainingState, read_checkpoint, restore, save_checkpoint, save_milestone
 from ddpm_studio.training.gradient import Batch, apply_gradients, compute_gradients
 from ddpm_studio.training.machine import MachineWatch
-from ddpm_studio.training.memory import has_room, memory_held
+from ddpm_studio.training.memory import has_room
 from ddpm_studio.training.plan import Due, Pace, Plan, plan_notes
 from ddpm_studio.training.preview import preview
 from ddpm_studio.training.probe import Probe
@@ -192,7 +192,7 @@ class TrainingLoop:
         fraction = self.plan.fraction(state.step, state.images)
         left = (self.request.seconds_done + seconds) * (1 - fraction) / fraction if fraction else None
         pace, spike = self._pace.mark(seconds, state.images), self._spikes.is_spike(loss)
-        return StepDone(state.step, state.images, loss, norm, learning_rate, pace, seconds, fraction, left, spike, memory_held(self.device))
+        return StepDone(state.step, state.images, loss, norm, learning_rate, pace, seconds, fraction, left, spike, self.device.held_memory())
 
     # What is kept.
 

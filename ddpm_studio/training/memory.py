@@ -20,11 +20,6 @@ MOST_PIECES = 16
 """More would be possible, but so slow that a smaller batch is the better choice."""
 
 
-def memory_held(device: Device) -> int:
-    """Bytes that this process has taken of the memory that training works in."""
-    return torch.cuda.memory_reserved() if device.kind == "cuda" else int(psutil.Process().memory_info().rss)
-
-
 def save_bytes(config: RunConfig) -> int:
     """What one save takes on the disk: weights, average and two moments, and the model that others use."""
     return 4 * (4 + 1) * describe_network(config).parameters
