@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -182,6 +182,18 @@ class Jobs:
                 following = is_in_training(run)  # looked at before the last reading, so that nothing is missed
                 if not following:
                     yield Notice(f"The run {run.name} is not trained any more by the other window or command.")
+            yield Finished()
+
+        return job
+
+    def read_runs(self, runs: Sequence[Run]) -> Job:
+        """RunRead for each of them."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.comparing import read_run
+
+            for run in runs:
+                yield read_run(run)
             yield Finished()
 
         return job

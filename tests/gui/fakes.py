@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ddpm_studio import paths
+from ddpm_studio.comparing import RunRead
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
@@ -270,6 +271,14 @@ class FakeJobs(Jobs):
             yield Finished()
 
         return job
+
+
+def read(name: str, learning_rate: float = 2e-3) -> RunRead:
+    """A run of 3,000 steps that learns the faster the higher its rate."""
+    rng = np.random.default_rng(0)
+    config = get_preset("tiny-32").with_changes({"training.learning_rate": learning_rate})
+    steps = tuple(StepDone(s * 10, s * 320, 0.05 + 0.5 * math.exp(-s * learning_rate / 0.1) + abs(rng.normal()) * 0.01, 0.8, learning_rate, 400.0, s * 0.5) for s in range(1, 301))
+    return RunRead(name, config, steps, (measured(3000, rng),), 3000, 96_000, 1500.0)
 
 
 def make_runs(count: int = 5) -> None:

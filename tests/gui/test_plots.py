@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ from pytestqt.qtbot import QtBot
 
 from ddpm_studio.events import LossByNoise, StepDone
 from ddpm_studio.gui import theme
+from ddpm_studio.gui.widgets.compare_view import CompareView
 from ddpm_studio.gui.widgets.noise_plots import verdict
 from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
 from ddpm_studio.gui.widgets.series import Series
+
+from .fakes import read
 
 
 def step(number: int) -> StepDone:
@@ -109,6 +113,33 @@ def test_a_resumed_run_replaces_what_was_measured_later(panel: PlotsPanel) -> No
     panel.clear()
     assert panel.map.length == panel.loss.length == 0
     panel.map._redraw()
+
+
+def test_two_runs_lie_over_each_other_with_what_differs(qtbot: QtBot, tmp_path: Path) -> None:
+    view = CompareView()
+    qtbot.addWidget(view)
+    view.resize(900, 700)
+    view.show()
+    view.plot.ensure_plot()
+    fast, slow = read("fast", 4e-3), read("slow", 1e-3)
+    view.set_runs(fast, slow)
+    view.plot._redraw()
+    assert view.plot.names == ["fast", "slow"]
+    assert [len(curve.getOriginalDataset()[0]) for curve in view.plot._means] == [300, 300]
+    rows = [[view.table.item(number, place).text() for place in range(3)] for number in range(view.table.rowCount())]  # type: ignore[union-attr]
+    assert ["training.learning_rate", "0.004", "0.001"] in rows
+    assert rows[0] == ["Steps", "3,000", "3,000"]
+    assert len([name for name, *_ in rows if "." in name]) == 1, "what is the same is not shown"
+    assert not view.caution.isVisible()
+    line = view.plot._read(1504.0, 0.0)
+    assert line
+    assert line[1].startswith("step 1,510\nfast: 0.")
+    view.plot.export(tmp_path / "a.csv")
+    assert len((tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()) == 601
+    view.set_runs(fast, replace(slow, config=slow.config.with_changes({"diffusion.loss_weighting": "simple"})))
+    assert view.caution.isVisible()
+    with qtbot.waitSignal(view.closed):
+        view.back.click()
 
 
 def test_both_themes(panel: PlotsPanel) -> None:
