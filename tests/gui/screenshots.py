@@ -147,6 +147,7 @@ def _shoot(options: argparse.Namespace) -> None:
     wait()
     window.pages["Gallery"].view.setCurrentIndex(window.pages["Gallery"].model.index(30))
     shelf = window.pages["Gallery"]
+    wait(lambda: len(shelf.model._thumbnails) > 60, 5)
     every(window, "gallery")
     shelf.view.selectAll()
     shelf.question.ask(shelf.chosen)

@@ -42,6 +42,7 @@ WITHOUT_FOCUS = {
     "contactSheet": "there is nothing to choose",
     "previewGrid": "there is nothing to choose",
     "featureGrid": "there is nothing to choose",
+    "nearestGrid": "there is nothing to choose",
     "lossCanvas": "a look at the curve; its numbers are exported beside it",
 }
 """What a mouse can be used on and the keyboard cannot reach, and why."""
