@@ -274,7 +274,7 @@ class FakeJobs(Jobs):
             for index in range(columns):
                 known = (index / max(1, columns - 1)) ** 1.2
                 yield Progress("Generating", index + 1, columns)
-                yield FrameReady(index, columns, round(first * (1 - known)), noised(final, known), softened(final, 0.93 * (1 - known)), noised(final, 0.0))
+                yield FrameReady(index, columns, round(first * (1 - known)), noised(final, known), softened(final, 0.93 * (1 - known)), noised(final, 0.0), columns - index)
                 yield from control.gate()
                 if control.stopping:
                     yield Finished(stopped=True)

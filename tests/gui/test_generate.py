@@ -317,7 +317,7 @@ def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: Gene
     page.results.tools[Results.NEAREST].trigger()
     qtbot.waitUntil(lambda: len(page.nearest.grid.images) == 6)
     assert "1,550 pictures" in page.nearest.text.text()
-    assert "Pixel distance only" in page.nearest.text.text()
+    assert "pixel distance only" in page.nearest.honest.text()
     assert page.side.currentIndex() == 1
     page.nearest.close_button.click()
     assert page.side.currentIndex() == 0
