@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddpm_studio import paths
-from ddpm_studio.config import DataConfig, RunConfig
+from ddpm_studio.config import DataConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import ArchitectureReady, Event, Finished, Images, ImageSaved, ImagesReady, Notice, PreviewReady, Progress, frozen_images
+from ddpm_studio.events import Event, Finished, Images, ImageSaved, ImagesReady, Notice, PreviewReady, Progress, frozen_images
 from ddpm_studio.files import replace_atomically
-from ddpm_studio.gui.forward import OF_MODEL, ForwardReady
-from ddpm_studio.requests import BlendRequest, FeatureRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.gui.inside_jobs import InsideJobs, fitted
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class SourceFound(Event):
     path: Path
 
 
-class Jobs:
+class Jobs(InsideJobs):
     """The real engines."""
 
     def warm_up(self) -> Job:
@@ -136,38 +136,6 @@ class Jobs:
             from ddpm_studio.sampling.engine import blend
 
             yield from blend(request, control)
-
-        return job
-
-    def architecture(self, name: str, model: Path | RunConfig) -> Job:
-        def job(control: RunControl) -> Iterator[Event]:
-            yield Progress("Measuring the network")
-            from ddpm_studio.nn.describe import describe_network
-
-            yield ArchitectureReady(name, describe_network(model if isinstance(model, RunConfig) else settings_of(model)))
-            yield Finished()
-
-        return job
-
-    def forward(self, source: Path | Images, model: Path | None, seed: int) -> Job:
-        """A picture in the shape that the model wants, its noise, and the schedules to add it by. Without a model 64 x 64 pixels, and the usual schedule."""
-
-        def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.sampling.forward import alphas_cumprod, noise_of, plain_schedules
-
-            config = settings_of(model) if model else RunConfig(data=DataConfig(image_size=64))
-            picture = fitted(source, config.data.shape, config.data.background)
-            schedules = {OF_MODEL: alphas_cumprod(config.diffusion), **plain_schedules(config.diffusion.num_timesteps)}
-            yield ForwardReady(picture, noise_of(picture, seed), schedules, seed)
-            yield Finished()
-
-        return job
-
-    def features(self, request: FeatureRequest) -> Job:
-        def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.sampling.features import feature_maps
-
-            yield from feature_maps(request, control)
 
         return job
 
@@ -276,24 +244,6 @@ def one_source(sources: list[Path]) -> Path:
         if not target.exists():
             replace_atomically(target, partial(shutil.copyfile, path))
     return folder
-
-
-def fitted(source: Path | Images, shape: tuple[int, int, int], background: str) -> Images:
-    """A file or a picture of the window in the shape that a model wants: uint8 [H, W, C]."""
-    from PIL import Image
-
-    from ddpm_studio import imaging
-
-    if isinstance(source, Path):
-        return frozen_images(imaging.load_picture(source, shape, background))
-    return frozen_images(imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), shape, background))
-
-
-def settings_of(model: Path) -> RunConfig:
-    """The settings of a model; of one in training that has not been saved yet, those of its run."""
-    from ddpm_studio.models import find_model, read_header
-
-    return read_header(find_model(model))[0] if model.exists() else Run(model.parent).read_config()
 
 
 def split_grid(file: Path, shape: tuple[int, int, int], gap: int = 2) -> Images | None:
