@@ -6,26 +6,41 @@ Pillow. Tests put their own class in the place of `Jobs`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddpm_studio import paths
-from ddpm_studio.config import DataConfig
+from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import Event, Finished, Images, ImageSaved, ImagesReady, Notice, PreviewReady, Progress, frozen_images
+from ddpm_studio.events import (
+    DatasetReady,
+    Event,
+    Finished,
+    Images,
+    ImageSaved,
+    ImagesReady,
+    Notice,
+    PicturesLoaded,
+    Progress,
+    frozen_images,
+)
 from ddpm_studio.files import replace_atomically
 from ddpm_studio.gui.inside_jobs import InsideJobs, fitted
-from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.requests import BlendRequest, FilmRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from ddpm_studio.gui.workers import Job
     from ddpm_studio.models import ModelInfo
 
@@ -65,6 +80,15 @@ class PictureLoaded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PicturesOffered(Event):
+    """Pictures to pick from: where each comes from, or the picture itself, and uint8 [N, side, side, 3] to show."""
+
+    kind: str
+    sources: tuple[Path | Images, ...]
+    thumbnails: Images
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFound(Event):
     """What was dropped, as one folder or zip."""
 
@@ -97,11 +121,61 @@ class Jobs(InsideJobs):
         """One folder or zip, or several pictures."""
 
         def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.data.cache import inspect_dataset
+            from ddpm_studio.data.dataset import read_name_list
+            from ddpm_studio.data.doctor import examine_dataset
 
             source = one_source(sources)
             yield SourceFound(source)
-            yield from inspect_dataset(source, settings, control)
+            for event in examine_dataset(source, settings, control):
+                if isinstance(event, DatasetReady) and event.contents and (file := paths.left_out_file(source)).is_file():
+                    event = replace(event, contents=replace(event.contents, left_out=frozenset(read_name_list(file))))
+                yield event
+
+        return job
+
+    def pictures(self, cache: Path, rows: npt.NDArray[np.int64]) -> Job:
+        """Some pictures of a data set that has been read."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.cache import load_rows
+
+            yield PicturesLoaded(cache, rows, load_rows(cache, rows))
+
+        return job
+
+    def original(self, source: Path, name: str, background: str) -> Job:
+        """One picture of a data set, before it is cropped."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.originals import load_original
+
+            yield load_original(source, name, background, control)
+
+        return job
+
+    def forecast(self, config: RunConfig, device: str, device_label: str) -> Job:
+        """How fast a training with these settings may be."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.forecast import forecast
+            from ddpm_studio.nn.describe import describe_network
+
+            yield forecast(config, device, device_label, lambda settings: describe_network(settings).gmacs)
+            yield Finished()
+
+        return job
+
+    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+        """Which pictures of a source are left out, for the next time that it is opened."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.dataset import write_name_list
+
+            if names:
+                write_name_list(paths.left_out_file(source), names)
+            else:
+                paths.left_out_file(source).unlink(missing_ok=True)
+            yield Finished()
 
         return job
 
@@ -139,11 +213,57 @@ class Jobs(InsideJobs):
 
         return job
 
+    def blends(self, requests: Sequence[BlendRequest]) -> Job:
+        """One after the other, as one run: a sheet has a request for each timestep."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            for request in requests:
+                for event in self.blend(request)(control):
+                    if not isinstance(event, Finished):
+                        yield event
+                    elif event.stopped:
+                        yield event
+                        return
+            yield Finished(step=len(requests))
+
+        return job
+
+    def film(self, request: FilmRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.films import write_film
+
+            yield from write_film(request, control)
+
+        return job
+
+    def offer(self, kind: str, most: int, side: int) -> Job:
+        """Pictures to pick from: of the "gallery", the newest first, or the "examples" that ship with the program."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            import numpy as np
+            from PIL import Image
+
+            from ddpm_studio import imaging
+
+            found: list[tuple[Path | Images, Images]] = []
+            for source in self.gallery() if kind == "gallery" else shipped_pictures(most):
+                if control.stopping or len(found) == most:
+                    break
+                with contextlib.suppress(UserError, OSError):  # one that cannot be read is not offered
+                    picture = imaging.decode(source, side) if isinstance(source, Path) else Image.fromarray(source)
+                    found.append((source, imaging.fit(picture, (side, side, 3))))
+            thumbnails = np.stack([thumbnail for _, thumbnail in found]) if found else np.zeros((0, 1, 1, 3), np.uint8)
+            yield PicturesOffered(kind, tuple(source for source, _ in found), frozen_images(thumbnails))
+            yield Finished()
+
+        return job
+
     def replay(self, run: Run, follow: bool = False) -> Job:
         """The journal of a run, and its previews; with `follow` also what another process adds to them, as long as it trains."""
 
         def job(control: RunControl) -> Iterator[Event]:
             from ddpm_studio.journal import JournalReader
+            from ddpm_studio.previews import list_previews, read_preview
             from ddpm_studio.runs import is_in_training
 
             reader, seen = JournalReader(run), set[Path]()
@@ -153,18 +273,30 @@ class Jobs(InsideJobs):
                 yield Notice(f"The run {run.name} is being trained by another window or command: it is shown as it goes, and can be changed only there.")
             while True:
                 yield from reader.read_new()
-                new = sorted(set(run.previews.glob("step_*.png")) - seen)
+                new = [file for file in list_previews(run) if file not in seen]
                 seen.update(new)
-                for file in new[-200:]:
+                for file in spread(new, 200):
                     if control.stopping:
                         break
-                    if (images := split_grid(file, shape)) is not None:
-                        yield PreviewReady(int(file.stem.removeprefix("step_")), images)
+                    if (preview := read_preview(file, shape)) is not None:
+                        yield preview
                 if not following or control.wait(0.5):
                     break
                 following = is_in_training(run)  # looked at before the last reading, so that nothing is missed
                 if not following:
                     yield Notice(f"The run {run.name} is not trained any more by the other window or command.")
+            yield Finished()
+
+        return job
+
+    def read_runs(self, runs: Sequence[Run]) -> Job:
+        """RunRead for each of them."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.comparing import read_run
+
+            for run in runs:
+                yield read_run(run)
             yield Finished()
 
         return job
@@ -246,23 +378,26 @@ def one_source(sources: list[Path]) -> Path:
     return folder
 
 
-def split_grid(file: Path, shape: tuple[int, int, int], gap: int = 2) -> Images | None:
-    """The pictures of a preview that was saved as one sheet -> uint8 [N, H, W, C]; empty cells are white. None for a damaged file."""
-    import numpy as np
-    from PIL import Image
+def shipped_pictures(most: int) -> list[Path | Images]:
+    """Those that models bring along to blend, and some of the sample pictures, about `most` in all."""
+    import io
+    import zipfile
 
-    try:
-        with Image.open(file, formats=("PNG",)) as image:
-            pixels = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    sheet = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    height, width, _ = shape
-    rows, columns = range(0, sheet.shape[0], height + gap), range(0, sheet.shape[1], width + gap)
-    cells = [sheet[y : y + height, x : x + width] for y in rows for x in columns]
-    if not cells or any(cell.shape != shape for cell in cells):
-        return None
-    return frozen_images(np.stack(cells))
+    import numpy as np
+
+    from ddpm_studio import imaging
+
+    found: list[Path | Images] = [*sorted(paths.models_dir().glob("*/example_*.png"))]
+    with contextlib.suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(paths.samples_archive()) as samples:
+        names = sorted(name for name in samples.namelist() if name.endswith(".png"))
+        for name in names[:: max(1, len(names) // max(1, most - len(found)))]:
+            found.append(np.asarray(imaging.decode(io.BytesIO(samples.read(name))).convert("RGBA")))
+    return found
+
+
+def spread(files: list[Path], most: int) -> list[Path]:
+    """At most so many of them, evenly spread, with the first and the last."""
+    return files if len(files) <= most else [files[round(i * (len(files) - 1) / (most - 1))] for i in range(most)]
 
 
 def _as_choice(info: ModelInfo) -> ModelChoice:

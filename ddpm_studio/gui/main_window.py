@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 PAGES = (
     ("Train", "activity", "Train on your own pictures"),
     ("Generate", "sparkles", "Make new pictures from noise"),
-    ("Blend", "blend", "Blend two pictures"),
+    ("Blend", "blend", "Blend pictures"),
     ("Gallery", "images", "Pictures that were made"),
     ("Runs", "history", "What was trained"),
     ("Inside", "network", "Look inside the network"),
@@ -46,7 +46,7 @@ PAGES = (
 SUBTITLES = {
     "Train": "Drop pictures, press Start, watch noise become pictures",
     "Generate": "Every picture begins as noise",
-    "Blend": "Noise two pictures, mix them, and let the network find what lies between",
+    "Blend": "Noise some pictures, mix them, and let the network find what lies between",
     "Gallery": "Every picture knows how it was made",
     "Runs": "Continue, compare, use",
     "Inside": "What noise does to a picture, and what the network is made of",

@@ -50,9 +50,11 @@ class Menus(QObject):
         self._add(pictures, "&Generate", "Ctrl+G", self._generate, "sparkles")
         self._add(pictures, "&Cancel", "Ctrl+Shift+G", studio.sampling.cancel, "x")
         pictures.addSeparator()
-        self._add(pictures, "Make blend &sheet", "Ctrl+B", self._make_sheet, "layout-grid")
+        self._add(pictures, tr("Make blend &sheet"), "Ctrl+B", self._make_sheet, "layout-grid")
+        self._add(pictures, tr("Make blend &film"), "Ctrl+Shift+B", self._make_film, "film")
         pictures.addSeparator()
         self._add(pictures, "Copy generation as a c&ommand", "", self._copy_generation, "terminal")
+        self._add(pictures, tr("Copy &blend as a command"), "", self._copy_blend, "terminal")
         for i, (name, icon, _) in enumerate(pages):
             self._add(view, name, f"Ctrl+{i + 1}", partial(window.show_page, name), icon)
         view.addSeparator()
@@ -151,11 +153,20 @@ class Menus(QObject):
         QGuiApplication.clipboard().setText(command)
         self._window.status.say(f"Copied: {command}")
 
-    def _make_sheet(self) -> None:
+    def _blend_page(self) -> BlendPage:
         self._window.show_page("Blend")
         page = self._window.pages["Blend"]
         assert isinstance(page, BlendPage)
-        page.make_sheet()
+        return page
+
+    def _make_sheet(self) -> None:
+        self._blend_page().make_sheet()
+
+    def _make_film(self) -> None:
+        self._blend_page().make_film()
+
+    def _copy_blend(self) -> None:
+        self._blend_page().copy_command()
 
     def _open_data_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.data_dir())))

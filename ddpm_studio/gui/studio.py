@@ -32,7 +32,7 @@ class Studio(QObject):
     page_wanted = Signal(str)
     generate_wanted = Signal()
     blend_wanted = Signal(str, object)
-    """"A" or "B", and a path or uint8 [H, W, C]."""
+    """The letter of a picture ("A" and on), or "" for the next that is free, and a path or uint8 [H, W, C]."""
     recipe_wanted = Signal(dict)
     resume_wanted = Signal(object)
     """A Run to go on with."""
@@ -58,7 +58,8 @@ class Studio(QObject):
         self.lane.status.connect(self.said)
         self.training.events.connect(self._follow_training)
         self.training.state_changed.connect(self._training_state)
-        for events in (self.training.events, self.sampling.events, self.blending.events, self.blending.sheet_events, self.features.events):
+        blending = self.blending
+        for events in (self.training.events, self.sampling.events, blending.events, blending.sheet_events, blending.film_events, self.features.events):
             events.connect(self.report_failures)
 
     def ask(self, job: Job, receive: Callable[[list[Event]], None]) -> RunThread:

@@ -30,7 +30,8 @@ class TrainSettings(QWidget):
     data_changed = Signal()
     """`data_config` is another one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *more: QWidget) -> None:
+        """`more` stands under the choices."""
         super().__init__()
         self._device = "cpu"
         self._report: DatasetReport | None = None
@@ -54,6 +55,7 @@ class TrainSettings(QWidget):
             field("Start from", self.start),
             column(field("Preset", self.preset), self.reason, spacing=6),
             row(field("Picture size", self.size_box), field("Train for", self.duration), spacing=12),
+            *more,
             self.more,
             self.problem,
             margin=12,
@@ -125,6 +127,15 @@ class TrainSettings(QWidget):
         self.start.blockSignals(False)
         if chosen and not kept:
             self._preset_chosen()
+
+    @Slot(float, float)
+    def set_crop(self, x: float, y: float) -> None:
+        """The focus that the pictures are cropped with: an edit like those in the form."""
+        for name, value in (("data.crop_x", x), ("data.crop_y", y)):
+            if (value := round(value, 3)) != getattr(self.data_config, name.removeprefix("data.")):
+                self.form.edited.emit(name, value)
+        if self.problem.isHidden():
+            self.form.set_config(self.config())
 
     def set_report(self, report: DatasetReport) -> None:
         self._report = report
