@@ -83,8 +83,8 @@ def window(open_window: Open, qtbot: QtBot) -> MainWindow:
 def test_everything_that_can_be_used_has_a_name(window: MainWindow) -> None:
     nameless = []
     for widget in interactive(window):
-        said = (widget.text() or widget.toolTip()) if isinstance(widget, QAbstractButton) else ""  # some get their text when there is something to say
-        if not (widget.accessibleName() or said):
+        text = widget.text() if isinstance(widget, QAbstractButton) else ""
+        if not (widget.accessibleName() or text):
             nameless.append(f"{type(widget).__name__} {widget.objectName()!r} in {widget.parentWidget().objectName()!r}")
     assert nameless == []
     assert len(list(interactive(window))) > 100

@@ -12,10 +12,11 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QGraphicsPathItem
 from pytestqt.qtbot import QtBot
 
-from ddpm_studio.events import DatasetReport, FrameReady, PreviewReady, Skipped, StepDone
+from ddpm_studio.events import BlockInfo, DatasetReport, FrameReady, PreviewReady, Skipped, StepDone
 from ddpm_studio.gui.item_models import GalleryModel
 from ddpm_studio.gui.qimage import fitted, to_array, to_qimage, zoom_for
-from ddpm_studio.gui.widgets.architecture import ArchitectureView, BlockItem
+from ddpm_studio.gui.widgets.architecture import ArchitectureView
+from ddpm_studio.gui.widgets.block_item import BlockItem
 from ddpm_studio.gui.widgets.dataset_report import DatasetReportView
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip
 from ddpm_studio.gui.widgets.live_panel import LivePanel
@@ -225,14 +226,15 @@ def test_every_block_is_drawn_once(qtbot: QtBot, levels: tuple[int, ...], skip: 
     qtbot.addWidget(view)
     view.resize(1000, 600)
     known = blocks(levels, skip=skip)
-    view.show_blocks(known)
+    view.show_blocks(known, BlockInfo("time", "time", "time", 0, (32,), (128,), 20_736, 0.0))
     drawn = [item for item in view.scene().items() if isinstance(item, BlockItem)]
-    assert len(drawn) == len(known)
+    assert len(drawn) == len(known) + 1
     assert ("Linear filter" in view.accessibleDescription()) == skip
-    time = next(item for item in view.scene().items() if "sine and cosine" in item.toolTip())
-    ways = [item for item in view.scene().items() if isinstance(item, QGraphicsPathItem) and item is not time]
-    assert not any(way.sceneBoundingRect().intersects(time.sceneBoundingRect()) for way in ways), "a line runs through the time embedding"
-    places = [*(item.sceneBoundingRect() for item in drawn), time.sceneBoundingRect()]
+    time = next(item for item in drawn if item.block.kind == "time")
+    room = time.sceneBoundingRect().adjusted(5, 5, -5, -5)
+    ways = [item for item in view.scene().items() if isinstance(item, QGraphicsPathItem)]
+    assert not any(way.sceneBoundingRect().intersects(room) for way in ways), "a line runs through the time embedding"
+    places = [item.sceneBoundingRect() for item in drawn]
     assert not any(a.intersects(b.adjusted(2, 2, -2, -2)) for i, a in enumerate(places) for b in places[i + 1 :]), "blocks overlap"
 
 
