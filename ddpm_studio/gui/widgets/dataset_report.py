@@ -66,6 +66,7 @@ class DatasetReportView(QWidget):
         self._examined: DatasetExamined | None = None
         self._said: list[str] = []
         self.left_out = self._line("leftOutFinding", "image-off", "dim")
+        self.left_out.setAccessibleName(tr("Pictures that are left out"))
         self.left_out.clicked.connect(self.left_out_wanted)
         self.looking = label(tr("Looking at every picture…"), "caption", "lookingLabel")
         self._list = QListWidget()
