@@ -236,6 +236,7 @@ class TrainPage(QWidget):
         self.stop_button.setEnabled(active and state is not State.STOPPING)
         self.dataset.zone.setEnabled(not active)
         self.settings.setEnabled(not active)
+        self.pictures.set_locked(active)
         if state is State.FAILED and not self.live.plot.series.size:
             self._set_view(PICTURES)  # it ended before there was anything to watch
         self._show_head()

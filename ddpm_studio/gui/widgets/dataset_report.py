@@ -162,7 +162,7 @@ class DatasetReportView(QWidget):
             self._list.item(self._list.count() - 1).setToolTip(plain_tip(skipped.path if folder else name))
         if len(report.skipped) > LISTED:
             self._list.addItem(tr("… and {count} more", count=count(len(report.skipped) - LISTED)))
-        self._list.setFixedHeight(min(220, 52 * self._list.count() + 8))
+        self._list.setFixedHeight(min(220, 40 * self._list.count() + 8))
 
     def _show_some(self, some: Some) -> None:
         self.chosen.emit(some)
