@@ -122,7 +122,7 @@ def _margins(planes: Images, least: Images, most: Images) -> tuple[Flags, Flags]
     `most` [n, C, H] are the darkest and the brightest of each row."""
     height = planes.shape[2]
     low, high = least.astype(np.int16), most.astype(np.int16)
-    even: Flags = (high - low <= EVEN).all(axis=1)
+    even = np.asarray((high - low <= EVEN).all(axis=1))
     top, top_sharp = _bar(planes, low, even)
     bottom, bottom_sharp = _bar(planes[:, :, ::-1], low[:, :, ::-1], even[:, ::-1])
     thinnest = max(2, math.ceil(THINNEST_BAR * height))
