@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,11 @@ def frozen_images(images: npt.NDArray[Any]) -> Images:
     copy: Images = np.array(images, dtype=np.uint8)
     copy.setflags(write=False)
     return copy
+
+
+def no_images() -> Images:
+    """uint8 [0, 1, 1, 1]"""
+    return frozen_images(np.zeros((0, 1, 1, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,23 @@ class StepDone(Event):
     seconds_left: float | None = None
     spike: bool = False
     """The loss sticks out far from what was usual."""
+    memory: int = 0
+    """Bytes that the program holds, on a graphics card those that it has taken there; 0 where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossByNoise(Event):
+    """The loss of the averaged weights, unweighted, on noisy pictures that are the same each time: a mean for each of a few
+    equally wide bands of t, little noise first."""
+
+    step: int
+    training: tuple[float, ...]
+    """On pictures that it learns from."""
+    held_out: tuple[float, ...] = ()
+    """On pictures that it never sees; empty where none are held out."""
+    gap_error: float = 0.0
+    """Standard error of the difference between the means of the two."""
+    num_timesteps: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +226,10 @@ class PreviewReady(Event):
     images: Images
     averaged: bool = True
     """Of the averaged (EMA) weights; False while the average holds too little of what was learnt."""
+    raw: Images = field(default_factory=no_images)
+    """What the weights themselves make of every second of these noises; empty where `images` are of them already."""
+    walk: Images = field(default_factory=no_images)
+    """How the first few pictures came about: the estimates of x_0 at some stages, noise first, uint8 [stages, pictures, H, W, C]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +259,8 @@ class BlendReady(Event):
     """One blend; `latent_std` is the measured deviation of the noise in the mixture, `expected_std` what this way of
     mixing should give. The network was trained with 1."""
 
-    lam: float
+    weights: tuple[float, ...]
+    """How much it holds of each picture."""
     timestep: int
     image: Images
     """uint8 [H, W, C]."""
@@ -241,6 +268,25 @@ class BlendReady(Event):
     expected_std: float
     quick: bool = False
     model_step: int | None = None
+
+    @property
+    def lam(self) -> float:
+        """Lambda of two pictures; of more, the weight of the last."""
+        return self.weights[-1]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its recipe says beside what was asked for."""
+        share = {"lam": self.lam} if len(self.weights) == 2 else {"weights": [round(weight, 6) for weight in self.weights]}
+        return {**share, "latent_std": self.latent_std, "model_step": self.model_step}
+
+
+@dataclass(frozen=True, slots=True)
+class FilmSaved(Event):
+    path: Path
+    frames: int
+    size: int
+    """Bytes of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,9 +350,9 @@ class BlockInfo:
 
     name: str
     kind: str
-    """stem, res, attention, down, up, head, or skip (the linear path from input to output)."""
+    """stem, res, attention, down, up, head, skip (the linear path from input to output), or time."""
     side: str
-    """stem, down, middle, up or head."""
+    """stem, down, middle, up, head or time."""
     level: int
     in_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
@@ -315,6 +361,8 @@ class BlockInfo:
     """Billions of multiply-adds for one picture, forward."""
     tokens: int = 0
     """How many vectors an attention block compares with each other; 0 for all other blocks."""
+    variant: str = ""
+    """Which way of several it works: residual blocks "plain" or "shortcut", downsampling "conv" or "average", upsampling "nearest" or "transposed"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,12 +376,30 @@ class NetworkInfo:
     """Numbers held between forward and backward for one picture, roughly."""
     size_factor: int
     """What the sides of a picture must be divisible by."""
+    time: BlockInfo | None = None
+    """The embedding of t, beside the way of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureReady(Event):
     name: str
     network: NetworkInfo
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesReady(Event):
+    """Some channels of what a block puts out for a picture at `timestep`."""
+
+    block: str
+    timestep: int
+    first: int
+    """The channel of the first map."""
+    channels: int
+    """How many the block has."""
+    maps: Images
+    """uint8 [N, H, W, 1]: 128 is zero, 1 and 255 are -spread and spread."""
+    spread: float
+    """The value that 99.5 % of all numbers of the block stay below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +447,7 @@ class Failed(Event):
         return cls(tr("Something went wrong inside DDPM Studio ({kind}).", kind=type(error).__name__), tr("Copy the details and send them to us; saved work is safe."), details)
 
 
-_NAMES = {"StepDone": "step", "PreviewReady": "preview", "CheckpointSaved": "checkpoint", "TrainingStarted": "started"}
+_NAMES = {"StepDone": "step", "LossByNoise": "loss_by_noise", "PreviewReady": "preview", "CheckpointSaved": "checkpoint", "TrainingStarted": "started"}
 
 
 def as_json(event: Event) -> str:

@@ -191,26 +191,6 @@ def save_png(path: Path, image: Images, text: Mapping[str, str] | None = None) -
     replace_atomically(path, lambda temporary: picture.save(temporary, format="PNG", pnginfo=info))
 
 
-FILM_SUFFIXES = (".gif", ".webp", ".png")
-
-
-def save_film(path: Path, frames: Images, frame_seconds: float = 0.1, scale: int = 1) -> None:
-    """Write `uint8 [N, H, W, C]` as an endless film, GIF, WebP or animated PNG by the ending of the name, each pixel a square of `scale`.
-
-    Raises UserError when the ending is another one, or it cannot be written.
-    """
-    kind = path.suffix.lower()
-    if kind not in FILM_SUFFIXES:
-        raise UserError(
-            tr("{name!r} is not the name of a film.", name=path.name),
-            tr("Give a name that ends in {suffixes} or {last}.", suffixes=", ".join(FILM_SUFFIXES[:-1]), last=FILM_SUFFIXES[-1]),
-        )
-    frames = frames.repeat(scale, axis=1).repeat(scale, axis=2)
-    first, *rest = [Image.fromarray(frame[:, :, 0] if frame.shape[2] == 1 else frame) for frame in frames]
-    options = {"save_all": True, "append_images": rest, "duration": round(1000 * frame_seconds), "loop": 0} | ({"lossless": True} if kind == ".webp" else {})
-    replace_atomically(path, lambda temporary: first.save(temporary, format=kind[1:].upper(), **options))
-
-
 def read_png_text(path: Path) -> dict[str, str]:
     """The text chunks of a PNG of unknown origin, at most 1 MB each (Pillow's limit).
 

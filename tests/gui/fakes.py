@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ddpm_studio import paths
+from ddpm_studio.comparing import RunRead
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
@@ -27,12 +28,14 @@ from ddpm_studio.events import (
     DatasetReady,
     DatasetReport,
     Event,
+    FeaturesReady,
     Finding,
     Finished,
     FrameReady,
     Images,
     ImageSaved,
     ImagesReady,
+    LossByNoise,
     NetworkInfo,
     OriginalLoaded,
     PicturesLoaded,
@@ -45,10 +48,11 @@ from ddpm_studio.events import (
     frozen_images,
 )
 from ddpm_studio.forecast import Forecast
-from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound
+from ddpm_studio.gui.forward import ForwardReady
+from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound, fitted
 from ddpm_studio.gui.workers import Job
 from ddpm_studio.presets import get_preset
-from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.requests import BlendRequest, FeatureRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 SIDE = 32
@@ -125,6 +129,21 @@ def blocks(levels: tuple[int, ...] = (32, 64, 128), size: int = 16, skip: bool =
     if skip:
         found.append(BlockInfo("input_skip", "skip", "head", 0, (12, size, size), (12, size, size), 5_000, 0.003))
     return tuple(found)
+
+
+def preview(step: int, amount: float) -> PreviewReady:
+    """`amount`: how little has been learnt, 1 to 0."""
+    images = softened(noised(tiles(16), 1 - 0.3 * amount), amount)
+    raw = softened(noised(tiles(16)[::2], 1 - min(0.9, 0.3 * amount + 0.02), seed=step), min(0.95, amount + 0.05))
+    stages = [softened(noised(tiles(16)[:4], 1 - 0.3 * amount), min(0.95, amount + 0.9 * (1 - stage / 5))) for stage in range(6)]
+    return PreviewReady(step, images, True, raw, frozen_images(np.stack(stages)))
+
+
+def measured(step: int, rng: np.random.Generator) -> LossByNoise:
+    """As of a run that begins to copy after 2,000 steps."""
+    bands = [0.04 + (0.6 - 0.05 * band) * math.exp(-step / (300 + 60 * band)) + 0.25 * math.exp(-band / 2) + rng.normal() * 0.001 for band in range(10)]
+    gap = 0.03 * max(0.0, step / 2000 - 1)
+    return LossByNoise(step, tuple(bands), tuple(loss + gap + rng.normal() * 0.001 for loss in bands), 0.006)
 
 
 class FakeJobs(Jobs):
@@ -224,10 +243,14 @@ class FakeJobs(Jobs):
                 step += 1
                 loss = 0.04 + 0.5 * math.exp(-step / 40) + 0.25 * math.exp(-step / 300) + rng.normal() * 0.008
                 fraction = (step - start) / self.steps
-                yield StepDone(step * 10, step * 320, loss, 0.8, 1e-3, 412.0, step * 0.5, fraction, (1 - fraction) * 540)
+                rate = 2e-3 * min(1.0, step / 20) * min(1.0, (1 - fraction) / 0.4 + 0.001)
+                speed, memory = 412 + rng.normal() * 9, round(6.2e8 + 2e7 * math.tanh(step / 50))
+                yield StepDone(step * 10, step * 320, loss, 0.3 + loss + abs(rng.normal()) * 0.1, rate, speed, step * 0.5, fraction, (1 - fraction) * 540, memory=memory)
                 if step % 50 == 0 or step == start + 5:
                     amount = 0.92 * math.exp(-step / 150)
-                    yield PreviewReady(step * 10, softened(noised(tiles(16), 1 - 0.3 * amount), amount))
+                    yield preview(step * 10, amount)
+                if step % 20 == 0:
+                    yield measured(step * 10, rng)
                 if control.pausing:
                     yield CheckpointSaved(step * 10, request.run.model_file)
                     yield from control.gate()
@@ -263,13 +286,17 @@ class FakeJobs(Jobs):
 
     def blend(self, request: BlendRequest) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
-            self.calls.append(f"blend {request.lams[0]:.2f} {'quick' if request.quick else 'full'}")
-            for lam in request.lams:
+            self.calls.append(f"blend {request.weights[0][-1]:.2f} {'quick' if request.quick else 'full'}")
+            for number, weights in enumerate(request.weights, 1):
                 self._wait()
+                yield from control.gate()
                 if control.stopping:
-                    break
-                mixed = (1 - lam) * request.image_a + lam * request.image_b
-                yield BlendReady(lam, request.timestep, frozen_images(np.clip(mixed, 0, 255)), math.hypot(lam, 1 - lam), math.hypot(lam, 1 - lam), request.quick)
+                    yield Finished(stopped=True)
+                    return
+                mixed = sum(weight * image.astype(float) for weight, image in zip(weights, request.images, strict=True))
+                if len(request.weights) > 1:
+                    yield Progress("Blending", number, len(request.weights))
+                yield BlendReady(weights, request.timestep, frozen_images(np.clip(mixed, 0, 255)), math.hypot(*weights), math.hypot(*weights), request.quick)
             yield Finished()
 
         return job
@@ -277,7 +304,32 @@ class FakeJobs(Jobs):
     def architecture(self, name: str, model: Path | RunConfig) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             found = blocks()
-            yield ArchitectureReady(name, NetworkInfo(found, sum(b.parameters for b in found), sum(b.gmacs for b in found), 1_000_000, 8))
+            time = BlockInfo("time", "time", "time", 0, (32,), (128,), 20_736, 0.00002)
+            yield ArchitectureReady(name, NetworkInfo(found, sum(b.parameters for b in found), sum(b.gmacs for b in found), 1_000_000, 8, time))
+            yield Finished()
+
+        return job
+
+    def forward(self, source: Path | Images, model: Path | None, seed: int) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"forward {seed}")
+            u = np.arange(1, 1001) / 1000
+            cosine, linear = np.cos(u * np.pi / 2 * 0.99) ** 2, np.exp(-10 * u**2)
+            picture = fitted(source, (SIDE, SIDE, 3), "white")
+            noise = np.random.default_rng(seed).normal(size=picture.shape).astype(np.float32)
+            yield ForwardReady(picture, noise, {"model": cosine, "linear": linear, "cosine": cosine, "sigmoid": cosine**1.2}, seed)
+            yield Finished()
+
+        return job
+
+    def features(self, request: FeatureRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"features {request.block} {request.timestep} {request.first}")
+            found = {block.name: block for block in blocks()}[request.block]
+            channels, side = found.out_shape[0], found.out_shape[1]
+            y, x = np.mgrid[0:side, 0:side] / side
+            maps = [np.sin((request.first + i + 1) * x * 2 + i * y + request.timestep / 200) for i in range(min(16, channels - request.first))]
+            yield FeaturesReady(request.block, request.timestep, request.first, channels, np.clip(128 + 127 * np.stack(maps), 1, 255).astype(np.uint8)[..., None], 2.37)
             yield Finished()
 
         return job
@@ -286,6 +338,8 @@ class FakeJobs(Jobs):
         def job(control: RunControl) -> Iterator[Event]:
             for step in range(1, 300):
                 yield StepDone(step * 10, step * 320, 0.05 + 0.5 * math.exp(-step / 60), 0.8, 1e-3, 400.0, step * 0.5)
+                if step % 20 == 0:
+                    yield measured(step * 10, np.random.default_rng(step))
             yield PreviewReady(3000, tiles(16))
             yield Finished()
 
@@ -301,6 +355,14 @@ class FakeJobs(Jobs):
             yield Finished()
 
         return job
+
+
+def read(name: str, learning_rate: float = 2e-3) -> RunRead:
+    """A run of 3,000 steps that learns the faster the higher its rate."""
+    rng = np.random.default_rng(0)
+    config = get_preset("tiny-32").with_changes({"training.learning_rate": learning_rate})
+    steps = tuple(StepDone(s * 10, s * 320, 0.05 + 0.5 * math.exp(-s * learning_rate / 0.1) + abs(rng.normal()) * 0.01, 0.8, learning_rate, 400.0, s * 0.5) for s in range(1, 301))
+    return RunRead(name, config, steps, (measured(3000, rng),), 3000, 96_000, 1500.0)
 
 
 def make_runs(count: int = 5) -> None:
