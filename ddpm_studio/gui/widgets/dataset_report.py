@@ -108,8 +108,9 @@ class DatasetReportView(QWidget):
                 text.setProperty("tone", tone)
             self._grid.addWidget(caption, i, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(text, i, 1)
-        self.bars.setVisible(contents is not None)
-        if contents is not None:
+        differ = contents is not None and report.smallest != report.largest
+        self.bars.setVisible(differ)
+        if contents is not None and differ:
             self.sizes.set_bins(size_bins(contents.sizes))
             self.shapes.set_bins(shape_bins(contents.sizes))
         self.looking.setVisible(contents is not None and examined is None)
