@@ -256,6 +256,8 @@ class FakeJobs(Jobs):
                 yield StepDone(step * 10, step * 320, 0.05 + 0.5 * math.exp(-step / 60), 0.8, 1e-3, 400.0, step * 0.5)
                 if step % 20 == 0:
                     yield measured(step * 10, np.random.default_rng(step))
+            for step in (600, 1800):
+                yield preview(step, 0.92 * math.exp(-step / 1500))
             yield PreviewReady(3000, tiles(16))
             yield Finished()
 
