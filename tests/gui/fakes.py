@@ -375,6 +375,8 @@ def make_runs(count: int = 5) -> None:
         preset = "-".join(name.split("-")[1:3])
         run.write_config(get_preset(preset))
         step = (24_000, 61_400, 18_250, 9_800, 12_000)[i]
-        run.resume_notes.write_text(f'{{"step": {step}, "images": {step * 32}, "data": "{name.split("-")[0]}", "source": "/data/{name.split("-")[0]}"}}', encoding="utf-8")
+        started = ', "start_from": "faces"' if i == 3 else ""
+        notes = f'"step": {step}, "images": {step * 32}, "data": "{name.split("-")[0]}", "source": "/data/{name.split("-")[0]}"{started}'
+        run.resume_notes.write_text(f"{{{notes}}}", encoding="utf-8")
         run.resume_file.write_bytes(b"")
         run.model_file.write_bytes(b"")
