@@ -15,7 +15,7 @@ from ddpm_studio.language import tr
 GAP = 2
 SPACE = 16
 CAPTION = 20
-LEAST_CELL, LARGEST_CELL = 24.0, 96.0
+LEAST_CELL, LARGEST_CELL = 14.0, 96.0
 KEPT = 2000
 """Small pictures that are kept drawn."""
 
@@ -106,8 +106,13 @@ class GrowthFilm(QWidget):
     @property
     def _large(self) -> QRectF:
         """Room for the chosen moment."""
-        side = min(self.height() - 2 * CAPTION - 48, self.width() * 0.34)
+        side = min(self.height() - 2 * CAPTION - (48 if self._has_choice else 0), self.width() * 0.34)
         return QRectF(self.width() - side, CAPTION, side, side)
+
+    @property
+    def _has_choice(self) -> bool:
+        """Where it is low, the picture is chosen by the keys only."""
+        return self.height() >= 200
 
     @property
     def _cell(self) -> float:
@@ -160,8 +165,8 @@ class GrowthFilm(QWidget):
         if (image := self.frame(self.index, self.stage, self.picture)) is not None:
             draw_picture(painter, fitted(QSizeF(image.size()), large, self.devicePixelRatioF()), image)
         painter.setPen(theme.color("dim"))
-        painter.drawText(QRectF(large.left(), large.bottom() + 2, large.width(), CAPTION), int(Qt.AlignmentFlag.AlignCenter), self.caption)
-        for picture in range(self.pictures):
+        painter.drawText(QRectF(large.center().x() - 200, large.bottom() + 2, 200 + large.width() / 2, CAPTION), int(Qt.AlignmentFlag.AlignRight), self.caption)
+        for picture in range(self.pictures if self._has_choice else 0):
             self._paint_choice(painter, picture)
         painter.end()
 
@@ -186,7 +191,7 @@ class GrowthFilm(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.setFocus(Qt.FocusReason.MouseFocusReason)
-        picture = next((i for i in range(self.pictures) if self._choice_rect(i).contains(event.position())), None)
+        picture = next((i for i in range(self.pictures) if self._has_choice and self._choice_rect(i).contains(event.position())), None)
         if picture is not None:
             self.show_picture(picture)
         elif event.position().x() < self._large.left() - SPACE / 2:

@@ -39,7 +39,7 @@ class LivePanel(QWidget):
         self.slider.setObjectName("previewSlider")
         self.slider.setAccessibleName("Earlier previews")
         self.slider.setToolTip("Go back to earlier previews and see the pictures improve")
-        self.slider.setFixedWidth(200)
+        self.slider.setFixedWidth(150)
         self.newest = tool_button("skip-forward", "newestPreviewButton", "Newest preview", 16)
         self.previews: list[PreviewReady] = []
         self.averaged_title, self.raw_title = (label(text, "caption") for text in (tr("Averaged weights"), tr("Raw weights, every second noise")))
