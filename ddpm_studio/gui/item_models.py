@@ -10,7 +10,9 @@ from PySide6.QtCore import QAbstractListModel, QAbstractTableModel, QModelIndex,
 from PySide6.QtGui import QColor, QGuiApplication, QIcon, QImage, QPainter, QPixmap
 
 from ddpm_studio.gui.qimage import draw_picture, fitted
+from ddpm_studio.gui.widgets.basics import plain_tip
 from ddpm_studio.gui.words import count, moment
+from ddpm_studio.language import tr
 from ddpm_studio.runs import RunInfo
 
 Index = QModelIndex | QPersistentModelIndex
@@ -91,7 +93,7 @@ class GalleryModel(QAbstractListModel):
 
 
 class RunsModel(QAbstractTableModel):
-    HEADINGS = ("Run", "Data", "Preset", "Size", "Steps", "Pictures seen", "Last saved")
+    HEADINGS = ("Run", "Data", "Preset", "Size", "Steps", "Pictures seen", "Last saved", "Tags")
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,6 +106,13 @@ class RunsModel(QAbstractTableModel):
         self.beginResetModel()
         self.runs, self.active, self._step, self._images = runs, active, step, images
         self.endResetModel()
+
+    def replace(self, info: RunInfo) -> None:
+        """What is known of a run has changed."""
+        for number, known in enumerate(self.runs):
+            if known.run == info.run:
+                self.runs[number] = info
+                self.dataChanged.emit(self.index(number, 0), self.index(number, len(self.HEADINGS) - 1))
 
     def follow(self, step: int, images: int) -> None:
         """How far the run in training has come."""
@@ -132,14 +141,15 @@ class RunsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             training = info.run.name == self.active
             values = (
-                info.run.name, info.data, info.preset, f"{info.shape[1]} × {info.shape[0]}",
+                info.run.name, info.data, tr("from {model}", model=info.start_from) if info.start_from else info.preset, f"{info.shape[1]} × {info.shape[0]}",
                 count(self._step if training else info.step), count(self._images if training else info.images), "in training" if training else moment(info.modified),
+                ", ".join(info.remarks.tags),
             )
             return values[index.column()]
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _side(index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
-            return str(info.run.path)
+            return "\n\n".join(part for part in (plain_tip(info.remarks.note), str(info.run.path)) if part)
         return None
 
 
