@@ -34,7 +34,8 @@ from ddpm_studio.events import (
 )
 from ddpm_studio.files import replace_atomically
 from ddpm_studio.gui.inside_jobs import InsideJobs, fitted
-from ddpm_studio.requests import BlendRequest, FilmRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.gui.picture_jobs import PictureJobs
+from ddpm_studio.requests import BlendRequest, FilmRequest, SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class SourceFound(Event):
     path: Path
 
 
-class Jobs(InsideJobs):
+class Jobs(InsideJobs, PictureJobs):
     """The real engines."""
 
     def warm_up(self) -> Job:
@@ -199,8 +200,7 @@ class Jobs(InsideJobs):
             for event in generate(request, control):
                 yield event
                 if isinstance(event, ImagesReady):
-                    recipes = [recipe(request, seed=seed, model_step=event.model_step) for seed in event.seeds]
-                    for path in gallery.save_pictures(event.images, recipes):
+                    for path in gallery.save_pictures(event.images, gallery.recipes(request, event.seeds, event.model_step, event.device)):
                         yield ImageSaved(path)
 
         return job
@@ -322,10 +322,13 @@ class Jobs(InsideJobs):
     # Short enough to be called where they are needed.
 
     def model_step(self, model: Path) -> int | None:
-        """How many steps a model was trained so far."""
+        """How many steps a model was trained so far; None where it does not say, or has not been saved yet."""
         from ddpm_studio.models import find_model, read_header
 
-        step = read_header(find_model(model))[1].get("step")
+        try:
+            step = read_header(find_model(model))[1].get("step")
+        except UserError:
+            return None
         return step if isinstance(step, int) else None
 
     def gallery(self) -> list[Path]:

@@ -220,7 +220,7 @@ def test_generating_fills_strip_grid_and_gallery(qtbot: QtBot, open_window: Open
     assert page.filmstrip.strip.current == 3  # type: ignore[attr-defined]
     assert len(window.studio.jobs.calls) == calls, "scrubbing computes nothing"  # type: ignore[attr-defined]
     window.show_page("Gallery")
-    assert window.pages["Gallery"].model.rowCount() == 16  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: window.pages["Gallery"].model.rowCount() == 16)  # type: ignore[attr-defined]
 
 
 def test_blend_follows_the_slider(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -413,13 +413,14 @@ def test_a_run_that_fails_at_once_leaves_no_model_behind(qtbot: QtBot, open_wind
     assert window.studio.model in window.studio.models
 
 
-def test_a_picture_whose_model_is_gone_says_so(open_window: Open, tmp_path: Path) -> None:
+def test_a_picture_whose_model_is_gone_says_so(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     gallery.save_pictures(tiles(1), [recipe(SampleRequest("faces-tiny-32-1/model.safetensors"), seed=0)])
     window = open_window()
     window.show_page("Gallery")
     page = window.pages["Gallery"]
+    qtbot.waitUntil(lambda: page.model.rowCount() == 1)  # type: ignore[attr-defined]
     page.view.setCurrentIndex(page.model.index(0))  # type: ignore[attr-defined]
-    page.again.click()  # type: ignore[attr-defined]
+    page.side.again.click()  # type: ignore[attr-defined]
     assert "faces-tiny-32-1 is not here any more" in window.banner.message.text()
 
 
@@ -476,19 +477,21 @@ def test_the_model_that_was_used_last_is_there_again(open_window: Open) -> None:
     assert again.studio.model.name == "faces"
 
 
-def test_the_gallery_keeps_its_place_when_pictures_come_in(open_window: Open) -> None:
+def test_the_gallery_keeps_its_place_when_pictures_come_in(qtbot: QtBot, open_window: Open) -> None:
     gallery.save_pictures(tiles(3), [recipe(SampleRequest(model="tiles", seed=i), seed=i) for i in range(3)])
     window = open_window()
     window.show_page("Gallery")
     page = window.pages["Gallery"]
     assert isinstance(page, GalleryPage)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 3)
     chosen = page.model.files[1]
     page.choose(chosen)
+    qtbot.waitUntil(lambda: page.current == chosen)
     gallery.save_pictures(tiles(2), [recipe(SampleRequest(model="tiles", seed=i), seed=i) for i in range(2)])
     chosen.with_name("gone.png").write_bytes(chosen.read_bytes())
     window.studio.gallery_changed.emit()
+    qtbot.waitUntil(lambda: page.count.text().startswith("6 pictures"))
     assert page.current == chosen
-    assert page.count.text().startswith("6 pictures")
 
 
 def test_the_list_of_runs_follows_the_run_in_training(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:

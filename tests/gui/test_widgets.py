@@ -13,7 +13,6 @@ from PySide6.QtWidgets import QGraphicsPathItem
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio.events import BlockInfo, DatasetReport, FrameReady, PreviewReady, Skipped, StepDone
-from ddpm_studio.gui.item_models import GalleryModel
 from ddpm_studio.gui.qimage import fitted, to_array, to_qimage, zoom_for
 from ddpm_studio.gui.widgets.architecture import ArchitectureView
 from ddpm_studio.gui.widgets.block_item import BlockItem
@@ -236,21 +235,6 @@ def test_every_block_is_drawn_once(qtbot: QtBot, levels: tuple[int, ...], skip: 
     assert not any(way.sceneBoundingRect().intersects(room) for way in ways), "a line runs through the time embedding"
     places = [item.sceneBoundingRect() for item in drawn]
     assert not any(a.intersects(b.adjusted(2, 2, -2, -2)) for i, a in enumerate(places) for b in places[i + 1 :]), "blocks overlap"
-
-
-def test_gallery_of_thousands_is_quick(qtbot: QtBot, tmp_path: object) -> None:
-    model = GalleryModel()
-    from pathlib import Path
-
-    picture = Path(str(tmp_path)) / "a.png"
-    QImage(to_qimage(tiles(1)[0])).save(str(picture))
-    files = [picture.with_name(f"{i}.png") for i in range(10_000)]
-    model.set_files(files)
-    assert model.rowCount() == 10_000
-    model.set_files([picture, *files])
-    assert model.rowCount() == 10_001
-    assert not model.data(model.index(0), Qt.ItemDataRole.DecorationRole).isNull()
-    assert len(model._thumbnails) == 1, "only what is seen is loaded"
 
 
 def test_spikes_are_marked_and_go_with_the_steps_that_are_made_again(qtbot: QtBot) -> None:
