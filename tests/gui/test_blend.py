@@ -129,6 +129,13 @@ def test_pictures_arrive_by_drop_paste_and_from_well_to_well(qtbot: QtBot, page:
     wells["B"].setFocus()
     page._paste.activated.emit()
     qtbot.waitUntil(lambda: np.array_equal(page.pictures["B"], tiles(8)[5]), timeout=5000)
+    ghost = np.zeros((32, 32, 4), np.uint8)
+    ghost[8:24, 8:24] = (255, 0, 0, 255)
+    seen_through = QMimeData()
+    seen_through.setImageData(to_qimage(ghost))
+    assert send(wells["B"], seen_through)
+    qtbot.waitUntil(lambda: tuple(page.pictures["B"][16, 16]) == (255, 0, 0), timeout=5000)
+    assert tuple(page.pictures["B"][0, 0]) == (255, 255, 255), "what shows through is the model's background"
     QGuiApplication.clipboard().setText("no picture")
     with qtbot.waitSignal(page._studio.said, check_params_cb=lambda text: "no picture" in text):
         page.wells.paste()
