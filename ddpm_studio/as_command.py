@@ -25,6 +25,8 @@ def train_command(request: TrainRequest) -> str:
         else:
             words += ["--preset", request.config.preset]
         words += changed_settings(request.config, request.start_from)
+    if request.exclude:
+        words += ["--exclude", str(paths.left_out_file(request.data))]  # where the window keeps them
     for flag, value in (("--max-steps", request.max_steps), ("--max-images", request.max_images), ("--max-seconds", request.max_seconds)):
         if value is not None:
             words += [flag, words_of(value)]

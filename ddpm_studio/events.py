@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from ddpm_studio.errors import as_user_error
 from ddpm_studio.language import tr
 
 Images = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+"""Which pictures of a data set, [n]."""
 Latent = npt.NDArray[np.float32]
 """A noisy picture in full precision, float32 [C, H, W] in the scale of [-1, 1]."""
 
@@ -29,6 +31,11 @@ def frozen_images(images: npt.NDArray[Any]) -> Images:
     copy: Images = np.array(images, dtype=np.uint8)
     copy.setflags(write=False)
     return copy
+
+
+def no_images() -> Images:
+    """uint8 [0, 1, 1, 1]"""
+    return frozen_images(np.zeros((0, 1, 1, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +100,72 @@ class DatasetReport:
     """How many files are of other kinds, by their names, and were not looked at."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contents:
+    """The pictures of a data set, one by one: what a list of them is made from."""
+
+    cache: Path
+    """The folder with the decoded pictures."""
+    names: tuple[str, ...]
+    """Paths below the source, in the order of the pictures in the cache."""
+    sizes: npt.NDArray[np.int32]
+    """int32 [N, 2], read-only: widths and heights before cropping."""
+    left_out: frozenset[str] = frozenset()
+    """Names of those that were left out the last time."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetReady(Event):
     """The pictures are decoded; `examples` are up to 48 of them, spread over the set."""
 
     report: DatasetReport
     examples: Images
+    contents: Contents | None = None
+
+
+FindingKind = Literal["copies", "alike", "bars", "blank", "grey", "transparent", "small", "long"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """Something about some pictures of a data set that people may want to know before they train."""
+
+    kind: FindingKind
+    rows: Rows
+    """int64 [n], read-only: which pictures; group after group, the one to keep first, where there are groups."""
+    groups: Rows | None = None
+    """int64 [n], read-only: the number of each one's group, for kinds that are about several pictures together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetExamined(Event):
+    """What a look at every single picture has found."""
+
+    findings: tuple[Finding, ...]
+    distinct: int
+    """How many pictures there are without exact copies."""
+    kept_share: float
+    """Mean share of a picture's area that is used, 0 to 1: the rest is cut off."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PicturesLoaded(Event):
+    """Some pictures of a data set, as they lie in its cache."""
+
+    cache: Path
+    rows: Rows
+    images: Images
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OriginalLoaded(Event):
+    """A picture of a data set before it is cropped, at a size that can be shown."""
+
+    name: str
+    image: Images
+    """uint8 [H, W, 3]"""
+    size: tuple[int, int]
+    """Width and height of the file's own picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +199,23 @@ class StepDone(Event):
     seconds_left: float | None = None
     spike: bool = False
     """The loss sticks out far from what was usual."""
+    memory: int = 0
+    """Bytes that the program holds, on a graphics card those that it has taken there; 0 where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossByNoise(Event):
+    """The loss of the averaged weights, unweighted, on noisy pictures that are the same each time: a mean for each of a few
+    equally wide bands of t, little noise first."""
+
+    step: int
+    training: tuple[float, ...]
+    """On pictures that it learns from."""
+    held_out: tuple[float, ...] = ()
+    """On pictures that it never sees; empty where none are held out."""
+    gap_error: float = 0.0
+    """Standard error of the difference between the means of the two."""
+    num_timesteps: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +226,10 @@ class PreviewReady(Event):
     images: Images
     averaged: bool = True
     """Of the averaged (EMA) weights; False while the average holds too little of what was learnt."""
+    raw: Images = field(default_factory=no_images)
+    """What the weights themselves make of every second of these noises; empty where `images` are of them already."""
+    walk: Images = field(default_factory=no_images)
+    """How the first few pictures came about: the estimates of x_0 at some stages, noise first, uint8 [stages, pictures, H, W, C]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +350,9 @@ class BlockInfo:
 
     name: str
     kind: str
-    """stem, res, attention, down, up, head, or skip (the linear path from input to output)."""
+    """stem, res, attention, down, up, head, skip (the linear path from input to output), or time."""
     side: str
-    """stem, down, middle, up or head."""
+    """stem, down, middle, up, head or time."""
     level: int
     in_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
@@ -273,6 +361,8 @@ class BlockInfo:
     """Billions of multiply-adds for one picture, forward."""
     tokens: int = 0
     """How many vectors an attention block compares with each other; 0 for all other blocks."""
+    variant: str = ""
+    """Which way of several it works: residual blocks "plain" or "shortcut", downsampling "conv" or "average", upsampling "nearest" or "transposed"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,12 +376,30 @@ class NetworkInfo:
     """Numbers held between forward and backward for one picture, roughly."""
     size_factor: int
     """What the sides of a picture must be divisible by."""
+    time: BlockInfo | None = None
+    """The embedding of t, beside the way of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureReady(Event):
     name: str
     network: NetworkInfo
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesReady(Event):
+    """Some channels of what a block puts out for a picture at `timestep`."""
+
+    block: str
+    timestep: int
+    first: int
+    """The channel of the first map."""
+    channels: int
+    """How many the block has."""
+    maps: Images
+    """uint8 [N, H, W, 1]: 128 is zero, 1 and 255 are -spread and spread."""
+    spread: float
+    """The value that 99.5 % of all numbers of the block stay below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +447,7 @@ class Failed(Event):
         return cls(tr("Something went wrong inside DDPM Studio ({kind}).", kind=type(error).__name__), tr("Copy the details and send them to us; saved work is safe."), details)
 
 
-_NAMES = {"StepDone": "step", "PreviewReady": "preview", "CheckpointSaved": "checkpoint", "TrainingStarted": "started"}
+_NAMES = {"StepDone": "step", "LossByNoise": "loss_by_noise", "PreviewReady": "preview", "CheckpointSaved": "checkpoint", "TrainingStarted": "started"}
 
 
 def as_json(event: Event) -> str:

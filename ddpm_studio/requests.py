@@ -30,6 +30,8 @@ class TrainRequest:
     start_from: str | Path | None = None
     """A model whose weights a new run begins with; pictures, noise and network are then as that model knows them."""
     resume: bool = False
+    exclude: tuple[str, ...] | None = None
+    """Names of pictures that are not trained on (`Dataset.names`); None: none in a new run, as before in one that goes on."""
     accept_new_data: bool = False
     """Go on although the pictures are no longer the same."""
     device: str = "auto"
@@ -155,6 +157,22 @@ class InvertRequest(Walk):
     refinements: int = 3
     sampler: Sampler = field(default="ddim", kw_only=True)
     steps: int | None = field(default=50, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRequest:
+    """What a block of the network makes of a picture that was noised to `timestep`."""
+
+    model: str | Path
+    block: str
+    """Its name, as `BlockInfo` has it."""
+    image: Images
+    timestep: int
+    seed: int = 0
+    first: int = 0
+    """The first channel to show."""
+    count: int = 16
+    device: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     train.add_argument("--preset", default=None, metavar="NAME", help=f"auto (default), {', '.join(PRESETS)}.")
     train.add_argument("--from", dest="start_from", metavar="MODEL", help="Begin with the weights of this model, such as faces, and its settings.")
     train.add_argument("--resume", action="store_true", help="Go on where the run stopped.")
+    train.add_argument("--exclude", metavar="FILE", help="Leave out the pictures whose names (paths below DATA) are the lines of this text file; a run remembers them.")
     train.add_argument("--accept-new-data", action="store_true", help="With --resume: go on although the pictures are no longer the same.")
     train.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps.")
     train.add_argument("--compile", action="store_true", help="Compile the network first: minutes of waiting, meant for graphics cards.")
@@ -139,6 +140,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     dataset = command("dataset", "What is in a folder or zip of pictures.")
     dataset.add_argument("folder", metavar="FOLDER")
     dataset.add_argument("--image-size", type=within(int, 8, 512), default=32, metavar="N", help="Side of the pictures (32).")
+    dataset.add_argument("--list-copies", metavar="FILE", help="Write the names of all exact copies but one of each, for train --exclude.")
     dataset.add_argument("--json", action="store_true", help="Print a JSON object.")
 
     add_bench_flags(command("bench", "How fast this machine trains and samples, and what that means in minutes."))

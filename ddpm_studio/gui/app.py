@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QApplication
 
 from ddpm_studio import paths
 from ddpm_studio.events import Event, Failed
-from ddpm_studio.gui import preferences, theme, workers
+from ddpm_studio.gui import motion, preferences, theme, workers
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.runs import find_run
 
@@ -34,7 +34,9 @@ def create(argv: list[str] | None = None, jobs: Any = None) -> tuple[QApplicatio
     app.setDesktopFileName("ddpm-studio")
     theme.prepare(app)
     app.setWindowIcon(theme.app_icon())
-    theme.apply(app, preferences.load().theme)
+    known = preferences.load()
+    theme.apply(app, known.theme)
+    motion.apply(app, known.reduced_motion)
     return app, MainWindow(jobs)
 
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,28 @@ from ddpm_studio import paths
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import ArchitectureReady, Event, Finished, Images, ImageSaved, ImagesReady, Notice, PreviewReady, Progress, frozen_images
+from ddpm_studio.events import (
+    ArchitectureReady,
+    DatasetReady,
+    Event,
+    Finished,
+    Images,
+    ImageSaved,
+    ImagesReady,
+    Notice,
+    PicturesLoaded,
+    Progress,
+    frozen_images,
+)
 from ddpm_studio.files import replace_atomically
-from ddpm_studio.requests import BlendRequest, FilmRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.gui.forward import OF_MODEL, ForwardReady
+from ddpm_studio.requests import BlendRequest, FeatureRequest, FilmRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from ddpm_studio.gui.workers import Job
     from ddpm_studio.models import ModelInfo
 
@@ -106,11 +122,61 @@ class Jobs:
         """One folder or zip, or several pictures."""
 
         def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.data.cache import inspect_dataset
+            from ddpm_studio.data.dataset import read_name_list
+            from ddpm_studio.data.doctor import examine_dataset
 
             source = one_source(sources)
             yield SourceFound(source)
-            yield from inspect_dataset(source, settings, control)
+            for event in examine_dataset(source, settings, control):
+                if isinstance(event, DatasetReady) and event.contents and (file := paths.left_out_file(source)).is_file():
+                    event = replace(event, contents=replace(event.contents, left_out=frozenset(read_name_list(file))))
+                yield event
+
+        return job
+
+    def pictures(self, cache: Path, rows: npt.NDArray[np.int64]) -> Job:
+        """Some pictures of a data set that has been read."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.cache import load_rows
+
+            yield PicturesLoaded(cache, rows, load_rows(cache, rows))
+
+        return job
+
+    def original(self, source: Path, name: str, background: str) -> Job:
+        """One picture of a data set, before it is cropped."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.originals import load_original
+
+            yield load_original(source, name, background, control)
+
+        return job
+
+    def forecast(self, config: RunConfig, device: str, device_label: str) -> Job:
+        """How fast a training with these settings may be."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.forecast import forecast
+            from ddpm_studio.nn.describe import describe_network
+
+            yield forecast(config, device, device_label, lambda settings: describe_network(settings).gmacs)
+            yield Finished()
+
+        return job
+
+    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+        """Which pictures of a source are left out, for the next time that it is opened."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.dataset import write_name_list
+
+            if names:
+                write_name_list(paths.left_out_file(source), names)
+            else:
+                paths.left_out_file(source).unlink(missing_ok=True)
+            yield Finished()
 
         return job
 
@@ -196,17 +262,32 @@ class Jobs:
     def architecture(self, name: str, model: Path | RunConfig) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             yield Progress("Measuring the network")
-            from ddpm_studio.models import find_model, read_header
             from ddpm_studio.nn.describe import describe_network
 
-            if isinstance(model, RunConfig):
-                config = model
-            elif model.exists():
-                config = read_header(find_model(model))[0]
-            else:  # in training, not saved yet
-                config = Run(model.parent).read_config()
-            yield ArchitectureReady(name, describe_network(config))
+            yield ArchitectureReady(name, describe_network(model if isinstance(model, RunConfig) else settings_of(model)))
             yield Finished()
+
+        return job
+
+    def forward(self, source: Path | Images, model: Path | None, seed: int) -> Job:
+        """A picture in the shape that the model wants, its noise, and the schedules to add it by. Without a model 64 x 64 pixels, and the usual schedule."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.sampling.forward import alphas_cumprod, noise_of, plain_schedules
+
+            config = settings_of(model) if model else RunConfig(data=DataConfig(image_size=64))
+            picture = fitted(source, config.data.shape, config.data.background)
+            schedules = {OF_MODEL: alphas_cumprod(config.diffusion), **plain_schedules(config.diffusion.num_timesteps)}
+            yield ForwardReady(picture, noise_of(picture, seed), schedules, seed)
+            yield Finished()
+
+        return job
+
+    def features(self, request: FeatureRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.sampling.features import feature_maps
+
+            yield from feature_maps(request, control)
 
         return job
 
@@ -215,6 +296,7 @@ class Jobs:
 
         def job(control: RunControl) -> Iterator[Event]:
             from ddpm_studio.journal import JournalReader
+            from ddpm_studio.previews import list_previews, read_preview
             from ddpm_studio.runs import is_in_training
 
             reader, seen = JournalReader(run), set[Path]()
@@ -224,18 +306,30 @@ class Jobs:
                 yield Notice(f"The run {run.name} is being trained by another window or command: it is shown as it goes, and can be changed only there.")
             while True:
                 yield from reader.read_new()
-                new = sorted(set(run.previews.glob("step_*.png")) - seen)
+                new = [file for file in list_previews(run) if file not in seen]
                 seen.update(new)
-                for file in new[-200:]:
+                for file in spread(new, 200):
                     if control.stopping:
                         break
-                    if (images := split_grid(file, shape)) is not None:
-                        yield PreviewReady(int(file.stem.removeprefix("step_")), images)
+                    if (preview := read_preview(file, shape)) is not None:
+                        yield preview
                 if not following or control.wait(0.5):
                     break
                 following = is_in_training(run)  # looked at before the last reading, so that nothing is missed
                 if not following:
                     yield Notice(f"The run {run.name} is not trained any more by the other window or command.")
+            yield Finished()
+
+        return job
+
+    def read_runs(self, runs: Sequence[Run]) -> Job:
+        """RunRead for each of them."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.comparing import read_run
+
+            for run in runs:
+                yield read_run(run)
             yield Finished()
 
         return job
@@ -253,15 +347,7 @@ class Jobs:
         """A file or a picture of the window, in the shape that a model wants."""
 
         def job(control: RunControl) -> Iterator[Event]:
-            from PIL import Image
-
-            from ddpm_studio import imaging
-
-            if isinstance(source, Path):
-                picture = imaging.load_picture(source, shape, background)
-            else:
-                picture = imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), shape, background)
-            yield PictureLoaded(key, frozen_images(picture))
+            yield PictureLoaded(key, fitted(source, shape, background))
             yield Finished()
 
         return job
@@ -325,6 +411,24 @@ def one_source(sources: list[Path]) -> Path:
     return folder
 
 
+def fitted(source: Path | Images, shape: tuple[int, int, int], background: str) -> Images:
+    """A file or a picture of the window in the shape that a model wants: uint8 [H, W, C]."""
+    from PIL import Image
+
+    from ddpm_studio import imaging
+
+    if isinstance(source, Path):
+        return frozen_images(imaging.load_picture(source, shape, background))
+    return frozen_images(imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), shape, background))
+
+
+def settings_of(model: Path) -> RunConfig:
+    """The settings of a model; of one in training that has not been saved yet, those of its run."""
+    from ddpm_studio.models import find_model, read_header
+
+    return read_header(find_model(model))[0] if model.exists() else Run(model.parent).read_config()
+
+
 def shipped_pictures(most: int) -> list[Path | Images]:
     """Those that models bring along to blend, and some of the sample pictures, about `most` in all."""
     import io
@@ -342,23 +446,9 @@ def shipped_pictures(most: int) -> list[Path | Images]:
     return found
 
 
-def split_grid(file: Path, shape: tuple[int, int, int], gap: int = 2) -> Images | None:
-    """The pictures of a preview that was saved as one sheet -> uint8 [N, H, W, C]; empty cells are white. None for a damaged file."""
-    import numpy as np
-    from PIL import Image
-
-    try:
-        with Image.open(file, formats=("PNG",)) as image:
-            pixels = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    sheet = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    height, width, _ = shape
-    rows, columns = range(0, sheet.shape[0], height + gap), range(0, sheet.shape[1], width + gap)
-    cells = [sheet[y : y + height, x : x + width] for y in rows for x in columns]
-    if not cells or any(cell.shape != shape for cell in cells):
-        return None
-    return frozen_images(np.stack(cells))
+def spread(files: list[Path], most: int) -> list[Path]:
+    """At most so many of them, evenly spread, with the first and the last."""
+    return files if len(files) <= most else [files[round(i * (len(files) - 1) / (most - 1))] for i in range(most)]
 
 
 def _as_choice(info: ModelInfo) -> ModelChoice:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QAbstractButton
 
 from ddpm_studio import __version__, paths
 from ddpm_studio.as_command import generate_command, train_command
@@ -22,18 +23,25 @@ if TYPE_CHECKING:
 
     from ddpm_studio.gui.main_window import MainWindow
 
+BUTTONS = {
+    "chooseFolderButton": "actionOpenFolder", "trainButton": "actionStartTraining", "pauseButton": "actionPauseOrResume", "stopButton": "actionStopAndSave",
+    "generateButton": "actionGenerate", "cancelButton": "actionCancel", "sheetButton": "actionMakeBlendSheet",
+}  # fmt: skip
+"""Buttons of the pages, and the commands of the menus that do the same."""
+
 
 class Menus(QObject):
     def __init__(self, window: MainWindow, pages: tuple[tuple[str, str, str], ...]) -> None:
         super().__init__(window)
         self._window = window
         studio, train = window.studio, window.train_page
-        files, training, pictures, view, about = (window.menuBar().addMenu(text) for text in ("&File", "&Train", "&Pictures", "&View", "&Help"))
+        files, edit, training, pictures, view, about = (window.menuBar().addMenu(text) for text in ("&File", "&Edit", "&Train", "&Pictures", "&View", "&Help"))
         self._add(files, "Open &folder…", "Ctrl+O", self._open_folder, "folder-open")
         self._add(files, "Open &zip or pictures…", "Ctrl+Shift+O", train.dataset.browse_files, "file-archive")
         self._add(files, "Open the &sample pictures", "", self._open_samples, "images")
         files.addSeparator()
         self._add(files, "&Quit", "Ctrl+Q", window.close)
+        self._add_undo(edit)
         self.start = self._add(training, "&Start training", "Ctrl+T", self._start_training, "play")
         self.pause = self._add(training, "&Pause or resume", "Ctrl+P", studio.training.toggle_pause, "pause")
         self.stop = self._add(training, "S&top and save", "Ctrl+.", studio.training.stop, "square")
@@ -57,11 +65,35 @@ class Menus(QObject):
             action.setCheckable(True)
             group.addAction(action)
             self.themes[choice] = action
-        self._menus = (files, training, pictures, view, about)
+        view.addSeparator()
+        self.reduced_motion = self._add(view, tr("&Reduce motion"), "", lambda: window.set_reduced_motion(self.reduced_motion.isChecked()))
+        self.reduced_motion.setCheckable(True)
+        self._menus = (files, edit, training, pictures, view, about)
         self.palette = CommandPalette(window)
         self._add(about, "&Find a command…", "Ctrl+K", self._find_command, "search")
         self._add(about, "&Open the data folder", "", self._open_data_folder, "folder")
         self._add(about, "&About DDPM Studio", "", self._about, "info")
+        self._say_keys()
+
+    def _say_keys(self) -> None:
+        """Whoever meets a button learns the keys that do the same."""
+        actions = {action.objectName(): action for menu in self._menus for action in menu.actions()}
+        for name, doing in BUTTONS.items():
+            button, keys = self._window.findChild(QAbstractButton, name), actions[doing].shortcut().toString()
+            if button is not None and keys not in button.toolTip():
+                button.setToolTip(f"{button.toolTip() or button.text().rstrip('…')} ({keys})")
+
+    def _add_undo(self, menu: QMenu) -> None:
+        """Qt keeps their texts ("Undo Steps") and whether they can be chosen."""
+        stack = self._window.studio.undo_stack
+        back, forth = stack.createUndoAction(self._window, tr("&Undo")), stack.createRedoAction(self._window, tr("&Redo"))
+        keys = (["Ctrl+Z"], ["Ctrl+Shift+Z", "Ctrl+Y"])
+        for action, name, icon, shortcuts in zip((back, forth), ("actionUndo", "actionRedo"), ("rotate-ccw", "refresh-cw"), keys, strict=True):
+            action.setObjectName(name)
+            action.setShortcuts([QKeySequence(text) for text in shortcuts])
+            theme.set_icon(action, icon)
+            action.setProperty("icon_name", icon)
+            menu.addAction(action)
 
     def _add(self, menu: QMenu, text: str, keys: str, do: Callable[[], object], icon: str = "") -> QAction:
         action = QAction(text, self._window)

@@ -17,6 +17,8 @@ class Preferences(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     theme: Literal["system", "light", "dark"] = "system"
+    reduced_motion: bool = False
+    """Nothing moves by itself."""
     last_folder: str = ""
     """Where the last file dialog was."""
     last_data: str = ""

@@ -14,7 +14,9 @@ import torch
 
 from ddpm_studio.config import RunConfig
 from ddpm_studio.control import RunControl
-from ddpm_studio.data.cache import Dataset, open_dataset
+from ddpm_studio.data.batches import count_held_out
+from ddpm_studio.data.cache import open_dataset
+from ddpm_studio.data.dataset import Dataset, pack_names, unpack_names
 from ddpm_studio.devices import Device, choose_device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.errors import Cancelled, DataChanged, UserError
@@ -58,6 +60,11 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         except Cancelled:
             yield Finished(0, True)
             return
+        wanted = _left_out(request, saved)
+        dataset = dataset.without(wanted)
+        if (unknown := len(set(wanted) - set(dataset.left_out))) and request.exclude is not None:
+            yield Notice(tr("Of {count} names to leave out, {unknown} belong to no picture.", count=f"{len(set(wanted)):,}", unknown=f"{unknown:,}"))
+        config = _hold_out(config, len(dataset))
         for left in request.run.path.rglob(".*.part"):  # of a save that a crash cut short
             left.unlink(missing_ok=True)
         if saved is None:
@@ -72,6 +79,8 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
 
 def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset: Dataset, device: Device, pieces: int, control: RunControl) -> Iterator[Event]:
     about: dict[str, Any] = {"data": dataset.report.name, "source": os.path.abspath(request.data), "pictures": len(dataset), "fingerprint": dataset.fingerprint}
+    if dataset.left_out:
+        about["left_out"] = pack_names(dataset.left_out)
     if device.kind == "cpu":
         about["threads"] = torch.get_num_threads()
     # Network, average, optimizer; resume.
@@ -115,6 +124,13 @@ def _plan_of(request: TrainRequest, saved: Saved | None) -> TrainRequest:
     return replace(request, max_seconds=left[1], seconds_done=left[0])
 
 
+def _left_out(request: TrainRequest, saved: Saved | None) -> tuple[str, ...]:
+    """The names of the pictures that are not trained on: those of the request, else those that the run has left out before."""
+    if request.exclude is not None or saved is None:
+        return request.exclude or ()
+    return unpack_names(saved.notes.get("left_out", ""))
+
+
 def _data_changed(saved: Saved, dataset: Dataset, request: TrainRequest) -> str:
     """What to say about going on with other pictures.
 
@@ -124,7 +140,7 @@ def _data_changed(saved: Saved, dataset: Dataset, request: TrainRequest) -> str:
     if isinstance(before, int) and before != len(dataset):
         changed = tr("{before:,} then, {now:,} now", before=before, now=len(dataset))
     else:
-        changed = tr("some were replaced, renamed or altered")
+        changed = tr("some were replaced, renamed, altered or left out")
     if not request.accept_new_data:
         raise DataChanged(
             tr("The pictures are not those that the run {name} was trained on: {changed}.", name=request.run.name, changed=changed),
@@ -156,7 +172,7 @@ def _remove_if_unsaved(run: Run) -> None:
     """A run that never came to a save has nothing to go on with: it would only stand in the way."""
     if not run.resume_file.exists() and not run.model_file.exists():
         with contextlib.suppress(OSError):  # what cannot be removed stays; the disk may be gone
-            for file in (run.config_file, run.journal_file, run.resume_notes, *run.previews.glob("step_*.png")):
+            for file in (run.config_file, run.journal_file, run.resume_notes, *run.previews.glob("*.png")):
                 file.unlink(missing_ok=True)
             run.previews.rmdir()
 
@@ -177,7 +193,23 @@ def _settings(request: TrainRequest, saved: Saved | None) -> RunConfig:
         if getattr(wanted, section) != getattr(shown, section):
             raise UserError(tr("The {section} settings of a run cannot change when it goes on.", section=section), tr("Leave them as they were, or start a new run."))
     changes = {name: value for name, value in wanted.training.model_dump().items() if value != getattr(shown.training, name)}
+    if "held_out" in changes:
+        message = tr("How many pictures are held out cannot change when a run goes on: what it has learnt cannot be taken back.")
+        raise UserError(message, tr("Leave it as it was, or start a new run."))
     return config.model_copy(update={"training": config.training.model_copy(update=changes)})
+
+
+def _hold_out(config: RunConfig, pictures: int) -> RunConfig:
+    """The settings with the number of pictures to hold out settled, so that every resume holds out the same ones.
+
+    Raises UserError when nothing would be left to learn from.
+    """
+    try:
+        held_out = count_held_out(pictures, config.training.held_out)
+    except ValueError:
+        message = tr("Of {count} pictures {held_out} are to be held out: none would be left to learn from.", count=f"{pictures:,}", held_out=f"{config.training.held_out:,}")
+        raise UserError(message, tr("Hold out fewer (training.held_out).")) from None
+    return config.model_copy(update={"training": config.training.model_copy(update={"held_out": held_out})})
 
 
 def _check_fit(config: RunConfig, theirs: RunConfig) -> None:

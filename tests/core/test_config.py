@@ -202,6 +202,7 @@ SINGLE_PIXEL: dict[str, Any] = {"data.image_size": 8, "data.image_height": 8, "m
     [
         ("data.image_size", 7), ("data.image_size", 513), ("data.image_size", 32.5), ("data.image_size", None), ("data.image_height", 7), ("data.image_height", 513),
         ("data.channels", 2), ("data.background", "pink"), ("data.flip", "perhaps"),
+        ("data.crop_x", -0.1), ("data.crop_x", 1.1), ("data.crop_y", -0.1), ("data.crop_y", float("nan")),
         ("diffusion.num_timesteps", 1), ("diffusion.num_timesteps", 4001), ("diffusion.beta_schedule", "wavy"), ("diffusion.zero_terminal_snr", "a bit"),
         ("diffusion.prediction_type", "noise"), ("diffusion.timestep_sampling", "some"), ("diffusion.loss_weighting", "p2"), ("diffusion.min_snr_gamma", 0),
         ("diffusion.min_snr_gamma", 10_000.1), ("diffusion.min_snr_gamma", float("inf")), ("diffusion.variance_type", "none"), ("diffusion.clip_x_start", None),
@@ -212,7 +213,7 @@ SINGLE_PIXEL: dict[str, Any] = {"data.image_size": 8, "data.image_height": 8, "m
         ("model.downsample_padding", "none"), ("model.upsample", "bicubic"), ("model.up_narrowing", "never"), ("model.input_skip", "x"), ("model.dropout", 1.0),
         ("model.dropout", -0.1), ("model.norm_groups", 0), ("model.norm_groups", 65), ("model.head_norm_groups", 0), ("model.head_norm_groups", 65),
         ("model.norm_eps", 0.0), ("model.norm_eps", 0.1),
-        ("training.seed", -1), ("training.seed", 2**31), ("training.batch_size", 0), ("training.batch_size", 4097), ("training.learning_rate", 0),
+        ("training.seed", -1), ("training.seed", 2**31), ("training.held_out", -1), ("training.batch_size", 0), ("training.batch_size", 4097), ("training.learning_rate", 0),
         ("training.learning_rate", 1.1), ("training.learning_rate", float("nan")), ("training.adam_beta2", 1), ("training.adam_beta2", -0.1), ("training.warmup_steps", -1),
         ("training.warmup_steps", 100_001), ("training.total_steps", 0), ("training.decay_share", -0.1), ("training.decay_share", 1.1), ("training.grad_clip", 0),
         ("training.grad_clip", 1001), ("training.immiscible", "x"), ("training.ema_decay", 1), ("training.ema_decay", -0.1), ("training.ema_warmup", "x"),

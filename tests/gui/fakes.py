@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ddpm_studio import paths
+from ddpm_studio.comparing import RunRead
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
@@ -22,26 +23,36 @@ from ddpm_studio.events import (
     BlendReady,
     BlockInfo,
     CheckpointSaved,
+    Contents,
+    DatasetExamined,
     DatasetReady,
     DatasetReport,
     Event,
+    FeaturesReady,
+    Finding,
     Finished,
     FrameReady,
     Images,
     ImageSaved,
     ImagesReady,
+    LossByNoise,
     NetworkInfo,
+    OriginalLoaded,
+    PicturesLoaded,
     PreviewReady,
     Progress,
+    Rows,
     Skipped,
     StepDone,
     TrainingStarted,
     frozen_images,
 )
-from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound
+from ddpm_studio.forecast import Forecast
+from ddpm_studio.gui.forward import ForwardReady
+from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound, fitted
 from ddpm_studio.gui.workers import Job
 from ddpm_studio.presets import get_preset
-from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.requests import BlendRequest, FeatureRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 SIDE = 32
@@ -120,6 +131,21 @@ def blocks(levels: tuple[int, ...] = (32, 64, 128), size: int = 16, skip: bool =
     return tuple(found)
 
 
+def preview(step: int, amount: float) -> PreviewReady:
+    """`amount`: how little has been learnt, 1 to 0."""
+    images = softened(noised(tiles(16), 1 - 0.3 * amount), amount)
+    raw = softened(noised(tiles(16)[::2], 1 - min(0.9, 0.3 * amount + 0.02), seed=step), min(0.95, amount + 0.05))
+    stages = [softened(noised(tiles(16)[:4], 1 - 0.3 * amount), min(0.95, amount + 0.9 * (1 - stage / 5))) for stage in range(6)]
+    return PreviewReady(step, images, True, raw, frozen_images(np.stack(stages)))
+
+
+def measured(step: int, rng: np.random.Generator) -> LossByNoise:
+    """As of a run that begins to copy after 2,000 steps."""
+    bands = [0.04 + (0.6 - 0.05 * band) * math.exp(-step / (300 + 60 * band)) + 0.25 * math.exp(-band / 2) + rng.normal() * 0.001 for band in range(10)]
+    gap = 0.03 * max(0.0, step / 2000 - 1)
+    return LossByNoise(step, tuple(bands), tuple(loss + gap + rng.normal() * 0.001 for loss in bands), 0.006)
+
+
 class FakeJobs(Jobs):
     """Everything happens at once, unless `pause` says how long a step takes."""
 
@@ -146,13 +172,59 @@ class FakeJobs(Jobs):
             yield Progress("Reading pictures", 400, 1204, 3.0)
             if source.name == "empty":
                 raise UserError("There are no pictures in this folder.", "Choose a folder with jpg, png, webp, bmp, gif or tiff files.")
+            self.shape = settings.shape
             report = DatasetReport(
                 name=source.name, source=str(source), pictures=1204,
                 skipped=(Skipped("a/broken.png", "the file is cut off"), Skipped("notes.gif", "the file is empty"), Skipped("b/icon.png", "too small: 4 x 4 pixels")),
                 duplicates=3, image_size=settings.image_size, image_height=settings.shape[0], channels=3,
                 smallest=(16, 16), median=(32, 32), largest=(256, 256), grey=12, transparent=96, from_cache=False, seconds=2.4,
             )
-            yield DatasetReady(report, tiles(48))
+            rng = np.random.default_rng(0)
+            sizes = np.stack([rng.choice([16, 32, 64, 128, 256], 1204, p=[0.05, 0.6, 0.2, 0.1, 0.05])] * 2, axis=1).astype(np.int32)
+            sizes[::7, 1] = sizes[::7, 1] * 4 // 3
+            yield DatasetReady(report, tiles(48), Contents(Path("/cache"), tuple(f"tiles/{i:04}.png" for i in range(1204)), sizes))
+            self._wait()
+            yield DatasetExamined(
+                (
+                    Finding("copies", np.array([0, 400, 800, 5, 405]), np.array([0, 0, 0, 1, 1])),
+                    Finding("alike", np.array([7, 8, 30, 31, 32, 60, 61]), np.array([0, 0, 1, 1, 1, 2, 2])),
+                    Finding("grey", np.arange(10, 22)),
+                    Finding("transparent", np.arange(96)),
+                ),
+                distinct=1201,
+                kept_share=0.96,
+            )
+            yield Finished()
+
+        return job
+
+    def pictures(self, cache: Path, rows: Rows) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield PicturesLoaded(cache, rows, tiles(96)[rows % 96])
+            yield Finished()
+
+        return job
+
+    def original(self, source: Path, name: str, background: str) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            row = int(Path(name).stem)
+            picture = tiles(96)[row % 96].repeat(6, axis=0).repeat(6, axis=1)
+            wide = np.concatenate([picture[:, ::-1], picture], axis=1)[:, 60:348]
+            yield OriginalLoaded(name, frozen_images(wide), (288, 192))
+            yield Finished()
+
+        return job
+
+    def forecast(self, config: RunConfig, device: str, device_label: str) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield Forecast(206.0, "measured", "faces-tiny-32-1")
+            yield Finished()
+
+        return job
+
+    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"remember {len(names)}")
             yield Finished()
 
         return job
@@ -171,10 +243,14 @@ class FakeJobs(Jobs):
                 step += 1
                 loss = 0.04 + 0.5 * math.exp(-step / 40) + 0.25 * math.exp(-step / 300) + rng.normal() * 0.008
                 fraction = (step - start) / self.steps
-                yield StepDone(step * 10, step * 320, loss, 0.8, 1e-3, 412.0, step * 0.5, fraction, (1 - fraction) * 540)
+                rate = 2e-3 * min(1.0, step / 20) * min(1.0, (1 - fraction) / 0.4 + 0.001)
+                speed, memory = 412 + rng.normal() * 9, round(6.2e8 + 2e7 * math.tanh(step / 50))
+                yield StepDone(step * 10, step * 320, loss, 0.3 + loss + abs(rng.normal()) * 0.1, rate, speed, step * 0.5, fraction, (1 - fraction) * 540, memory=memory)
                 if step % 50 == 0 or step == start + 5:
                     amount = 0.92 * math.exp(-step / 150)
-                    yield PreviewReady(step * 10, softened(noised(tiles(16), 1 - 0.3 * amount), amount))
+                    yield preview(step * 10, amount)
+                if step % 20 == 0:
+                    yield measured(step * 10, rng)
                 if control.pausing:
                     yield CheckpointSaved(step * 10, request.run.model_file)
                     yield from control.gate()
@@ -228,7 +304,32 @@ class FakeJobs(Jobs):
     def architecture(self, name: str, model: Path | RunConfig) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             found = blocks()
-            yield ArchitectureReady(name, NetworkInfo(found, sum(b.parameters for b in found), sum(b.gmacs for b in found), 1_000_000, 8))
+            time = BlockInfo("time", "time", "time", 0, (32,), (128,), 20_736, 0.00002)
+            yield ArchitectureReady(name, NetworkInfo(found, sum(b.parameters for b in found), sum(b.gmacs for b in found), 1_000_000, 8, time))
+            yield Finished()
+
+        return job
+
+    def forward(self, source: Path | Images, model: Path | None, seed: int) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"forward {seed}")
+            u = np.arange(1, 1001) / 1000
+            cosine, linear = np.cos(u * np.pi / 2 * 0.99) ** 2, np.exp(-10 * u**2)
+            picture = fitted(source, (SIDE, SIDE, 3), "white")
+            noise = np.random.default_rng(seed).normal(size=picture.shape).astype(np.float32)
+            yield ForwardReady(picture, noise, {"model": cosine, "linear": linear, "cosine": cosine, "sigmoid": cosine**1.2}, seed)
+            yield Finished()
+
+        return job
+
+    def features(self, request: FeatureRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"features {request.block} {request.timestep} {request.first}")
+            found = {block.name: block for block in blocks()}[request.block]
+            channels, side = found.out_shape[0], found.out_shape[1]
+            y, x = np.mgrid[0:side, 0:side] / side
+            maps = [np.sin((request.first + i + 1) * x * 2 + i * y + request.timestep / 200) for i in range(min(16, channels - request.first))]
+            yield FeaturesReady(request.block, request.timestep, request.first, channels, np.clip(128 + 127 * np.stack(maps), 1, 255).astype(np.uint8)[..., None], 2.37)
             yield Finished()
 
         return job
@@ -237,6 +338,8 @@ class FakeJobs(Jobs):
         def job(control: RunControl) -> Iterator[Event]:
             for step in range(1, 300):
                 yield StepDone(step * 10, step * 320, 0.05 + 0.5 * math.exp(-step / 60), 0.8, 1e-3, 400.0, step * 0.5)
+                if step % 20 == 0:
+                    yield measured(step * 10, np.random.default_rng(step))
             yield PreviewReady(3000, tiles(16))
             yield Finished()
 
@@ -252,6 +355,14 @@ class FakeJobs(Jobs):
             yield Finished()
 
         return job
+
+
+def read(name: str, learning_rate: float = 2e-3) -> RunRead:
+    """A run of 3,000 steps that learns the faster the higher its rate."""
+    rng = np.random.default_rng(0)
+    config = get_preset("tiny-32").with_changes({"training.learning_rate": learning_rate})
+    steps = tuple(StepDone(s * 10, s * 320, 0.05 + 0.5 * math.exp(-s * learning_rate / 0.1) + abs(rng.normal()) * 0.01, 0.8, learning_rate, 400.0, s * 0.5) for s in range(1, 301))
+    return RunRead(name, config, steps, (measured(3000, rng),), 3000, 96_000, 1500.0)
 
 
 def make_runs(count: int = 5) -> None:

@@ -20,7 +20,7 @@ from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage, noise_fac
 from ddpm_studio.gui.pages.picture_source import EXAMPLES, GALLERY
 from ddpm_studio.gui.qimage import to_array, to_qimage
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.contact_sheet import ContactSheet
+from ddpm_studio.gui.widgets.blend_table import BlendTable
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip
 
@@ -210,7 +210,7 @@ def test_a_sheet_of_three_walks_from_each_to_the_next(qtbot: QtBot, page: BlendP
 
 
 def test_the_sheet_is_walked_by_keys(qtbot: QtBot) -> None:
-    grid = ContactSheet("sheet", "Sheet")
+    grid = BlendTable("sheet", "Sheet")
     qtbot.addWidget(grid)
     grid.resize(400, 200)
     grid.show()

@@ -6,12 +6,12 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QImage, QPalette
+from PySide6.QtCore import QItemSelectionModel, QMimeData, QPoint, Qt
+from PySide6.QtGui import QDragEnterEvent, QImage, QPalette
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -20,7 +20,6 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import DataChanged, UserError
 from ddpm_studio.events import Event, Failed, TrainingStarted
 from ddpm_studio.gui import app, theme, workers
-from ddpm_studio.gui.app import create
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.runs import RunsPage
@@ -30,7 +29,9 @@ from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run, list_runs
 
+from .drops import drop_on
 from .fakes import FakeJobs, blocks, make_runs, tiles
+from .windows import Open
 
 CONTRACT = [
     "datasetDropZone", "datasetReport", "presetCombo", "imageSizeCombo", "settingsForm", "trainButton", "pauseButton", "stopButton", "trainingProgress",
@@ -39,48 +40,10 @@ CONTRACT = [
     "blendSheet", "galleryView", "runsView", "architectureView", "errorBanner",
 ]
 
-Open = Callable[..., MainWindow]
-
-
-@pytest.fixture
-def open_window(qtbot: QtBot) -> Iterator[Open]:
-    windows = []
-
-    def make(jobs: FakeJobs | None = None) -> MainWindow:
-        _, window = create(jobs=jobs or FakeJobs(pause=0.002, steps=4000))
-        windows.append(window)
-        window.show()
-        qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
-        return window
-
-    yield make
-    for window in windows:
-        window.studio.shut_down()
-    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
-    for window in windows:
-        window.close()
-        window.deleteLater()
-
-
 def find(window: MainWindow, name: str) -> QWidget:
     found = window.findChild(QWidget, name)
     assert found is not None, name
     return found
-
-
-def drop_on(widget: QWidget, path: Path) -> bool:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path))])
-    place = widget.rect().center()
-    rest = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
-    enter = QDragEnterEvent(place, *rest)
-    QApplication.sendEvent(widget, enter)
-    if not enter.isAccepted():
-        return False
-    QApplication.sendEvent(widget, QDragMoveEvent(place, *rest))
-    drop = QDropEvent(QPointF(place), *rest)
-    QApplication.sendEvent(widget, drop)
-    return drop.isAccepted()
 
 
 def open_data(qtbot: QtBot, window: MainWindow, path: Path) -> None:
@@ -124,7 +87,7 @@ def test_a_dropped_folder_is_looked_at(qtbot: QtBot, open_window: Open, tmp_path
     report = find(window, "datasetReport")
     assert report.isVisible()
     assert "1,204" in report.accessibleDescription()
-    assert len(window.train_page.contact_sheet.images) == 48
+    assert len(window.train_page.pictures.sheet.rows) == 1204
 
 
 def test_a_folder_without_pictures_is_explained_and_nothing_is_lost(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -339,6 +302,28 @@ def test_runs_are_listed_shown_and_deleted_after_a_question(qtbot: QtBot, open_w
     page.curve_button.click()  # type: ignore[attr-defined]
     qtbot.waitUntil(lambda: window.train_page.live.plot.series.size == 299)
     assert window.page == "Train"
+
+
+def test_two_runs_are_compared(qtbot: QtBot, open_window: Open) -> None:
+    make_runs(3)
+    window = open_window()
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    assert not page.compare_button.isEnabled()
+    page.view.selectAll()
+    assert not page.compare_button.isEnabled()
+    assert not page.continue_button.isEnabled(), "of three runs none is the one"
+    page.view.clearSelection()
+    flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+    for number in (0, 2):
+        page.view.selectionModel().select(page.model.index(number, 0), flags)
+    qtbot.mouseClick(page.compare_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.stack.currentWidget() is page.compare)
+    assert page.model.runs[0].run.name in page.compare.title.text()
+    assert page.compare.table.rowCount() > 3
+    page.compare.back.click()
+    assert [info.run.name for info in page.chosen] == [page.model.runs[i].run.name for i in (0, 2)]
 
 
 def test_the_last_run_is_offered_and_goes_on(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import ElidedLabel, EmptyState, button, column, keep_room, row, show_instead
-from ddpm_studio.gui.widgets.contact_sheet import ContactSheet
+from ddpm_studio.gui.widgets.blend_table import BlendTable
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, recipe
 
@@ -43,7 +43,7 @@ class BlendSheet(QWidget):
         self._requests: tuple[BlendRequest, ...] = ()
         self._letters = "AB"
         self._making = False
-        self.grid = ContactSheet("blendSheet", tr("Sheet of t and lambda"))
+        self.grid = BlendTable("blendSheet", tr("Sheet of t and lambda"))
         self.make_button = button(tr("Make sheet"), "sheetButton", "layout-grid", "primary", tr("Five timesteps times the way from picture to picture (Ctrl+B)"))
         self.cancel_button = button(tr("Cancel"), "cancelSheetButton", "x")
         self.export_button = button(tr("Export sheet…"), "exportSheetButton", "download", tip=tr("Save all pictures of the sheet as one PNG"))

@@ -6,19 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
 
 from ddpm_studio import runs
-from ddpm_studio.errors import UserError, describe_os_error
+from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed, PreviewReady, StepDone
-from ddpm_studio.gui import dialogs, theme
+from ddpm_studio.gui import theme
 from ddpm_studio.gui.pages.dataset_section import DatasetSection
+from ddpm_studio.gui.pages.dataset_view import DatasetView
+from ddpm_studio.gui.pages.expectations import Expectations
+from ddpm_studio.gui.pages.exporting import export_plot
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Segments, button, column, label, row
 from ddpm_studio.gui.widgets.live_panel import LivePanel
-from ddpm_studio.gui.widgets.picture_grid import PictureGrid
+from ddpm_studio.gui.widgets.plot import Plot
 from ddpm_studio.gui.widgets.welcome import Welcome
 from ddpm_studio.gui.words import count
 from ddpm_studio.journal import ended_by_itself
@@ -41,7 +44,9 @@ class TrainPage(QWidget):
         self.offered: Run | None = None
         self._resumed: TrainRequest | None = None
         self.dataset = DatasetSection(studio)
-        self.settings = TrainSettings()
+        self.expectations = Expectations(studio, self.dataset)
+        self.settings = TrainSettings(self.expectations)
+        self.expectations.follow(self.settings)
         self.train_button = button("Start training", "trainButton", "play", "primary", "Start training (Ctrl+T)")
         self.pause_button = button("Pause", "pauseButton", "pause", tip="Save and pause (Ctrl+P)")
         self.stop_button = button("Stop", "stopButton", "square", tip="Save and stop")
@@ -63,16 +68,10 @@ class TrainPage(QWidget):
         keep = self.stage_title.sizePolicy()
         keep.setRetainSizeWhenHidden(True)  # or the switch beside it would jump
         self.stage_title.setSizePolicy(keep)
-        self.contact_sheet = PictureGrid("contactSheet", "Pictures of the data set", gap=2)
-        sheet_title = label("A look at the pictures", "heading")
-        self.sheet_facts = ElidedLabel("as the network will see them")
-        sheet = Card(row(sheet_title, 4, self.sheet_facts), self.contact_sheet, spacing=8, margin=12)
-        inside = sheet.layout()
-        if isinstance(inside, QVBoxLayout):
-            inside.setStretch(1, 1)
+        self.pictures = DatasetView(self._studio, self.dataset)
         self.welcome = Welcome()
         self.stack = QStackedWidget()
-        for part in (Card(self.welcome), sheet, self.live):
+        for part in (Card(self.welcome), self.pictures, self.live):
             self.stack.addWidget(part)
         self.offer = self._make_offer()
         self.head = QWidget()
@@ -100,6 +99,9 @@ class TrainPage(QWidget):
         studio = self._studio
         self.dataset.ready.connect(self._dataset_ready)
         self.dataset.busy_changed.connect(self._show_readiness)
+        self.pictures.crop_chosen.connect(self.settings.set_crop)
+        for something in (self.dataset.report_view.chosen, self.dataset.report_view.left_out_wanted):
+            something.connect(lambda *_: self._set_view(PICTURES))
         self.settings.data_changed.connect(self._data_changed)
         self.train_button.clicked.connect(self.start)
         self.pause_button.clicked.connect(studio.training.toggle_pause)
@@ -107,7 +109,7 @@ class TrainPage(QWidget):
         self.view.chosen.connect(self._show_view)
         self.continue_button.clicked.connect(self._continue_offered)
         self.dismiss_button.clicked.connect(self._dismiss_offered)
-        self.live.plot.export_wanted.connect(self._export_curve)
+        self.live.plots.export_wanted.connect(self._export_plot)
         self.welcome.generate.clicked.connect(studio.generate_wanted)
         self.welcome.train.clicked.connect(self.dataset.browse)
         self.welcome.train.dropped.connect(self.dataset.open)
@@ -146,7 +148,7 @@ class TrainPage(QWidget):
             self._studio.failed.emit(Failed.of(error))
             return None
         run = runs.new_run(Path(report.name).stem or report.name, config.preset)
-        return TrainRequest(run=run, data=source, config=config, start_from=self.settings.start_from, max_seconds=self.settings.max_seconds)
+        return TrainRequest(run=run, data=source, config=config, start_from=self.settings.start_from, exclude=self.dataset.excluded, max_seconds=self.settings.max_seconds)
 
     @Slot(object)
     def resume(self, run: Run) -> None:
@@ -171,7 +173,9 @@ class TrainPage(QWidget):
         planned = runs.planned_seconds(run.read_notes())
         # To the end that was planned, if one was and it has not been reached; else as long as is chosen now, or until it is stopped.
         chosen = self.settings.duration_chosen or (planned is not None and planned[1] < 1)
-        self._resumed = TrainRequest(run=run, data=data, resume=True, max_seconds=self.settings.max_seconds if self.settings.duration_chosen else None, keep_plan=not chosen)
+        exclude = (self.dataset.excluded or ()) if self.dataset.source == data and not self.dataset.busy else None  # not shown: as the run remembers it
+        limit = self.settings.max_seconds if self.settings.duration_chosen else None
+        self._resumed = TrainRequest(run=run, data=data, resume=True, exclude=exclude, max_seconds=limit, keep_plan=not chosen)
         self._begin(self._resumed)
         self._studio.ask(self._studio.jobs.replay(run), self.live.receive)
 
@@ -203,21 +207,9 @@ class TrainPage(QWidget):
 
     # Showing.
 
-    @Slot()
-    def _export_curve(self) -> None:
-        if not self.live.plot.series.size:
-            self._studio.said.emit("There is no curve yet")
-            return
-        start = str(Path.home() / f"{self.stage_title.text().split(',')[0] or 'loss'}.png")
-        dialogs.choose_target(self.window(), "Export the curve", start, self._write_curve, "Picture (*.png);;Drawing (*.svg);;Numbers (*.csv)")
-
-    def _write_curve(self, file: Path) -> None:
-        try:
-            self.live.plot.export(file)
-        except OSError as error:
-            self._studio.failed.emit(Failed.of(describe_os_error(error, f"write {file.name}")))
-        else:
-            self._studio.said.emit(f"Saved {file.name}")
+    @Slot(Plot)
+    def _export_plot(self, plot: Plot) -> None:
+        export_plot(self, self._studio, plot, self.stage_title.text().split(",")[0])
 
     @Slot(State)
     def _show_state(self, state: State) -> None:
@@ -254,11 +246,6 @@ class TrainPage(QWidget):
     def _dataset_ready(self) -> None:
         if self.dataset.report:
             self.settings.set_report(self.dataset.report)
-        examples = self._studio.examples
-        self.contact_sheet.set_images(examples)
-        if self.dataset.report:
-            shown, report = len(examples), self.dataset.report
-            self.sheet_facts.setText(f"{count(shown)} of {count(report.pictures)}, {report.image_size} \u00d7 {report.image_height}, as the network will see them")
         if not self._studio.training.active:
             self._set_view(PICTURES)
 

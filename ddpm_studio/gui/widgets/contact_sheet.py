@@ -1,150 +1,362 @@
-"""Pictures in a table with two axes: a column for each lambda, a row for each timestep."""
+"""All pictures of a data set, hundreds of thousands of them: those in sight are in memory, and some that were lately."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QHelpEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+import math
+from collections import OrderedDict
 
-from ddpm_studio.events import Images
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QHelpEvent, QImage, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QToolTip
+
+from ddpm_studio.events import Images, Rows
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.qimage import to_qimage
-from ddpm_studio.language import ntr, tr
+from ddpm_studio.gui.qimage import draw_picture, to_qimage, zoom_for
+from ddpm_studio.gui.widgets.basics import plain_tip
+from ddpm_studio.gui.words import count
+from ddpm_studio.language import tr
 
-GAP = 2
-LEFT, TOP = 54, 24
-"""Room for the names of the rows and of the columns."""
+KEPT_BYTES = 64 * 2**20
+"""Of pictures in memory; those that were not seen for longest go."""
+LEAST_SIDE, MOST_SIDE, MOST_ZOOM = 60, 96, 8
+MARGIN, GAP, GROUP_GAP = 3, 2, 8
+_NONE = np.zeros(0, np.int64)
 
 
-class ContactSheet(QWidget):
-    """A click, or Enter, opens the picture of a cell; cells fill in any order."""
+class ContactSheet(QAbstractScrollArea):
+    """Shows the pictures `rows` of a data set. They are asked for with `pictures_wanted` and given with `add_pictures`."""
 
-    opened = Signal(int, int)
-    """Row and column."""
+    pictures_wanted = Signal(object)
+    """int64 rows."""
+    selection_changed = Signal()
+    current_changed = Signal(int)
+    leave_out_wanted = Signal()
+    undo_wanted = Signal()
+    redo_wanted = Signal()
+    opened = Signal(int)
+    """A row, by a double click or Enter."""
+    menu_wanted = Signal(QPoint)
 
-    def __init__(self, name: str, accessible: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.setObjectName(name)
-        self.setAccessibleName(accessible)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setObjectName("contactSheet")
+        self.setAccessibleName(tr("Pictures of the data set"))
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.viewport().setAutoFillBackground(False)
+        self.viewport().setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMouseTracking(True)
-        self.rows: tuple[str, ...] = ()
-        self.columns: tuple[str, ...] = ()
-        self.current: tuple[int, int] | None = None
-        self._hover: tuple[int, int] | None = None
-        self._cells: dict[tuple[int, int], QImage] = {}
-        self._side = (32, 32)
+        self.rows: Rows = _NONE
+        self.names: tuple[str, ...] = ()
+        self.left_out: npt.NDArray[np.bool_] = np.zeros(0, bool)
+        self._shape = (1, 1)
+        self._groups: Rows | None = None
+        self._selected: npt.NDArray[np.bool_] = np.zeros(0, bool)
+        self._tiles: OrderedDict[int, QImage] = OrderedDict()
+        self._columns, self._cell = 1, QSize(1, 1)
+        self._left = 0
+        self._current, self._anchor, self._hover = -1, -1, -1
+        self._band_from: QPoint | None = None
+        self._band = QRect()
+        self._ask = QTimer(self, singleShot=True, interval=0)
+        self._ask.timeout.connect(self._ask_for_pictures)
 
-    def minimumSizeHint(self) -> QSize:
-        return QSize(LEFT + 9 * 24, TOP + 5 * 24)
+    # What is shown.
 
-    def start(self, rows: tuple[str, ...], columns: tuple[str, ...], shape: tuple[int, int, int]) -> None:
-        """Empty, with these axes; `shape` of the pictures to come is height, width and channels."""
-        self.rows, self.columns, self._side = rows, columns, (shape[1], shape[0])
-        self._cells.clear()
-        self.current = self._hover = None
-        self._describe()
+    def set_dataset(self, names: tuple[str, ...], shape: tuple[int, int]) -> None:
+        """Other pictures: of these names, and of this height and width."""
+        self.names, self._shape = names, shape
+        self.left_out = np.zeros(len(names), bool)
+        self._selected = np.zeros(len(names), bool)
+        self._tiles.clear()
+        self.show_rows(np.arange(len(names)))
 
-    def clear(self) -> None:
-        self.start((), (), (32, 32, 3))
+    def show_rows(self, rows: Rows, groups: Rows | None = None) -> None:
+        """Some of the pictures, in this order; pictures of one group stand on one ground."""
+        self.rows, self._groups = rows, groups
+        self._current = self._anchor = self._hover = -1
+        self._selected[:] = False
+        self._arrange()
+        self.verticalScrollBar().setValue(0)
+        self._tell()
 
-    def put(self, row: int, column: int, picture: Images) -> None:
-        self._cells[row, column] = to_qimage(picture)
-        self._describe()
+    def set_left_out(self, left_out: npt.NDArray[np.bool_]) -> None:
+        self.left_out = left_out
+        self._tell()
 
-    def _describe(self) -> None:
-        self.setAccessibleDescription(ntr("{count} picture", "{count} pictures", len(self._cells)))
-        self.update()
+    def add_pictures(self, rows: Rows, images: Images) -> None:
+        for row, picture in zip(rows.tolist(), images, strict=True):
+            self._tiles[row] = to_qimage(picture)
+        height, width = self._shape
+        most = max(2 * self._visible().stop - 2 * self._visible().start, KEPT_BYTES // (4 * height * width))
+        while len(self._tiles) > most:
+            self._tiles.popitem(last=False)
+        self.viewport().update()
 
-    # Where things are.
+    @property
+    def held(self) -> int:
+        """How many pictures are in memory."""
+        return len(self._tiles)
 
-    def cell(self, row: int, column: int) -> QRectF:
-        """In the middle of the widget, a whole number of device pixels per pixel; where there is no room for two, as large as may be."""
-        ratio, (width, height) = self.devicePixelRatioF(), self._side
-        count_x, count_y = max(1, len(self.columns)), max(1, len(self.rows))
-        zoom = min((self.width() - LEFT - GAP * count_x) / count_x / width, (self.height() - TOP - GAP * count_y) / count_y / height)
-        zoom = int(zoom * ratio) / ratio if zoom * ratio >= 2 else max(zoom, 0.1)
-        across, down = width * zoom + GAP, height * zoom + GAP
-        left = LEFT + max(0, (self.width() - LEFT - across * count_x) // 2)
-        top = TOP + max(0, (self.height() - TOP - down * count_y) // 2)
-        return QRectF(round(left + column * across), round(top + row * down), across - GAP, down - GAP)
+    def selected_rows(self) -> Rows:
+        """In the order of the data set."""
+        return np.flatnonzero(self._selected).astype(np.int64)
 
-    def cell_at(self, point: QPoint) -> tuple[int, int] | None:
-        return next((place for place in self._cells if self.cell(*place).contains(point)), None)
+    def select_rows(self, rows: Rows) -> None:
+        self._selected[:] = False
+        self._selected[rows] = True
+        self._tell()
+
+    @property
+    def current_row(self) -> int:
+        return int(self.rows[self._current]) if 0 <= self._current < len(self.rows) else -1
+
+    def set_current(self, index: int) -> None:
+        """The picture at this place is the only one that is selected."""
+        self._go_to(index, Qt.KeyboardModifier.NoModifier)
+
+    # Arrangement.
+
+    @property
+    def _gap(self) -> int:
+        return GROUP_GAP if self._groups is not None else GAP
+
+    def _arrange(self) -> None:
+        number, (height, width), ratio, gap = len(self.rows), self._shape, self.devicePixelRatioF(), self._gap
+        room_w, room_h = max(1, self.viewport().width() - 2 * MARGIN), max(1, self.viewport().height() - 2 * MARGIN)
+        side = max(height, width)
+        zoom = MOST_SIDE / side if side > MOST_SIDE * ratio else math.ceil(LEAST_SIDE * ratio / side) / ratio
+        zoom = min(zoom, zoom_for(side, MOST_SIDE + 32, ratio)) if side <= MOST_SIDE * ratio else zoom
+
+        def fits(wanted: float) -> bool:
+            columns = int((room_w + gap) // (width * wanted + gap))
+            return columns > 0 and math.ceil(number / columns) * (height * wanted + gap) - gap <= room_h
+
+        step = max(zoom, 1 / ratio)
+        while zoom + step <= MOST_ZOOM and fits(zoom + step):
+            zoom += step
+        self._cell = QSize(round(width * zoom), round(height * zoom))
+        self._columns = max(1, (room_w + gap) // (self._cell.width() + gap))
+        used = min(self._columns, max(number, 1)) * (self._cell.width() + gap) - gap
+        self._left = max(MARGIN, (self.viewport().width() - used) // 2)
+        total = math.ceil(number / self._columns) * self._pitch - gap + 2 * MARGIN
+        bar = self.verticalScrollBar()
+        bar.setPageStep(room_h)
+        bar.setSingleStep(max(1, self._pitch // 2))
+        bar.setRange(0, max(0, total - self.viewport().height()))
+
+    @property
+    def _pitch(self) -> int:
+        return self._cell.height() + self._gap
+
+    def cell_rect(self, index: int) -> QRect:
+        """Where the picture at this place is, in the coordinates of the viewport."""
+        line, column = divmod(index, self._columns)
+        return QRect(QPoint(self._left + column * (self._cell.width() + self._gap), MARGIN + line * self._pitch - self.verticalScrollBar().value()), self._cell)
+
+    def index_at(self, point: QPoint) -> int:
+        line, down = divmod(point.y() - MARGIN + self.verticalScrollBar().value(), self._pitch)
+        column, across = divmod(point.x() - self._left, self._cell.width() + self._gap)
+        index = line * self._columns + column
+        inside = 0 <= column < self._columns and across < self._cell.width() and down < self._cell.height()
+        return index if inside and 0 <= index < len(self.rows) else -1
+
+    def _visible(self, around: int = 0) -> range:
+        """Places in sight, and so many screens before and after."""
+        top, height = self.verticalScrollBar().value(), self.viewport().height()
+        first = max(0, (top - around * height - MARGIN) // self._pitch)
+        last = (top + (1 + around) * height) // self._pitch + 1
+        return range(min(first * self._columns, len(self.rows)), min(last * self._columns, len(self.rows)))
+
+    @Slot()
+    def _ask_for_pictures(self) -> None:
+        near = self.rows[self._visible(1).start : self._visible(1).stop]
+        missing = np.array([row for row in near.tolist() if row not in self._tiles], np.int64)
+        if len(missing):
+            self.pictures_wanted.emit(missing)
+
+    # Selection.
+
+    def _go_to(self, index: int, keys: Qt.KeyboardModifier) -> None:
+        if not 0 <= index < len(self.rows):
+            return
+        row = int(self.rows[index])
+        if keys & Qt.KeyboardModifier.ShiftModifier and self._anchor >= 0:
+            low, high = sorted((self._anchor, index))
+            self._selected[:] = False
+            self._selected[self.rows[low : high + 1]] = True
+        elif keys & Qt.KeyboardModifier.ControlModifier:
+            self._selected[row] = not self._selected[row]
+            self._anchor = index
+        else:
+            self._selected[:] = False
+            self._selected[row] = True
+            self._anchor = index
+        self._current = index
+        cell, bar = self.cell_rect(index), self.verticalScrollBar()
+        if cell.top() < 0:
+            bar.setValue(bar.value() + cell.top() - MARGIN)
+        elif cell.bottom() > self.viewport().height():
+            bar.setValue(bar.value() + cell.bottom() - self.viewport().height() + MARGIN)
+        self.current_changed.emit(row)
+        self._tell()
+
+    def _tell(self) -> None:
+        words = tr("{count} pictures", count=count(len(self.rows)))
+        if (row := self.current_row) >= 0:
+            words = tr("{name}, left out", name=self.names[row]) if self.left_out[row] else self.names[row]
+        self.setAccessibleDescription(words)
+        self.viewport().update()
+        self.selection_changed.emit()
 
     # Events.
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        first = self._visible().start
+        self._arrange()
+        self.verticalScrollBar().setValue(first // self._columns * self._pitch)
+
     def paintEvent(self, event: QPaintEvent) -> None:
-        if not self.rows:
-            return
-        painter = QPainter(self)
-        small = QFont(self.font())
-        small.setPixelSize(12)
-        painter.setFont(small)
-        chosen = self.current if self.hasFocus() or self._hover is None else None
-        marked = self._hover or chosen
-        for x, text in enumerate(self.columns):
-            room = self.cell(0, x)
-            painter.setPen(theme.color("accent" if marked and marked[1] == x else "dim"))
-            painter.drawText(QRectF(room.left() - 12, room.top() - TOP, room.width() + 24, TOP - 4), int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom), text)
-        for y, text in enumerate(self.rows):
-            room = self.cell(y, 0)
-            painter.setPen(theme.color("accent" if marked and marked[0] == y else "dim"))
-            painter.drawText(QRectF(room.left() - LEFT, room.top(), LEFT - 8, room.height()), int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), text)
-        for y in range(len(self.rows)):
-            for x in range(len(self.columns)):
-                room, image = self.cell(y, x), self._cells.get((y, x))
-                if image is None:
-                    painter.fillRect(room, theme.color("well"))
-                    continue
-                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, room.width() < 2 * image.width())
-                painter.drawImage(room, image)
-                if (y, x) in (self._hover, self.current):
-                    painter.setPen(QPen(theme.color("accent"), 2))
-                    painter.setBrush(Qt.BrushStyle.NoBrush)
-                    painter.drawRect(room.adjusted(-1, -1, 1, 1))
+        painter = QPainter(self.viewport())
+        missing = False
+        for index in self._visible():
+            row, cell = int(self.rows[index]), self.cell_rect(index)
+            if self._groups is not None:
+                painter.fillRect(cell.adjusted(-GROUP_GAP // 2, -3, GROUP_GAP // 2, 3), theme.color("line_strong" if self._groups[index] % 2 else "accent"))
+            painter.fillRect(cell.adjusted(-1, -1, 1, 1), theme.color("line"))
+            if tile := self._tiles.get(row):
+                self._tiles.move_to_end(row)
+                painter.setOpacity(0.22 if self.left_out[row] else 1.0)
+                draw_picture(painter, QRectF(cell), tile)
+                painter.setOpacity(1.0)
+            else:
+                painter.fillRect(cell, theme.color("raised"))
+                missing = True
+            if self.left_out[row]:
+                self._draw_mark(painter, cell)
+            self._draw_frame(painter, index, row, cell)
+        if not self._band.isNull():
+            shade = theme.color("accent")
+            painter.setPen(QPen(shade, 1))
+            shade.setAlpha(40)
+            painter.setBrush(shade)
+            painter.drawRect(self._band)
         painter.end()
+        if missing:
+            self._ask.start()
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._set_hover(self.cell_at(event.position().toPoint()))
+    def _draw_mark(self, painter: QPainter, cell: QRect) -> None:
+        """A cross in the corner: told by its form, not by paleness alone."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        side = 14
+        badge = QRectF(cell.right() - side - 1, cell.top() + 3, side, side)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("base"))
+        painter.drawEllipse(badge)
+        painter.setPen(QPen(theme.color("bad"), 2))
+        inner = badge.adjusted(4.5, 4.5, -4.5, -4.5)
+        painter.drawLine(inner.topLeft(), inner.bottomRight())
+        painter.drawLine(inner.topRight(), inner.bottomLeft())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
-    def leaveEvent(self, event: QEvent) -> None:
-        self._set_hover(None)
-
-    def _set_hover(self, place: tuple[int, int] | None) -> None:
-        if place != self._hover:
-            self._hover = place
-            self.setCursor(Qt.CursorShape.PointingHandCursor if place else Qt.CursorShape.ArrowCursor)
-            self.update()
+    def _draw_frame(self, painter: QPainter, index: int, row: int, cell: QRect) -> None:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        if self._selected[row]:
+            painter.setPen(QPen(theme.color("accent"), 3))
+            painter.drawRect(cell.adjusted(0, 0, -1, -1))
+        elif index == self._hover:
+            painter.setPen(QPen(theme.color("line_strong"), 2))
+            painter.drawRect(cell)
+        if index == self._current and self.hasFocus():
+            painter.setPen(QPen(theme.color("focus"), 1, Qt.PenStyle.DashLine))
+            painter.drawRect(cell.adjusted(-2, -2, 1, 1))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        place = self.cell_at(event.position().toPoint())
-        if place and event.button() == Qt.MouseButton.LeftButton:
-            self.current = place
-            self.update()
-            self.opened.emit(*place)
+        point = event.position().toPoint()
+        index = self.index_at(point)
+        right = event.button() == Qt.MouseButton.RightButton
+        if index >= 0 and not (right and self._selected[self.rows[index]]):
+            self._go_to(index, event.modifiers())
+        elif index < 0 and not event.modifiers():
+            self._selected[:] = False
+            self._tell()
+        if right and index >= 0:
+            self.menu_wanted.emit(event.globalPosition().toPoint())
+        self._band_from = None if right else point + QPoint(0, self.verticalScrollBar().value())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        point = event.position().toPoint()
+        if self._band_from is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            start = self._band_from - QPoint(0, self.verticalScrollBar().value())
+            if self._band.isNull() and (point - start).manhattanLength() < QApplication.startDragDistance():
+                return
+            self._band = QRect(start, point).normalized()
+            edge = min(0, point.y()) + max(0, point.y() - self.viewport().height())
+            self.verticalScrollBar().setValue(self.verticalScrollBar().value() + edge // 2)
+            self._select_band()
+            return
+        hover = self.index_at(point)
+        if hover != self._hover:
+            self._hover = hover
+            self.viewport().update()
+
+    def _select_band(self) -> None:
+        scrolled = self._band.translated(0, self.verticalScrollBar().value())
+        first = max(0, (scrolled.top() - MARGIN) // self._pitch) * self._columns
+        last = min(len(self.rows), ((scrolled.bottom() - MARGIN) // self._pitch + 1) * self._columns)
+        self._selected[:] = False
+        for index in range(first, last):
+            if self.cell_rect(index).intersects(self._band):
+                self._selected[self.rows[index]] = True
+        self._tell()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._band_from, self._band = None, QRect()
+        self.viewport().update()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if (index := self.index_at(event.position().toPoint())) >= 0:
+            self.opened.emit(int(self.rows[index]))
+
+    def leaveEvent(self, event: object) -> None:
+        self._hover = -1
+        self.viewport().update()
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            index = self.index_at(event.pos())
+            QToolTip.showText(event.globalPos(), plain_tip(self.names[int(self.rows[index])]) if index >= 0 else "", self.viewport())
+            return True
+        return super().viewportEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        moves = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
-        if self._cells and event.key() in moves:
-            y, x = self.current or (0, 0)
-            down, right = moves[Qt.Key(event.key())] if self.current else (0, 0)
-            place = y + down, x + right
-            if place in self._cells:
-                self.current = place
-                self.update()
-        elif self.current and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
-            self.opened.emit(*self.current)
+        page = max(1, self.viewport().height() // self._pitch) * self._columns
+        moves = {
+            Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -self._columns, Qt.Key.Key_Down: self._columns, Qt.Key.Key_PageUp: -page, Qt.Key.Key_PageDown: page,
+            Qt.Key.Key_Home: -len(self.rows), Qt.Key.Key_End: len(self.rows),
+        }  # fmt: skip
+        key, keys = Qt.Key(event.key()), event.modifiers()
+        if event.matches(QKeySequence.StandardKey.SelectAll):
+            self.select_rows(self.rows)
+        elif event.matches(QKeySequence.StandardKey.Undo):
+            self.undo_wanted.emit()
+        elif event.matches(QKeySequence.StandardKey.Redo):
+            self.redo_wanted.emit()
+        elif key in moves and len(self.rows):
+            target = self._current + moves[key] if self._current >= 0 else 0
+            self._go_to(min(max(target, 0), len(self.rows) - 1), keys & Qt.KeyboardModifier.ShiftModifier)
+        elif key == Qt.Key.Key_Space and self._current >= 0:
+            self._go_to(self._current, Qt.KeyboardModifier.ControlModifier)
+        elif key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.leave_out_wanted.emit()
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._current >= 0:
+            self.opened.emit(self.current_row)
+        elif key == Qt.Key.Key_Menu and self._current >= 0:
+            self.menu_wanted.emit(self.viewport().mapToGlobal(self.cell_rect(self._current).center()))
+        elif key == Qt.Key.Key_Escape and self._selected.any():
+            self.select_rows(_NONE)
         else:
             super().keyPressEvent(event)
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            place = self.cell_at(event.pos())
-            if place:
-                QToolTip.showText(event.globalPos(), tr("{row}, {column}: click to open", row=self.rows[place[0]], column=self.columns[place[1]]), self, QRect())
-            else:
-                QToolTip.hideText()
-            return True
-        return super().event(event)
