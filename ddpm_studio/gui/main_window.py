@@ -170,7 +170,12 @@ class MainWindow(QMainWindow):
         settings = self.train_page.settings
         History(self.studio, "Train", settings, settings.controls()).went.connect(settings.show_changes)
         for name, controls in UNDOABLE.items():
-            History(self.studio, name, self.pages[name], controls_of(self.pages[name], controls))
+            page = self.pages[name]
+            if isinstance(page, BlendPage):
+                history = History(self.studio, name, page, [*controls_of(page, controls), page.wells.control()])
+                page.wells.arranged.connect(lambda history=history: history.settle())
+            else:
+                History(self.studio, name, page, controls_of(page, controls))
 
     # Pages and themes.
 

@@ -141,3 +141,11 @@ def test_blending_can_be_taken_back(qtbot: QtBot, window: MainWindow) -> None:
     window.studio.undo_stack.undo()
     window.studio.undo_stack.undo()
     assert (page.lam.value(), page.timestep.value) == (50, 500)
+    page.wells.add()
+    qtbot.wait(5)
+    before = page.wells.weights
+    page.wells.places["C"].slider.setValue(90)
+    qtbot.wait(5)
+    assert edits(window)[-1] == "Shares of the pictures"
+    window.studio.undo_stack.undo()
+    assert page.wells.weights == before

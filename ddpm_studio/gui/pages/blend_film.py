@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QSlider, QStackedWidget, QWidget
 
 from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images, Progress
-from ddpm_studio.gui import theme
+from ddpm_studio.gui import motion, theme
 from ddpm_studio.gui.pages.generate import spin
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import EmptyState, button, column, keep_room, label, row, show_instead, tool_button
@@ -102,7 +102,7 @@ class BlendFilm(QWidget):
         self.forget()
         self._request, self._letters, self._making = request, letters, True
         self._studio.blending.film(request)
-        self.play(True)
+        self.play(not motion.reduced())
         self._show_state()
 
     @Slot()
