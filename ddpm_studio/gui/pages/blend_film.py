@@ -49,6 +49,7 @@ class BlendFilm(QWidget):
         studio.blending.film_events.connect(self._receive)
         self._rate_changed()
         self._show_state()
+        self.play(not motion.reduced())
 
     def _build(self) -> None:
         self.view = PictureView("filmView", tr("The film"), 160)

@@ -15,7 +15,6 @@ from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.jobs import PictureLoaded
 from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.undo import Control
 from ddpm_studio.gui.widgets.basics import column, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView, PictureWell
 from ddpm_studio.gui.workers import LatestRun
@@ -268,16 +267,6 @@ class Wells(QWidget):
     def set_weights(self, weights: Weights) -> None:
         self.weights = weights if len(weights) == len(self.weights) else equal(len(self.weights))
         self.show_weights()
-
-    def control(self) -> Control:
-        """The shares as something whose changes can be taken back, as long as the pictures are as many."""
-
-        def write(weights: Weights) -> None:
-            if len(weights) == len(self.weights):
-                self.set_weights(weights)
-                self.moved.emit()
-
-        return Control(tr("Shares of the pictures"), lambda: self.weights, write, self.moved)
 
     def show_weights(self) -> None:
         for letter, weight in zip(self.letters, self.weights, strict=True):
