@@ -103,7 +103,7 @@ class BlendFilm(QWidget):
         self.forget()
         self._request, self._letters, self._making = request, letters, True
         self._studio.blending.film(request)
-        self.play(not motion.reduced())
+        self.play(True)
         self._show_state()
 
     @Slot()
