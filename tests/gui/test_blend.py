@@ -16,7 +16,8 @@ from pytestqt.qtbot import QtBot
 from ddpm_studio import gallery
 from ddpm_studio.events import BlendReady, FrameReady, frozen_images
 from ddpm_studio.gui import workers
-from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage, noise_facts, noise_formula
+from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage
+from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
 from ddpm_studio.gui.pages.picture_source import EXAMPLES, GALLERY
 from ddpm_studio.gui.qimage import to_array, to_qimage
 from ddpm_studio.gui.studio import Studio
