@@ -41,7 +41,8 @@ class Probe:
         self._dataset, self._config = dataset, config
         learnt_from, held_out = split(len(dataset), config.training.held_out or 0, config.training.seed)
         # Evenly spread: neighbours in a folder are often alike.
-        self._groups = tuple(group[np.linspace(0, len(group) - 1, min(PICTURES, len(group))).round().astype(np.int64)] for group in (learnt_from, held_out) if len(group))
+        spread = (group[np.linspace(0, len(group) - 1, min(PICTURES, len(group))).round().astype(np.int64)] for group in (learnt_from, held_out) if len(group))
+        self._groups = tuple(dataset.rows(chosen) for chosen in spread)
         self.bands = min(BANDS, config.diffusion.num_timesteps)
 
     def measure(self, state: TrainingState, control: RunControl) -> Iterator[Event]:

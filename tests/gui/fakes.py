@@ -49,7 +49,8 @@ from ddpm_studio.events import (
 )
 from ddpm_studio.forecast import Forecast
 from ddpm_studio.gui.forward import ForwardReady
-from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound, fitted
+from ddpm_studio.gui.inside_jobs import fitted
+from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound
 from ddpm_studio.gui.workers import Job
 from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import BlendRequest, FeatureRequest, SampleRequest, TrainRequest, recipe

@@ -426,6 +426,7 @@ def test_a_picture_whose_model_is_gone_says_so(open_window: Open, tmp_path: Path
 def test_the_network_is_drawn(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     window.show_page("Inside")
+    find(window, "insideView1").click()  # type: ignore[attr-defined]
     view = find(window, "architectureView")
     qtbot.waitUntil(lambda: len(view.blocks) == len(blocks()), timeout=5000)  # type: ignore[attr-defined]
     assert "Residual block" in view.accessibleDescription()

@@ -21,6 +21,7 @@ from ddpm_studio.gui.pages.generate import spin
 from ddpm_studio.gui.pages.picture_source import PictureSource
 from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.undo import Control
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, ValueSlider, button, column, field, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import tr
@@ -245,6 +246,16 @@ class BlendPage(QWidget):
     def weights(self) -> Weights:
         """How much of each picture. Lambda says it for two; it is finer than what a slider of shares would keep."""
         return pair(self.lam.value() / 100) if len(self.wells.weights) == 2 else self.wells.weights
+
+    def shares(self) -> Control:
+        """The shares of the pictures, as something that can be taken back while there are as many pictures."""
+
+        def write(weights: Weights) -> None:
+            if len(weights) == len(self.wells.weights):
+                self.wells.set_weights(weights)
+                self.wells.moved.emit()
+
+        return Control(tr("Shares"), lambda: self.wells.weights, write, self.wells.moved)
 
     def request(self, weights: tuple[Weights, ...] | None = None, quick: bool = False, timestep: int | None = None) -> BlendRequest | None:
         """What the controls ask for; None as long as a picture is missing, or still being brought to the model's shape."""
