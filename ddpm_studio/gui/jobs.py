@@ -96,6 +96,10 @@ class SourceFound(Event):
     path: Path
 
 
+AT_ONCE = 8000
+"""Numbers of a past run that the window is given in one go: more would hold it up."""
+
+
 class Jobs(InsideJobs, PictureJobs):
     """The real engines."""
 
@@ -272,7 +276,11 @@ class Jobs(InsideJobs, PictureJobs):
             if following:
                 yield Notice(f"The run {run.name} is being trained by another window or command: it is shown as it goes, and can be changed only there.")
             while True:
-                yield from reader.read_new()
+                found = reader.read_new()
+                for start in range(0, len(found), AT_ONCE):
+                    yield from found[start : start + AT_ONCE]
+                    if start + AT_ONCE < len(found):
+                        control.wait(0.04)
                 new = [file for file in list_previews(run) if file not in seen]
                 seen.update(new)
                 for file in spread(new, 200):

@@ -34,6 +34,7 @@ class PlotsPanel(QWidget):
         super().__init__()
         self.setObjectName("plotsPanel")
         self.setAccessibleName(tr("Curves"))
+        self.setMinimumWidth(LEAST_WIDTH)  # or what has no room when it is narrow would keep it from becoming so
         self.loss, self.gap, self.map = LossPlot(), GapPlot(), NoiseMap()
         self.numbers = (
             self.loss,
@@ -133,7 +134,7 @@ class PlotsPanel(QWidget):
     def add(self, batch: Sequence[Event]) -> None:
         if steps := newest_of_each([event for event in batch if isinstance(event, StepDone)]):
             for plot in self.numbers:
-                plot.add(steps)
+                plot.add_newest(steps)
         measures = [event for event in batch if isinstance(event, LossByNoise)]
         for other in (self.gap, self.map):
             if steps:
