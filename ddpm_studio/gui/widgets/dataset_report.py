@@ -63,6 +63,7 @@ class DatasetReportView(QWidget):
         self._found = QVBoxLayout()
         self._found.setSpacing(0)
         self.findings: list[QPushButton] = []
+        self._contents: Contents | None = None
         self._examined: DatasetExamined | None = None
         self._said: list[str] = []
         self.left_out = self._line("leftOutFinding", "image-off", "dim")
@@ -110,11 +111,11 @@ class DatasetReportView(QWidget):
             self._grid.addWidget(text, i, 1)
         differ = contents is not None and report.smallest != report.largest
         self.bars.setVisible(differ)
-        if contents is not None and differ:
+        if contents is not None and contents is not self._contents and differ:
             self.sizes.set_bins(size_bins(contents.sizes))
             self.shapes.set_bins(shape_bins(contents.sizes))
         self.looking.setVisible(contents is not None and examined is None)
-        self._examined = examined
+        self._contents, self._examined = contents, examined
         self._show_findings(report, background)
         self._show_skipped(report)
         self.setAccessibleDescription("; ".join([*(f"{name}: {value}" for name, value, _ in lines), *self._said]))
