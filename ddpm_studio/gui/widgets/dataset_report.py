@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QListView, QListWidget, QPushButton, QVBoxLayout, QWidget
 
@@ -19,6 +18,7 @@ from ddpm_studio.gui.words import count
 from ddpm_studio.language import again, ntr, tr
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
 ICONS: dict[FindingKind, str] = {
@@ -128,7 +128,8 @@ class DatasetReportView(QWidget):
         self._name_line(self.left_out, ntr("{count} left out", "{count} left out", number), tr("These are not trained on. Click to see them."))
         for line, finding, what in zip(self.findings, self._examined.findings if self._examined else (), self._said, strict=True):
             kept = ~left_out[finding.rows]
-            settled = len(np.unique(finding.groups[kept])) == kept.sum() if finding.groups is not None else not kept.any()
+            groups = finding.groups[kept] if finding.groups is not None else None  # group after group, so those of one are neighbours
+            settled = not (groups[1:] == groups[:-1]).any() if groups is not None else not kept.any()
             line.setText(tr("{what}, left out", what=what) if settled else what)
             line.setAccessibleName(line.text())
             theme.set_icon(line, "circle-check" if settled else ICONS[finding.kind], "ok" if settled else "warn" if finding.kind in DOUBTFUL else "dim")
