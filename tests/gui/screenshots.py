@@ -34,6 +34,7 @@ def main() -> int:
 
 def _shoot(options: argparse.Namespace) -> None:
     import fakes
+    from PySide6.QtWidgets import QPushButton
 
     from ddpm_studio import gallery
     from ddpm_studio.events import Failed
@@ -107,6 +108,11 @@ def _shoot(options: argparse.Namespace) -> None:
     window.studio.training.pause()
     wait(lambda: window.studio.training.state.name == "PAUSED", 5)
     every(window, "train-live")
+    window.findChild(QPushButton, "previewView1").click()
+    train.live.film.show_at(train.live.film.index - 1, 4)
+    wait()
+    every(window, "train-live-film")
+    window.findChild(QPushButton, "previewView0").click()
     for chip in train.live.plots.chips[2:]:
         chip.setChecked(True)
     wait()

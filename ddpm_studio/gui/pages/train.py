@@ -121,6 +121,7 @@ class TrainPage(QWidget):
         studio.device_found.connect(lambda kind, words: self.settings.set_device(kind))
         studio.resume_wanted.connect(self.resume)
         studio.replay_wanted.connect(self.replay)
+        studio.settings_wanted.connect(self.settings.adopt)
         studio.models_changed.connect(self._show_doors)
 
     # Starting.

@@ -67,7 +67,8 @@ class DatasetReportView(QWidget):
         self._examined: DatasetExamined | None = None
         self._said: list[str] = []
         self.left_out = self._line("leftOutFinding", "image-off", "dim")
-        self.left_out.setAccessibleName(tr("Pictures that are left out"))
+        self.left_out.setToolTip(tr("Show the pictures that are left out"))
+        self.left_out.setAccessibleName(self.left_out.toolTip())
         self.left_out.clicked.connect(self.left_out_wanted)
         self.looking = label(tr("Looking at every picture…"), "caption", "lookingLabel")
         self._list = QListWidget()
