@@ -281,7 +281,7 @@ def test_all_but_one_of_each(qtbot: QtBot, window: MainWindow) -> None:
     assert "left out" in page.dataset.report_view.findings[0].text()
     page.pictures.leave_all_but_one_out()
     assert len(page.dataset.left_out) == 3, "the last of each stays"
-    press(qtbot, window, "showAllButton")
+    press(qtbot, window, "allPicturesButton")
     assert len(page.pictures.sheet.rows) == 1204
     press(qtbot, window, "leftOutFinding")
     assert page.pictures.sheet.rows.tolist() == [400, 405, 800]
