@@ -170,14 +170,14 @@ class Jobs(InsideJobs, PictureJobs):
 
         return job
 
-    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+    def remember_left_out(self, source: Path, names: frozenset[str]) -> Job:
         """Which pictures of a source are left out, for the next time that it is opened."""
 
         def job(control: RunControl) -> Iterator[Event]:
             from ddpm_studio.data.dataset import write_name_list
 
             if names:
-                write_name_list(paths.left_out_file(source), names)
+                write_name_list(paths.left_out_file(source), sorted(names))
             else:
                 paths.left_out_file(source).unlink(missing_ok=True)
             yield Finished()

@@ -228,7 +228,7 @@ class FakeJobs(Jobs):
 
         return job
 
-    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+    def remember_left_out(self, source: Path, names: frozenset[str]) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             self.calls.append(f"remember {len(names)}")
             yield Finished()
