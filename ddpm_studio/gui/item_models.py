@@ -6,7 +6,9 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
+from ddpm_studio.gui.widgets.basics import plain_tip
 from ddpm_studio.gui.words import count, moment
+from ddpm_studio.language import tr
 from ddpm_studio.runs import RunInfo
 
 Index = QModelIndex | QPersistentModelIndex
@@ -14,7 +16,7 @@ _NOWHERE = QModelIndex()
 
 
 class RunsModel(QAbstractTableModel):
-    HEADINGS = ("Run", "Data", "Preset", "Size", "Steps", "Pictures seen", "Last saved")
+    HEADINGS = ("Run", "Data", "Preset", "Size", "Steps", "Pictures seen", "Last saved", "Tags")
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,6 +29,13 @@ class RunsModel(QAbstractTableModel):
         self.beginResetModel()
         self.runs, self.active, self._step, self._images = runs, active, step, images
         self.endResetModel()
+
+    def replace(self, info: RunInfo) -> None:
+        """What is known of a run has changed."""
+        for number, known in enumerate(self.runs):
+            if known.run == info.run:
+                self.runs[number] = info
+                self.dataChanged.emit(self.index(number, 0), self.index(number, len(self.HEADINGS) - 1))
 
     def follow(self, step: int, images: int) -> None:
         """How far the run in training has come."""
@@ -55,14 +64,15 @@ class RunsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             training = info.run.name == self.active
             values = (
-                info.run.name, info.data, info.preset, f"{info.shape[1]} × {info.shape[0]}",
+                info.run.name, info.data, tr("from {model}", model=info.start_from) if info.start_from else info.preset, f"{info.shape[1]} × {info.shape[0]}",
                 count(self._step if training else info.step), count(self._images if training else info.images), "in training" if training else moment(info.modified),
+                ", ".join(info.remarks.tags),
             )
             return values[index.column()]
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _side(index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
-            return str(info.run.path)
+            return "\n\n".join(part for part in (plain_tip(info.remarks.note), str(info.run.path)) if part)
         return None
 
 

@@ -21,7 +21,6 @@ from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import (
-    ArchitectureReady,
     DatasetReady,
     Event,
     Finished,
@@ -34,9 +33,9 @@ from ddpm_studio.events import (
     frozen_images,
 )
 from ddpm_studio.files import replace_atomically
-from ddpm_studio.gui.forward import OF_MODEL, ForwardReady
+from ddpm_studio.gui.inside_jobs import InsideJobs, fitted
 from ddpm_studio.gui.picture_jobs import PictureJobs
-from ddpm_studio.requests import BlendRequest, FeatureRequest, FilmRequest, SampleRequest, TrainRequest
+from ddpm_studio.requests import BlendRequest, FilmRequest, SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
@@ -97,7 +96,11 @@ class SourceFound(Event):
     path: Path
 
 
-class Jobs(PictureJobs):
+AT_ONCE = 8000
+"""Numbers of a past run that the window is given in one go: more would hold it up."""
+
+
+class Jobs(InsideJobs, PictureJobs):
     """The real engines."""
 
     def warm_up(self) -> Job:
@@ -167,14 +170,14 @@ class Jobs(PictureJobs):
 
         return job
 
-    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+    def remember_left_out(self, source: Path, names: frozenset[str]) -> Job:
         """Which pictures of a source are left out, for the next time that it is opened."""
 
         def job(control: RunControl) -> Iterator[Event]:
             from ddpm_studio.data.dataset import write_name_list
 
             if names:
-                write_name_list(paths.left_out_file(source), names)
+                write_name_list(paths.left_out_file(source), sorted(names))
             else:
                 paths.left_out_file(source).unlink(missing_ok=True)
             yield Finished()
@@ -259,38 +262,6 @@ class Jobs(PictureJobs):
 
         return job
 
-    def architecture(self, name: str, model: Path | RunConfig) -> Job:
-        def job(control: RunControl) -> Iterator[Event]:
-            yield Progress("Measuring the network")
-            from ddpm_studio.nn.describe import describe_network
-
-            yield ArchitectureReady(name, describe_network(model if isinstance(model, RunConfig) else settings_of(model)))
-            yield Finished()
-
-        return job
-
-    def forward(self, source: Path | Images, model: Path | None, seed: int) -> Job:
-        """A picture in the shape that the model wants, its noise, and the schedules to add it by. Without a model 64 x 64 pixels, and the usual schedule."""
-
-        def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.sampling.forward import alphas_cumprod, noise_of, plain_schedules
-
-            config = settings_of(model) if model else RunConfig(data=DataConfig(image_size=64))
-            picture = fitted(source, config.data.shape, config.data.background)
-            schedules = {OF_MODEL: alphas_cumprod(config.diffusion), **plain_schedules(config.diffusion.num_timesteps)}
-            yield ForwardReady(picture, noise_of(picture, seed), schedules, seed)
-            yield Finished()
-
-        return job
-
-    def features(self, request: FeatureRequest) -> Job:
-        def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.sampling.features import feature_maps
-
-            yield from feature_maps(request, control)
-
-        return job
-
     def replay(self, run: Run, follow: bool = False) -> Job:
         """The journal of a run, and its previews; with `follow` also what another process adds to them, as long as it trains."""
 
@@ -305,7 +276,11 @@ class Jobs(PictureJobs):
             if following:
                 yield Notice(f"The run {run.name} is being trained by another window or command: it is shown as it goes, and can be changed only there.")
             while True:
-                yield from reader.read_new()
+                found = reader.read_new()
+                for start in range(0, len(found), AT_ONCE):
+                    yield from found[start : start + AT_ONCE]
+                    if start + AT_ONCE < len(found):
+                        control.wait(0.04)
                 new = [file for file in list_previews(run) if file not in seen]
                 seen.update(new)
                 for file in spread(new, 200):
@@ -412,24 +387,6 @@ def one_source(sources: list[Path]) -> Path:
         if not target.exists():
             replace_atomically(target, partial(shutil.copyfile, path))
     return folder
-
-
-def fitted(source: Path | Images, shape: tuple[int, int, int], background: str) -> Images:
-    """A file or a picture of the window in the shape that a model wants: uint8 [H, W, C]."""
-    from PIL import Image
-
-    from ddpm_studio import imaging
-
-    if isinstance(source, Path):
-        return frozen_images(imaging.load_picture(source, shape, background))
-    return frozen_images(imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), shape, background))
-
-
-def settings_of(model: Path) -> RunConfig:
-    """The settings of a model; of one in training that has not been saved yet, those of its run."""
-    from ddpm_studio.models import find_model, read_header
-
-    return read_header(find_model(model))[0] if model.exists() else Run(model.parent).read_config()
 
 
 def shipped_pictures(most: int) -> list[Path | Images]:

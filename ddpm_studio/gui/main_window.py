@@ -55,8 +55,8 @@ SUBTITLES = {
     "Inside": "What noise does to a picture, and what the network is made of",
 }
 UNDOABLE = {
-    "Generate": ("countSpin", "samplerCombo", "stepsSpin", "etaSpin", "seedSpin"),
-    "Blend": ("timestepSlider", "noiseCombo", "blendSeedSpin", "lambdaSlider"),
+    "Generate": ("countSpin", "samplerCombo", "stepsSpin", "etaSpin", "seedSpin", "guideCombo", "guidanceSpin"),
+    "Blend": ("timestepSlider", "noiseCombo", "blendSeedSpin", "filmStepsSpin", "lambdaSlider"),
     "Inside": ("forwardScheduleCombo", "forwardRootsCheck", "forwardSeedSpin", "timestepForwardSlider"),
 }
 """Controls of the pages whose changes can be taken back, beside the settings of a training."""
@@ -176,8 +176,11 @@ class MainWindow(QMainWindow):
     def _keep_histories(self) -> None:
         settings = self.train_page.settings
         History(self.studio, "Train", settings, settings.controls()).went.connect(settings.show_changes)
-        for name, controls in UNDOABLE.items():
-            History(self.studio, name, self.pages[name], controls_of(self.pages[name], controls))
+        blend = self.pages["Blend"]
+        assert isinstance(blend, BlendPage)
+        more = {"Blend": [blend.shares()]}
+        histories = {name: History(self.studio, name, self.pages[name], controls_of(self.pages[name], controls) + more.get(name, [])) for name, controls in UNDOABLE.items()}
+        blend.wells.arranged.connect(histories["Blend"].settle)  # more or fewer pictures: no edit of their shares
 
     # Pages and themes.
 

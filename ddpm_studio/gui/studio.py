@@ -44,6 +44,8 @@ class Studio(QObject):
     resume_wanted = Signal(object)
     """A Run to go on with."""
     replay_wanted = Signal(object)
+    settings_wanted = Signal(object)
+    """A RunConfig that a new run is to have."""
 
     def __init__(self, jobs: Jobs | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)

@@ -50,7 +50,8 @@ from ddpm_studio.events import (
 )
 from ddpm_studio.forecast import Forecast
 from ddpm_studio.gui.forward import ForwardReady
-from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound, fitted
+from ddpm_studio.gui.inside_jobs import fitted
+from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound
 from ddpm_studio.gui.picture_jobs import ModelAbout
 from ddpm_studio.gui.workers import Job
 from ddpm_studio.models import GuideInfo
@@ -227,7 +228,7 @@ class FakeJobs(Jobs):
 
         return job
 
-    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+    def remember_left_out(self, source: Path, names: frozenset[str]) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             self.calls.append(f"remember {len(names)}")
             yield Finished()
@@ -364,6 +365,8 @@ class FakeJobs(Jobs):
                 yield StepDone(step * 10, step * 320, 0.05 + 0.5 * math.exp(-step / 60), 0.8, 1e-3, 400.0, step * 0.5)
                 if step % 20 == 0:
                     yield measured(step * 10, np.random.default_rng(step))
+            for step in (600, 1800):
+                yield preview(step, 0.92 * math.exp(-step / 1500))
             yield PreviewReady(3000, tiles(16))
             yield Finished()
 
@@ -397,6 +400,8 @@ def make_runs(count: int = 5) -> None:
         preset = "-".join(name.split("-")[1:3])
         run.write_config(get_preset(preset))
         step = (24_000, 61_400, 18_250, 9_800, 12_000)[i]
-        run.resume_notes.write_text(f'{{"step": {step}, "images": {step * 32}, "data": "{name.split("-")[0]}", "source": "/data/{name.split("-")[0]}"}}', encoding="utf-8")
+        started = ', "start_from": "faces"' if i == 3 else ""
+        notes = f'"step": {step}, "images": {step * 32}, "data": "{name.split("-")[0]}", "source": "/data/{name.split("-")[0]}"{started}'
+        run.resume_notes.write_text(f"{{{notes}}}", encoding="utf-8")
         run.resume_file.write_bytes(b"")
         run.model_file.write_bytes(b"")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QListView, QListWidget, QPushButton, QVBoxLayout, QWidget
 
@@ -19,6 +18,7 @@ from ddpm_studio.gui.words import count
 from ddpm_studio.language import again, ntr, tr
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
 ICONS: dict[FindingKind, str] = {
@@ -63,9 +63,12 @@ class DatasetReportView(QWidget):
         self._found = QVBoxLayout()
         self._found.setSpacing(0)
         self.findings: list[QPushButton] = []
+        self._contents: Contents | None = None
         self._examined: DatasetExamined | None = None
         self._said: list[str] = []
         self.left_out = self._line("leftOutFinding", "image-off", "dim")
+        self.left_out.setToolTip(tr("Show the pictures that are left out"))
+        self.left_out.setAccessibleName(self.left_out.toolTip())
         self.left_out.clicked.connect(self.left_out_wanted)
         self.looking = label(tr("Looking at every picture…"), "caption", "lookingLabel")
         self._list = QListWidget()
@@ -107,12 +110,13 @@ class DatasetReportView(QWidget):
                 text.setProperty("tone", tone)
             self._grid.addWidget(caption, i, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(text, i, 1)
-        self.bars.setVisible(contents is not None)
-        if contents is not None:
+        differ = contents is not None and report.smallest != report.largest
+        self.bars.setVisible(differ)
+        if contents is not None and contents is not self._contents and differ:
             self.sizes.set_bins(size_bins(contents.sizes))
             self.shapes.set_bins(shape_bins(contents.sizes))
         self.looking.setVisible(contents is not None and examined is None)
-        self._examined = examined
+        self._contents, self._examined = contents, examined
         self._show_findings(report, background)
         self._show_skipped(report)
         self.setAccessibleDescription("; ".join([*(f"{name}: {value}" for name, value, _ in lines), *self._said]))
@@ -125,7 +129,8 @@ class DatasetReportView(QWidget):
         self._name_line(self.left_out, ntr("{count} left out", "{count} left out", number), tr("These are not trained on. Click to see them."))
         for line, finding, what in zip(self.findings, self._examined.findings if self._examined else (), self._said, strict=True):
             kept = ~left_out[finding.rows]
-            settled = len(np.unique(finding.groups[kept])) == kept.sum() if finding.groups is not None else not kept.any()
+            groups = finding.groups[kept] if finding.groups is not None else None  # group after group, so those of one are neighbours
+            settled = not (groups[1:] == groups[:-1]).any() if groups is not None else not kept.any()
             line.setText(tr("{what}, left out", what=what) if settled else what)
             line.setAccessibleName(line.text())
             theme.set_icon(line, "circle-check" if settled else ICONS[finding.kind], "ok" if settled else "warn" if finding.kind in DOUBTFUL else "dim")
@@ -161,7 +166,7 @@ class DatasetReportView(QWidget):
             self._list.item(self._list.count() - 1).setToolTip(plain_tip(skipped.path if folder else name))
         if len(report.skipped) > LISTED:
             self._list.addItem(tr("… and {count} more", count=count(len(report.skipped) - LISTED)))
-        self._list.setFixedHeight(min(220, 52 * self._list.count() + 8))
+        self._list.setFixedHeight(min(220, 40 * self._list.count() + 8))
 
     def _show_some(self, some: Some) -> None:
         self.chosen.emit(some)
