@@ -143,6 +143,8 @@ class Search:
         self._seeds: list[int] = []
         self._times: list[tuple[float, float]] = []
         for word in query.casefold().split():
+            if word.rstrip(":=") in ("seed", tr("Seed").casefold()):
+                continue  # "seed 42" says no more than "42"
             number = word.removeprefix("seed:").removeprefix("seed=")
             if number.isdecimal() and len(number) < 19:
                 self._seeds.append(int(number))

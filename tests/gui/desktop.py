@@ -170,6 +170,7 @@ def told_where_things_are() -> int:
         model = getattr(widget, "model", None)
         if callable(model) and (items := model()) is not None and hasattr(items, "rowCount"):
             known["rows"] = items.rowCount()
+        known["image"] = getattr(widget, "image", None) is not None
         images = getattr(widget, "images", None)
         known["pictures"] = len(images) if images is not None and not callable(images) else None
         return known
