@@ -23,6 +23,11 @@ def speak(language: str, catalogs: Path) -> None:
     _catalog = gettext.translation("ddpm_studio", catalogs, [language], fallback=True)
 
 
+def chosen(preference: str) -> str:
+    """The key of LANGUAGES for what somebody has chosen: one of them, or "system"."""
+    return preference if preference in LANGUAGES else language_of_system()
+
+
 def language_of_system() -> str:
     """The one of LANGUAGES that the system asks for."""
     asked = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), locale.getlocale()[0] or "")

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QIcon, QImage, QPainter, QPix
 
 from ddpm_studio.gui.qimage import draw_picture, fitted
 from ddpm_studio.gui.words import count, moment
+from ddpm_studio.language import later, tr
 from ddpm_studio.runs import RunInfo
 
 Index = QModelIndex | QPersistentModelIndex
@@ -91,7 +92,7 @@ class GalleryModel(QAbstractListModel):
 
 
 class RunsModel(QAbstractTableModel):
-    HEADINGS = ("Run", "Data", "Preset", "Size", "Steps", "Pictures seen", "Last saved")
+    HEADINGS = (later("Run"), later("Data"), later("Preset"), later("Size"), later("Steps"), later("Pictures seen"), later("Last saved"))
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +121,7 @@ class RunsModel(QAbstractTableModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return self.HEADINGS[section]
+            return tr(self.HEADINGS[section])
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.TextAlignmentRole:
             return _side(section)
         return None
@@ -133,7 +134,7 @@ class RunsModel(QAbstractTableModel):
             training = info.run.name == self.active
             values = (
                 info.run.name, info.data, info.preset, f"{info.shape[1]} × {info.shape[0]}",
-                count(self._step if training else info.step), count(self._images if training else info.images), "in training" if training else moment(info.modified),
+                count(self._step if training else info.step), count(self._images if training else info.images), tr("in training") if training else moment(info.modified),
             )
             return values[index.column()]
         if role == Qt.ItemDataRole.TextAlignmentRole:

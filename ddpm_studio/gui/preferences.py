@@ -17,6 +17,7 @@ class Preferences(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     theme: Literal["system", "light", "dark"] = "system"
+    language: Literal["system", "en", "zh_CN"] = "system"
     last_folder: str = ""
     """Where the last file dialog was."""
     last_data: str = ""

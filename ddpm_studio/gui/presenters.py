@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from ddpm_studio.events import Event, Failed, Finished, Paused, Resumed, StepDone, TrainingStarted
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.workers import DeviceLane, Job, LatestRun, RunThread
+from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 
@@ -168,7 +169,7 @@ class SamplingPresenter(RunPresenter):
         if self.active:
             return
         self._set_state(State.WAITING)
-        self._lane.borrow(self.OWNER, lambda: self._launch(request), "pictures are made")
+        self._lane.borrow(self.OWNER, lambda: self._launch(request), tr("Training is paused while pictures are made"))
 
     @Slot()
     def cancel(self) -> None:
@@ -233,7 +234,7 @@ class BlendPresenter(QObject):
         return self._latest.busy or self._sheet.busy
 
     def _begin(self, owner: str, runner: LatestRun, job: Job, patient: bool) -> None:
-        self._lane.borrow(owner, lambda: runner.request(job, patient), "pictures are blended")
+        self._lane.borrow(owner, lambda: runner.request(job, patient), tr("Training is paused while pictures are blended"))
 
     @Slot()
     def _idle(self) -> None:

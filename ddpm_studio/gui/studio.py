@@ -151,6 +151,11 @@ class Studio(QObject):
             self._in_training = None
             self.refresh_models()  # without it, if it has never saved
 
+    @property
+    def busy(self) -> bool:
+        """Whether something computes, or waits to."""
+        return self.training.active or self.sampling.active or self.blending.busy
+
     def shut_down(self) -> None:
         """Ask everything to end; training saves first."""
         self.blending.cancel()

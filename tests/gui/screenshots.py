@@ -97,7 +97,7 @@ def _shoot(options: argparse.Namespace) -> None:
     every(window, "train-live")
     window.studio.training.resume()
     wait(lambda: window.studio.training.state.name == "RUNNING", 5)
-    window.studio.lane.borrow("somebody", lambda: None, "pictures are made")
+    window.studio.lane.borrow("somebody", lambda: None, "Training is paused while pictures are made")
     wait(lambda: window.studio.training.state.name == "MAKING_ROOM", 5)
     every(window, "train-making-room")
     window.studio.training.pause()

@@ -12,7 +12,8 @@ from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import ElidedLabel, column, label, row
 from ddpm_studio.gui.widgets.drop_zone import local_files
 from ddpm_studio.gui.widgets.noise_strip import NoiseStrip
-from ddpm_studio.gui.words import count, moment
+from ddpm_studio.gui.words import moment
+from ddpm_studio.language import tr
 from ddpm_studio.runs import RunInfo
 
 SHOWN_RUNS = 3
@@ -73,9 +74,9 @@ class RunLine(QPushButton):
     def __init__(self, info: RunInfo) -> None:
         super().__init__()
         self.setObjectName("recentRun")
-        facts = f"step {count(info.step)} · {info.preset} · {moment(info.modified)}"
+        facts = tr("step {step:,} · {preset} · {moment}", step=info.step, preset=info.preset, moment=moment(info.modified))
         self.setAccessibleName(f"{info.run.name}: {facts}")
-        self.setToolTip("Show how it went")
+        self.setToolTip(tr("Show how it went"))
         self.setProperty("line", True)
         picture = QLabel()
         picture.setFixedSize(THUMBNAIL, THUMBNAIL)
@@ -102,16 +103,16 @@ class Welcome(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("welcome")
-        self.setAccessibleName("Welcome")
-        self.generate = Door("doorGenerate", "sparkles", "Generate now", "New pictures in seconds, with a model that is there already")
-        self.train = Door("doorTrain", "images", "Train on my pictures", "Drop a folder here, or click to choose one", takes_files=True)
-        self.blend = Door("doorBlend", "blend", "Blend two pictures", "See what lies between two faces, or two of anything")
-        heading = label("Watch noise become pictures", "empty")
-        text = label("Training teaches a network to take noise out of pictures. Asked again and again, it finds pictures in nothing but noise.", "caption", wrap=True)
+        self.setAccessibleName(tr("Welcome"))
+        self.generate = Door("doorGenerate", "sparkles", tr("Generate now"), tr("New pictures in seconds, with a model that is there already"))
+        self.train = Door("doorTrain", "images", tr("Train on my pictures"), tr("Drop a folder here, or click to choose one"), takes_files=True)
+        self.blend = Door("doorBlend", "blend", tr("Blend two pictures"), tr("See what lies between two faces, or two of anything"))
+        heading = label(tr("Watch noise become pictures"), "empty")
+        text = label(tr("Training teaches a network to take noise out of pictures. Asked again and again, it finds pictures in nothing but noise."), "caption", wrap=True)
         for part in (heading, text):
             part.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._doors = row(self.generate, self.train, self.blend, spacing=12)
-        self._runs_title = label("Recent runs", "heading")
+        self._runs_title = label(tr("Recent runs"), "heading")
         self._runs = column(spacing=4)
         middle = QWidget()
         middle.setMaximumWidth(680)
