@@ -1,4 +1,4 @@
-"""Pictures of every page, light and dark, at two sizes: `python tests/gui/screenshots.py FOLDER [--size 1280x800] [--only Train]`.
+"""Pictures of every page, light and dark, at two sizes: `python tests/gui/screenshots.py FOLDER [--size 1280x800] [--only train] [--language zh_CN] [--scale 2]`.
 
 Made with fake jobs and the sample tiles, so they are the same every time; look at them after every change of the window.
 """
@@ -6,6 +6,7 @@ Made with fake jobs and the sample tiles, so they are the same every time; look 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -23,11 +24,14 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", action="append", help="WxH; both 1280x800 and 1920x1080 by default")
     parser.add_argument("--theme", action="append", choices=["light", "dark"])
+    parser.add_argument("--language", default="en", choices=["en", "zh_CN"])
+    parser.add_argument("--scale", default="1", help="pixels of the screen for one of the window")
     parser.add_argument("--only", default="", help="part of the name of the pictures to make")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        os.environ["DDPM_STUDIO_HOME"] = home
+        os.environ["DDPM_STUDIO_HOME"], os.environ["QT_SCALE_FACTOR"] = home, options.scale
+        (Path(home) / "settings.json").write_text(json.dumps({"language": options.language}))
         _shoot(options)
     return 0
 
