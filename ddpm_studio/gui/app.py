@@ -75,18 +75,9 @@ def main(argv: list[str] | None = None) -> int:
     reporter.window = window
     pulse = _close_on_signal(reporter)
 
-    def speak() -> None:
-        if reporter.window:
-            reporter.window = speak_anew(app, reporter.window)
-            begin(reporter.window)
-
-    def begin(window: MainWindow) -> None:
-        window.language_chosen.connect(speak, Qt.ConnectionType.QueuedConnection)  # not while the menu of the old window is at work
-        window.studio.ask(window.studio.jobs.warm_up(), _ignore)
-
+    listen_for_language(app, reporter)
     window.show()
-    QTimer.singleShot(0, window, lambda: _fulfil(window, options))
-    QTimer.singleShot(0, window, lambda: begin(window))
+    QTimer.singleShot(0, window, lambda: _begin(window, options))
     status = app.exec()
     pulse.stop()
     if not workers.stop_all(2_000):
@@ -94,6 +85,19 @@ def main(argv: list[str] | None = None) -> int:
         logging.shutdown()
         os_exit(status)
     return status
+
+
+def listen_for_language(app: QApplication, reporter: _Reporter) -> None:
+    """The window that the reporter knows gives way to another one whenever a language is chosen that it does not speak."""
+
+    def speak() -> None:
+        if reporter.window:
+            reporter.window = speak_anew(app, reporter.window)
+            listen_for_language(app, reporter)
+            _begin(reporter.window, _parse([]))
+
+    if reporter.window:
+        reporter.window.language_chosen.connect(speak, Qt.ConnectionType.QueuedConnection)  # not while the old one's menu is at work
 
 
 def _close_on_signal(reporter: _Reporter) -> QTimer:
@@ -125,8 +129,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _fulfil(window: MainWindow, options: argparse.Namespace) -> None:
-    """What was asked for on the command line."""
+def _begin(window: MainWindow, options: argparse.Namespace) -> None:
+    """What was asked for on the command line, and torch in the background."""
     studio = window.studio
     if options.data:
         window.open_data(options.data.expanduser().absolute())
@@ -139,6 +143,7 @@ def _fulfil(window: MainWindow, options: argparse.Namespace) -> None:
             studio.replay_wanted.emit(run)
         else:
             studio.failed.emit(Failed(tr("There is no run called {name}.", name=options.run), tr("The page Runs lists what there is.")))
+    studio.ask(studio.jobs.warm_up(), _ignore)
 
 
 def _choose_model(window: MainWindow, name: str) -> None:

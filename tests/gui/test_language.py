@@ -37,10 +37,12 @@ def test_the_window_is_made_anew_in_the_language_that_is_chosen(qtbot: QtBot, pr
     english.show()
     idle(qtbot)
     english.show_page("Gallery")
-    with qtbot.waitSignal(english.language_chosen):
-        english.menus.languages["zh_CN"].trigger()
-    chinese = app.speak_anew(program, english)
+    reporter = app._Reporter()
+    reporter.window = english
+    app.listen_for_language(program, reporter)
+    english.menus.languages["zh_CN"].trigger()
     qtbot.waitUntil(lambda: not shiboken6.isValid(english))
+    chinese = reporter.window
     try:
         assert preferences.load().language == "zh_CN"
         assert chinese.isVisible()
