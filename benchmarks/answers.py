@@ -83,7 +83,7 @@ def measure(model: str, rounds: int) -> dict[str, object]:
     # Slide.
     window.show_page("Blend")
     blend = window.pages["Blend"]
-    run_until(lambda: len(blend._pictures) == 2, 30)  # type: ignore[attr-defined]
+    run_until(lambda: len(blend.pictures) == 2, 30)  # type: ignore[attr-defined]
     run_until(lambda: not studio.blending.busy, 30)
     moves: list[tuple[float, float]] = []
     answers: list[tuple[float, float]] = []

@@ -9,7 +9,7 @@ from typing import Any
 from ddpm_studio import paths
 from ddpm_studio.config import SECTIONS, RunConfig
 from ddpm_studio.presets import PRESETS
-from ddpm_studio.requests import SampleRequest, TrainRequest, model_name
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, model_name
 
 PROGRAM = "ddpm-studio"
 
@@ -25,6 +25,8 @@ def train_command(request: TrainRequest) -> str:
         else:
             words += ["--preset", request.config.preset]
         words += changed_settings(request.config, request.start_from)
+    if request.exclude:
+        words += ["--exclude", str(paths.left_out_file(request.data))]  # where the window keeps them
     for flag, value in (("--max-steps", request.max_steps), ("--max-images", request.max_images), ("--max-seconds", request.max_seconds)):
         if value is not None:
             words += [flag, words_of(value)]
@@ -46,6 +48,17 @@ def generate_command(request: SampleRequest, out: str = "pictures") -> str:
         words += ["--eta", words_of(request.eta)]
     if request.guide is not None:
         words += ["--guide", model_name(request.guide), "--guidance", words_of(request.guidance)]
+    return shlex.join([PROGRAM, *words, "--out", out])
+
+
+def blend_command(request: BlendRequest, files: list[str], out: str = "blend") -> str:
+    """`ddpm-studio interpolate ...`: the first mixture of the request, of the pictures in these files."""
+    words = ["interpolate", model_name(request.model), *files]
+    weights = request.weights[0]
+    words += ["--lambda", words_of(weights[1])] if len(weights) == 2 else ["--weights", ",".join(words_of(round(weight, 6)) for weight in weights)]
+    words += ["--timestep", str(request.timestep), "--noise", request.noise, "--sampler", request.sampler, "--seed", str(request.seed)]
+    if request.steps is not None:
+        words += ["--steps", str(request.steps)]
     return shlex.join([PROGRAM, *words, "--out", out])
 
 

@@ -37,12 +37,19 @@ class DataConfig(Settings):
     image_height: Annotated[int, Field(ge=8, le=512)] | None = Field(None, description="Height in pixels; empty: square pictures.")
     channels: Literal[1, 3, 4] = Field(3, description="3 for colour, 1 for grey, 4 for colour with transparency.")
     background: Literal["white", "black", "grey"] = Field("white", description="What shows through where a picture is transparent.")
+    crop_x: float = Field(0.5, ge=0, le=1, description="Which part of a picture that is too wide is used: 0 its left end, 0.5 the middle, 1 its right end.")
+    crop_y: float = Field(0.5, ge=0, le=1, description="Which part of a picture that is too high is used: 0 its top, 0.5 the middle, 1 its bottom.")
     flip: bool = Field(True, description="Mirror half of the pictures left to right while training. Switch off for letters and text.")
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the pictures."""
         return self.image_height or self.image_size, self.image_size, self.channels
+
+    @property
+    def crop(self) -> tuple[float, float]:
+        """The focus: where in the room that is left over the cut-out lies, across and down, 0 to 1."""
+        return self.crop_x, self.crop_y
 
 
 class DiffusionConfig(Settings):

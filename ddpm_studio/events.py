@@ -11,7 +11,7 @@ import json
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from ddpm_studio.errors import as_user_error
 from ddpm_studio.language import tr
 
 Images = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+"""Which pictures of a data set, [n]."""
 Latent = npt.NDArray[np.float32]
 """A noisy picture in full precision, float32 [C, H, W] in the scale of [-1, 1]."""
 
@@ -93,12 +95,72 @@ class DatasetReport:
     """How many files are of other kinds, by their names, and were not looked at."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contents:
+    """The pictures of a data set, one by one: what a list of them is made from."""
+
+    cache: Path
+    """The folder with the decoded pictures."""
+    names: tuple[str, ...]
+    """Paths below the source, in the order of the pictures in the cache."""
+    sizes: npt.NDArray[np.int32]
+    """int32 [N, 2], read-only: widths and heights before cropping."""
+    left_out: frozenset[str] = frozenset()
+    """Names of those that were left out the last time."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetReady(Event):
     """The pictures are decoded; `examples` are up to 48 of them, spread over the set."""
 
     report: DatasetReport
     examples: Images
+    contents: Contents | None = None
+
+
+FindingKind = Literal["copies", "alike", "bars", "blank", "grey", "transparent", "small", "long"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """Something about some pictures of a data set that people may want to know before they train."""
+
+    kind: FindingKind
+    rows: Rows
+    """int64 [n], read-only: which pictures; group after group, the one to keep first, where there are groups."""
+    groups: Rows | None = None
+    """int64 [n], read-only: the number of each one's group, for kinds that are about several pictures together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetExamined(Event):
+    """What a look at every single picture has found."""
+
+    findings: tuple[Finding, ...]
+    distinct: int
+    """How many pictures there are without exact copies."""
+    kept_share: float
+    """Mean share of a picture's area that is used, 0 to 1: the rest is cut off."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PicturesLoaded(Event):
+    """Some pictures of a data set, as they lie in its cache."""
+
+    cache: Path
+    rows: Rows
+    images: Images
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OriginalLoaded(Event):
+    """A picture of a data set before it is cropped, at a size that can be shown."""
+
+    name: str
+    image: Images
+    """uint8 [H, W, 3]"""
+    size: tuple[int, int]
+    """Width and height of the file's own picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +233,8 @@ class BlendReady(Event):
     """One blend; `latent_std` is the measured deviation of the noise in the mixture, `expected_std` what this way of
     mixing should give. The network was trained with 1."""
 
-    lam: float
+    weights: tuple[float, ...]
+    """How much it holds of each picture."""
     timestep: int
     image: Images
     """uint8 [H, W, C]."""
@@ -179,6 +242,25 @@ class BlendReady(Event):
     expected_std: float
     quick: bool = False
     model_step: int | None = None
+
+    @property
+    def lam(self) -> float:
+        """Lambda of two pictures; of more, the weight of the last."""
+        return self.weights[-1]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its recipe says beside what was asked for."""
+        share = {"lam": self.lam} if len(self.weights) == 2 else {"weights": [round(weight, 6) for weight in self.weights]}
+        return {**share, "latent_std": self.latent_std, "model_step": self.model_step}
+
+
+@dataclass(frozen=True, slots=True)
+class FilmSaved(Event):
+    path: Path
+    frames: int
+    size: int
+    """Bytes of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +324,9 @@ class BlockInfo:
 
     name: str
     kind: str
-    """stem, res, attention, down, up, head, or skip (the linear path from input to output)."""
+    """stem, res, attention, down, up, head, skip (the linear path from input to output), or time."""
     side: str
-    """stem, down, middle, up or head."""
+    """stem, down, middle, up, head or time."""
     level: int
     in_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
@@ -253,6 +335,8 @@ class BlockInfo:
     """Billions of multiply-adds for one picture, forward."""
     tokens: int = 0
     """How many vectors an attention block compares with each other; 0 for all other blocks."""
+    variant: str = ""
+    """Which way of several it works: residual blocks "plain" or "shortcut", downsampling "conv" or "average", upsampling "nearest" or "transposed"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,12 +350,30 @@ class NetworkInfo:
     """Numbers held between forward and backward for one picture, roughly."""
     size_factor: int
     """What the sides of a picture must be divisible by."""
+    time: BlockInfo | None = None
+    """The embedding of t, beside the way of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureReady(Event):
     name: str
     network: NetworkInfo
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesReady(Event):
+    """Some channels of what a block puts out for a picture at `timestep`."""
+
+    block: str
+    timestep: int
+    first: int
+    """The channel of the first map."""
+    channels: int
+    """How many the block has."""
+    maps: Images
+    """uint8 [N, H, W, 1]: 128 is zero, 1 and 255 are -spread and spread."""
+    spread: float
+    """The value that 99.5 % of all numbers of the block stay below."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ddpm_studio.errors import DamagedFile, describe_os_error
@@ -41,16 +41,24 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def replace_atomically(path: Path, write: Callable[[Path], object], verify: Callable[[Path], object] | None = None, previous: Path | None = None) -> None:
-    """Let `write` fill a temporary file beside `path`, force it to the disk, and put it in place in one move.
+    """Let `write` fill a temporary file beside `path`, and put it in place; `replacing` says how."""
+    with replacing(path, verify, previous) as temporary:
+        write(temporary)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, verify: Callable[[Path], object] | None = None, previous: Path | None = None) -> Iterator[Path]:
+    """Gives the name of a temporary file beside `path` to fill, then forces it to the disk and puts it in place in one move.
 
     `verify` may raise when what was written is not what should have been. With `previous` the old file is kept under
     that name; in the one moment between the two moves only that one is there.
-    Raises UserError when the disk is full or the folder may not be written; `path` is then as it was.
+    Raises UserError when the disk is full or the folder may not be written; `path` is then as it was, as it is when
+    whoever fills the file raises.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
+        yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         if verify:

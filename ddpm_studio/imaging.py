@@ -109,22 +109,31 @@ def _check_file_size(stream: BinaryIO) -> int:
     return size
 
 
-def fit(image: Image.Image, shape: tuple[int, int, int], background: str = "white") -> Images:
-    """The middle of a picture as uint8 of this shape (height, width, channels).
+def cut_out(size: tuple[int, int], shape: tuple[int, int, int], focus: tuple[float, float] = (0.5, 0.5)) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the largest part of a picture of this size (width, height) that has the proportions of the shape;
+    the focus says where in the room that is left over it lies, across and down, 0 to 1."""
+    height, width, _ = shape
+    across, down = size
+    if across * height > down * width:  # wider than wanted
+        across = max(1, round(down * width / height))
+    else:
+        down = max(1, round(across * height / width))
+    left, top = int((size[0] - across) * focus[0]), int((size[1] - down) * focus[1])
+    return left, top, left + across, top + down
+
+
+def fit(image: Image.Image, shape: tuple[int, int, int], background: str = "white", focus: tuple[float, float] = (0.5, 0.5)) -> Images:
+    """The part of a picture that lies at the focus (its middle) as uint8 of this shape (height, width, channels).
 
     A picture of the right size is left as it is. Larger ones are averaged down (Lanczos); smaller ones are enlarged
     smoothly, except for drawings of few colours that fit a whole number of times: their pixels stay squares. With four
     channels what shows through is kept, and what cannot be seen has the colour of the background.
     """
     height, width, channels = shape
-    across, down = image.size
-    if across * height > down * width:  # wider than wanted
-        across = max(1, round(down * width / height))
-    else:
-        down = max(1, round(across * height / width))
+    left, top, right, bottom = cut_out(image.size, shape, focus)
+    across, down = right - left, bottom - top
     if (across, down) != image.size:
-        left, top = (image.width - across) // 2, (image.height - down) // 2
-        image = image.crop((left, top, left + across, top + down))
+        image = image.crop((left, top, right, bottom))
     if channels < 4:
         image = _composite(image, _BACKGROUNDS[background])
     if across > width or down > height:
@@ -180,26 +189,6 @@ def save_png(path: Path, image: Images, text: Mapping[str, str] | None = None) -
         info.add_text(key, value)
     picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
     replace_atomically(path, lambda temporary: picture.save(temporary, format="PNG", pnginfo=info))
-
-
-FILM_SUFFIXES = (".gif", ".webp", ".png")
-
-
-def save_film(path: Path, frames: Images, frame_seconds: float = 0.1, scale: int = 1) -> None:
-    """Write `uint8 [N, H, W, C]` as an endless film, GIF, WebP or animated PNG by the ending of the name, each pixel a square of `scale`.
-
-    Raises UserError when the ending is another one, or it cannot be written.
-    """
-    kind = path.suffix.lower()
-    if kind not in FILM_SUFFIXES:
-        raise UserError(
-            tr("{name!r} is not the name of a film.", name=path.name),
-            tr("Give a name that ends in {suffixes} or {last}.", suffixes=", ".join(FILM_SUFFIXES[:-1]), last=FILM_SUFFIXES[-1]),
-        )
-    frames = frames.repeat(scale, axis=1).repeat(scale, axis=2)
-    first, *rest = [Image.fromarray(frame[:, :, 0] if frame.shape[2] == 1 else frame) for frame in frames]
-    options = {"save_all": True, "append_images": rest, "duration": round(1000 * frame_seconds), "loop": 0} | ({"lossless": True} if kind == ".webp" else {})
-    replace_atomically(path, lambda temporary: first.save(temporary, format=kind[1:].upper(), **options))
 
 
 def read_png_text(path: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ddpm_studio.blend_weights import Weights, pair
 from ddpm_studio.config import RunConfig
 from ddpm_studio.devices import Device
 from ddpm_studio.diffusion import codec
@@ -176,23 +177,23 @@ class Model:
         sampler: Sampler = "ddpm", steps: int | None = None, eta: float = 0.0,
     ) -> Images:  # fmt: skip
         """The blend of two pictures uint8 [H, W, C] at lam, noised to t: uint8 [H, W, C]. By default as in the paper."""
-        x_t, source = self.mix(a, b, [lam], t, noise, seed)[:2]
+        x_t, source = self.mix((a, b), [pair(lam)], t, noise, seed)[:2]
         for step in self.sample_steps(x_t, source, sampler, self.timesteps(sampler, steps, t), eta):
             x_t = step.x_next
         blended: Images = codec.decode(x_t)[0]
         return blended
 
     def mix(
-        self, a: Images, b: Images, lams: Sequence[float], t: int, noise: NoiseMode, seed: int, streams: tuple[int, int] = (1, 2)
-    ) -> tuple[Tensor, ImageNoise, Tensor, Tensor]:
-        """The mixtures [len(lams), C, H, W] at t, the noise for the steps after it, and the noise given to each picture.
+        self, images: Sequence[Images], weights: Sequence[Weights], t: int, noise: NoiseMode, seed: int
+    ) -> tuple[Tensor, ImageNoise, list[Tensor]]:
+        """The mixtures [len(weights), C, H, W] at t, the noise for the steps after it, and the noise given to each picture.
 
-        All noise depends on the seed only, so that nothing but the mixture changes from one lam to the next.
+        All noise depends on the seed and the picture's place only, so that nothing but the weights changes from one mixture to the next.
         """
-        x_a, x_b = (codec.from_images(image[None]).to(self.device) for image in (a, b))
-        noise_a, noise_b = (ImageNoise([seed], stream).draw(x_a) for stream in streams)
-        mixtures = [mix(self.diffusion, x_a, x_b, lam, t, noise_a, noise_b, noise) for lam in lams]
-        return torch.cat(mixtures), ImageNoise([seed] * len(lams)), noise_a, noise_b
+        pictures = [codec.from_images(image[None]).to(self.device) for image in images]
+        noises = [ImageNoise([seed], stream).draw(pictures[0]) for stream in range(1, len(pictures) + 1)]
+        mixtures = [mix(self.diffusion, pictures, shares, t, noises, noise) for shares in weights]
+        return torch.cat(mixtures), ImageNoise([seed] * len(weights)), noises
 
 
 def save_model(file: Path, weights: dict[str, Tensor], config: RunConfig, notes: dict[str, Any], keep_previous: bool = False) -> None:

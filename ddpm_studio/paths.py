@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -31,6 +32,12 @@ def gallery_dir() -> Path:
 
 def settings_file() -> Path:
     return data_dir() / "settings.json"
+
+
+def left_out_file(source: Path) -> Path:
+    """The names of the pictures of a source that were left out in the window, kept from one time to the next."""
+    name = hashlib.sha256(str(source.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return data_dir() / "left-out" / f"{name}.txt"
 
 
 def log_file() -> Path:

@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from ddpm_studio.blend_weights import Weights
 from ddpm_studio.config import RunConfig
 from ddpm_studio.events import Images, Latent
 from ddpm_studio.runs import Run
@@ -29,6 +30,8 @@ class TrainRequest:
     start_from: str | Path | None = None
     """A model whose weights a new run begins with; pictures, noise and network are then as that model knows them."""
     resume: bool = False
+    exclude: tuple[str, ...] | None = None
+    """Names of pictures that are not trained on (`Dataset.names`); None: none in a new run, as before in one that goes on."""
     accept_new_data: bool = False
     """Go on although the pictures are no longer the same."""
     device: str = "auto"
@@ -77,19 +80,34 @@ class SampleRequest(Walk):
 
 @dataclass(frozen=True, slots=True)
 class BlendRequest(Walk):
-    """Two pictures are noised to `timestep`, mixed at each lambda, and denoised."""
+    """Two pictures or more are noised to `timestep`, mixed with each of the weights, and denoised.
 
-    image_a: Images
-    """uint8 [H, W, C], already of the model's size and channels (`imaging.fit`)."""
-    image_b: Images
-    lams: tuple[float, ...] = (0.5,)
+    Each picture has noise of its own that is the same in all mixtures, so that the pieces of a chain join.
+    """
+
+    images: tuple[Images, ...]
+    """Each uint8 [H, W, C], already of the model's size and channels (`imaging.fit`)."""
+    weights: tuple[Weights, ...] = ((0.5, 0.5),)
+    """For each blend how much it holds of each picture (`blend_weights`)."""
     timestep: int = 500
     noise: NoiseMode = "independent"
-    streams: tuple[int, int] = (1, 2)
-    """Which noise each picture gets. In a chain of pictures each keeps its own, so that the pieces join."""
     quick: bool = False
     """True for a preview while the slider moves; only passed on to the answer."""
     sampler: Sampler = field(default="ddim", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FilmRequest:
+    """Pictures one after the other, as an endless film: GIF, WebP or animated PNG by the ending of the name."""
+
+    path: Path
+    frames: Images
+    """uint8 [N, H, W, C], C 1, 3 or 4."""
+    frames_per_second: float = 12.0
+    scale: int = 1
+    """Each pixel becomes a square of so many."""
+    hold_seconds: float = 0.0
+    """How much longer the last picture stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +160,22 @@ class InvertRequest(Walk):
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureRequest:
+    """What a block of the network makes of a picture that was noised to `timestep`."""
+
+    model: str | Path
+    block: str
+    """Its name, as `BlockInfo` has it."""
+    image: Images
+    timestep: int
+    seed: int = 0
+    first: int = 0
+    """The first channel to show."""
+    count: int = 16
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class LikelihoodRequest:
     """The variational bound of some pictures under a model."""
 
@@ -168,7 +202,7 @@ def recipe(request: Walk, **more: Any) -> dict[str, Any]:
     """What to store in a picture so that it can be made again; pictures and paths are left out."""
     from ddpm_studio import __version__
 
-    left_out = {"model", "image", "image_a", "image_b", "device", "frames", "quick", "lams", "mask", "streams", "x_t"}
+    left_out = {"model", "image", "images", "weights", "device", "frames", "quick", "mask", "x_t"}
     left_out |= set() if request.sampler == "ddim" else {"eta"}
     left_out |= set() if request.spacing != "auto" else {"spacing"}
     left_out |= set() if request.guide else {"guide", "guidance"}

@@ -99,6 +99,7 @@ def _sampling(folder: Path) -> None:
 
 
 def _blending(folder: Path) -> None:
+    from ddpm_studio.blend_weights import pair
     from ddpm_studio.control import RunControl
     from ddpm_studio.imaging import load_picture
     from ddpm_studio.requests import NOISE_MODES, BlendRequest, DenoiseRequest
@@ -106,7 +107,7 @@ def _blending(folder: Path) -> None:
 
     a, b = (load_picture(folder / "pictures" / f"{i}.png", (16, 16, 3), "white") for i in range(2))
     for noise in NOISE_MODES:
-        list(blend(BlendRequest(folder / "run", a, b, (0.0, 0.5, 1.0), timestep=20, noise=noise, steps=3), RunControl()))
+        list(blend(BlendRequest(folder / "run", (a, b), (pair(0.0), pair(0.5), pair(1.0)), timestep=20, noise=noise, steps=3), RunControl()))
     list(denoise(DenoiseRequest(folder / "run", a, timestep=5, sampler="ddpm"), RunControl()))
 
 

@@ -21,7 +21,7 @@ from ddpm_studio.cli.training import train
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import DatasetReady, NetworkInfo
+from ddpm_studio.events import DatasetExamined, DatasetReady, NetworkInfo
 from ddpm_studio.models import find_model, read_header
 from ddpm_studio.presets import PRESETS
 from ddpm_studio.runs import list_runs
@@ -69,11 +69,26 @@ def _inspect_text(config: RunConfig, notes: dict[str, Any], network: NetworkInfo
 
 
 def dataset(arguments: argparse.Namespace) -> int:
-    from ddpm_studio.data.cache import inspect_dataset
+    from ddpm_studio.data.dataset import write_name_list
+    from ddpm_studio.data.doctor import examine_dataset
+    from ddpm_studio.data.findings import all_but_one, in_words
 
-    for event in with_progress(inspect_dataset(Path(arguments.folder).expanduser(), DataConfig(image_size=arguments.image_size), RunControl())):
+    settings = DataConfig(image_size=arguments.image_size)
+    ready: DatasetReady | None = None
+    for event in with_progress(examine_dataset(Path(arguments.folder).expanduser(), settings, RunControl())):
         if isinstance(event, DatasetReady):
-            print_result(dataclasses.asdict(event.report), arguments.json, report_text(event.report))
+            ready = event
+        elif isinstance(event, DatasetExamined) and ready and ready.contents:
+            report, names = ready.report, ready.contents.names
+            found = [(finding, *in_words(finding, report, settings.background)) for finding in event.findings]
+            values = {
+                **dataclasses.asdict(report), "distinct": event.distinct, "kept_share": event.kept_share,
+                "findings": {f.kind: {"what": what, "pictures": [names[row] for row in f.rows], "groups": [] if f.groups is None else f.groups.tolist()} for f, what, _ in found},
+            }  # fmt: skip
+            print_result(values, arguments.json, report_text(report, [f"{what}. {why}" for _, what, why in found], event.kept_share))
+            if arguments.list_copies:
+                copies = next((all_but_one(finding) for finding in event.findings if finding.kind == "copies"), ())
+                write_name_list(Path(arguments.list_copies).expanduser(), [names[row] for row in copies])
     return 0
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ddpm_studio import imaging
+from ddpm_studio.blend_weights import around
 from ddpm_studio.cli.flags import number_list
-from ddpm_studio.cli.pictures import check_places, drain, picture, save_all, save_array, save_one, tell, walk_of
+from ddpm_studio.cli.pictures import check_film_place, check_places, drain, picture, save_all, save_array, save_film, save_one, tell, walk_of
+from ddpm_studio.cli.show import print_result
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import Images
+from ddpm_studio.films import MOST_PER_SECOND
 from ddpm_studio.models import check_model
 from ddpm_studio.requests import BlendRequest, InpaintRequest, InvertRequest, TreeRequest, recipe
 
@@ -41,29 +43,27 @@ def loop(arguments: argparse.Namespace) -> int:
 
     if len(arguments.images) < 2:
         raise UserError("A loop needs at least two pictures.", "Name two or more.")
-    film = Path(arguments.film).expanduser() if arguments.film else None
-    if film and film.suffix.lower() not in imaging.FILM_SUFFIXES:
-        raise UserError(f"{arguments.film!r} is not the name of a film.", f"Give a name that ends in {' or '.join(imaging.FILM_SUFFIXES)}.")
-    check_places(arguments.out, *([] if film is None else [str(film.with_suffix(".png"))]))
+    if not arguments.film and not arguments.out:
+        raise UserError("There is nothing to write.", "Name a film (--film loop.gif), a folder for its pictures (--out), or both.")
+    check_film_place(arguments)
+    if arguments.out:
+        check_places(arguments.out)
     timestep = config.diffusion.num_timesteps // 2 if arguments.timestep is None else arguments.timestep
-    pictures = [picture(path, config) for path in arguments.images]
-    lams = tuple(i / arguments.frames for i in range(arguments.frames))  # lambda 1 is the next piece's lambda 0
-    frames: list[Images] = []
-    seconds, facts = 0.0, []
-    for i, image in enumerate(pictures):
-        after = (i + 1) % len(pictures)
-        # Each picture keeps its own noise in both of its pieces, or all share one: so the pieces join without a jump.
-        streams = (1, 1) if arguments.noise == "shared" else (i + 1, after + 1)
-        request = BlendRequest(arguments.model, image, pictures[after], lams, timestep, arguments.noise, streams, **walk_of(arguments, timestep + 1))
-        made = drain(blend(request, RunControl()))
-        frames += [event.image for event in made.blends]
-        facts += [recipe(request, lam=event.lam, between=[i, after], model_step=event.model_step) for event in made.blends]
-        seconds += made.seconds
-    images = np.stack(frames)
-    saved = save_all(images, [f"{i:04d}" for i in range(len(images))], facts, arguments.out)
-    if film:
-        imaging.save_film(film, images, arguments.seconds / len(images), scale=max(1, 256 // images.shape[1]))
-    return tell(arguments, saved, seconds, {"film": str(film)} if film else None)
+    pictures = tuple(picture(path, config) for path in arguments.images)
+    way = around(len(pictures), arguments.frames)
+    request = BlendRequest(arguments.model, pictures, way, timestep, arguments.noise, **walk_of(arguments, timestep + 1))
+    made = drain(blend(request, RunControl()))
+    images = np.stack([event.image for event in made.blends])
+    saved = []
+    if arguments.out:
+        facts = [recipe(request, **event.facts) for event in made.blends]
+        saved = save_all(images, [f"{i:04d}" for i in range(len(images))], facts, arguments.out)
+    if arguments.film:
+        save_film(arguments, images, arguments.fps or min(MOST_PER_SECOND, len(images) / arguments.seconds))
+    written = ", ".join(place for place in (arguments.out, arguments.film) if place)
+    values = {"images": [str(path) for path in saved], "seconds": round(made.seconds, 3), **({"film": arguments.film} if arguments.film else {})}
+    print_result(values, arguments.json, f"{len(images)} pictures in {written} ({made.seconds:.1f} s)")
+    return 0
 
 
 def inpaint(arguments: argparse.Namespace) -> int:

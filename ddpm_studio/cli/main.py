@@ -44,6 +44,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     train.add_argument("--preset", default=None, metavar="NAME", help=f"auto (default), {', '.join(PRESETS)}.")
     train.add_argument("--from", dest="start_from", metavar="MODEL", help="Begin with the weights of this model, such as faces, and its settings.")
     train.add_argument("--resume", action="store_true", help="Go on where the run stopped.")
+    train.add_argument("--exclude", metavar="FILE", help="Leave out the pictures whose names (paths below DATA) are the lines of this text file; a run remembers them.")
     train.add_argument("--accept-new-data", action="store_true", help="With --resume: go on although the pictures are no longer the same.")
     train.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps.")
     train.add_argument("--compile", action="store_true", help="Compile the network first: minutes of waiting, meant for graphics cards.")
@@ -59,14 +60,17 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     generate.add_argument("--out", required=True, metavar="DIR", help="Folder for the pictures.")
     generate.add_argument("--grid", metavar="FILE", help="Also write all pictures as one.")
     generate.add_argument("--filmstrip", metavar="FILE", help="Also write the way from noise to picture.")
+    _film_flags(generate, "Also write the way from noise to picture as a film")
     _sampling_flags(generate, "dpmpp-2m")
 
-    interpolate = command("interpolate", "Blend two pictures through the noise.")
+    interpolate = command("interpolate", "Blend two pictures or more through the noise.")
     interpolate.add_argument("model", metavar="MODEL")
     interpolate.add_argument("a", metavar="A", help="Picture at lambda 0.")
     interpolate.add_argument("b", metavar="B", help="Picture at lambda 1.")
+    interpolate.add_argument("more", nargs="*", metavar="C", help="More pictures to mix in; how much of each is said by --weights.")
     interpolate.add_argument("--out", required=True, metavar="DIR", help="Folder for the blends.")
-    interpolate.add_argument("--lambda", dest="lam", default="0.5", metavar="L", help="One number, or first:last:count such as 0:1:9.")
+    interpolate.add_argument("--lambda", dest="lam", metavar="L", help="One number, or first:last:count such as 0:1:9 (0.5).")
+    interpolate.add_argument("--weights", metavar="LIST", help="How much of each picture, such as 2,1,1 (the same of each).")
     depth = interpolate.add_mutually_exclusive_group()
     depth.add_argument("--timestep", type=within(int, 0), default=None, metavar="T", help="How far both are noised first (half of all timesteps).")
     depth.add_argument("--timesteps", metavar="LIST", help="Several, first:last:count such as 100:900:5: a sheet of t and lambda (figure 9 of the paper).")
@@ -95,11 +99,11 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     loop.add_argument("model", metavar="MODEL")
     loop.add_argument("images", nargs="+", metavar="IMAGE", help="Two pictures or more.")
     loop.add_argument("--frames", type=within(int, 1, 1000), default=12, metavar="N", help="Pictures from each one to the next (12).")
-    loop.add_argument("--film", metavar="FILE", help="Also write a film: .gif, .webp or .png (animated).")
-    loop.add_argument("--seconds", type=within(float, 0.1, 3600), default=6.0, metavar="S", help="How long the film takes (6).")
+    _film_flags(loop, "The film to write")
+    loop.add_argument("--seconds", type=within(float, 0.1, 3600), default=6.0, metavar="S", help="How long the film takes where --fps does not say it (6).")
     loop.add_argument("--timestep", type=within(int, 0), default=None, metavar="T", help="How far all are noised first (half of all timesteps).")
     loop.add_argument("--noise", choices=NOISE_MODES, default="slerp", help="How the noises are mixed (slerp, which keeps their strength).")
-    loop.add_argument("--out", required=True, metavar="DIR", help="Folder for the pictures.")
+    loop.add_argument("--out", metavar="DIR", help="Folder for the single pictures.")
     _sampling_flags(loop, "ddim")
 
     inpaint = command("inpaint", "Draw part of a picture anew (RePaint): the part that is bright in the mask.")
@@ -136,6 +140,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     dataset = command("dataset", "What is in a folder or zip of pictures.")
     dataset.add_argument("folder", metavar="FOLDER")
     dataset.add_argument("--image-size", type=within(int, 8, 512), default=32, metavar="N", help="Side of the pictures (32).")
+    dataset.add_argument("--list-copies", metavar="FILE", help="Write the names of all exact copies but one of each, for train --exclude.")
     dataset.add_argument("--json", action="store_true", help="Print a JSON object.")
 
     add_bench_flags(command("bench", "How fast this machine trains and samples, and what that means in minutes."))
@@ -148,6 +153,12 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
     command("selftest", "Do a few steps of everything on made-up pictures.")
     return parser, made
+
+
+def _film_flags(parser: argparse.ArgumentParser, help_text: str) -> None:
+    parser.add_argument("--film", metavar="FILE", help=f"{help_text}: .gif, .webp or .png (animated).")
+    parser.add_argument("--fps", type=within(float, 0.1, 50), default=None, metavar="N", help="Pictures a second of the film.")
+    parser.add_argument("--scale", type=within(int, 1, 64), default=None, metavar="N", help="Each pixel of the film becomes a square of N (about 256 pixels in all).")
 
 
 def _sampling_flags(parser: argparse.ArgumentParser, sampler: str, fixed: bool = False, steps: str = "ddpm: all timesteps, others: 25") -> None:

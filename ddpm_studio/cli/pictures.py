@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import io
 import json
+import math
 import os
 import sys
 import time
@@ -18,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ddpm_studio import gallery, imaging
+from ddpm_studio import films, gallery, imaging
+from ddpm_studio.blend_weights import Weights, normalized, pair
 from ddpm_studio.cli.flags import number_list
 from ddpm_studio.cli.interrupt import stop_on_signals
 from ddpm_studio.cli.show import print_result, with_progress
@@ -28,9 +30,11 @@ from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted, Latent
 from ddpm_studio.files import write_atomically
 from ddpm_studio.models import check_model
-from ddpm_studio.requests import BlendRequest, DenoiseRequest, SampleRequest, recipe
+from ddpm_studio.requests import BlendRequest, DenoiseRequest, FilmRequest, SampleRequest, recipe
 
 DEFAULT_STEPS = 25
+STRIP_FRAMES, FILM_FRAMES = 12, 60
+"""How many moments of the way from noise to picture a filmstrip and a film show, at most."""
 
 
 def generate(arguments: argparse.Namespace) -> int:
@@ -38,7 +42,9 @@ def generate(arguments: argparse.Namespace) -> int:
     from ddpm_studio.sampling.engine import generate as engine_generate
 
     check_places(arguments.out, arguments.grid, arguments.filmstrip)
-    request = SampleRequest(arguments.model, arguments.count, **walk_of(arguments, config.diffusion.num_timesteps))
+    check_film_place(arguments)
+    frames = FILM_FRAMES if arguments.film else STRIP_FRAMES
+    request = SampleRequest(arguments.model, arguments.count, frames=frames, **walk_of(arguments, config.diffusion.num_timesteps))
     control = RunControl()
     stop_on_signals(control, "Stopping ... (Ctrl-C again ends at once)")
     made = drain(engine_generate(request, control))
@@ -49,6 +55,8 @@ def generate(arguments: argparse.Namespace) -> int:
         save_one(Path(arguments.grid), imaging.grid(made.images), whole)
     if arguments.filmstrip:
         save_one(Path(arguments.filmstrip), made.filmstrip(), whole)
+    if arguments.film:
+        save_film(arguments, made.film(), hold_seconds=1.5)
     tell(arguments, saved, made.seconds, remark=f"stopped: {len(saved)} of {arguments.count} were done" if made.stopped else "")
     return 130 if made.stopped else 0
 
@@ -57,28 +65,32 @@ def interpolate(arguments: argparse.Namespace) -> int:
     config = check_model(arguments.model)
     from ddpm_studio.sampling.engine import blend
 
-    lams = lambdas(arguments.lam)
+    sources = [arguments.a, arguments.b, *arguments.more]
+    lams, weights = mixtures(arguments, len(sources))
     timesteps = _timesteps(arguments, config) or [config.diffusion.num_timesteps // 2]
     check_places(arguments.out)
-    a, b = (picture(path, config) for path in (arguments.a, arguments.b))
+    images = tuple(picture(path, config) for path in sources)
     saved, rows, stds, seconds = [], [], [], 0.0
     for timestep in timesteps:
-        request = BlendRequest(arguments.model, a, b, tuple(lams), timestep, arguments.noise, **walk_of(arguments, timestep + 1))
+        request = BlendRequest(arguments.model, images, weights, timestep, arguments.noise, **walk_of(arguments, timestep + 1))
         made = drain(blend(request, RunControl()))
-        facts = [recipe(request, lam=event.lam, latent_std=event.latent_std, model_step=event.model_step) for event in made.blends]
-        images = np.stack([event.image for event in made.blends])
+        facts = [recipe(request, **event.facts) for event in made.blends]
+        blends = np.stack([event.image for event in made.blends])
         before = f"t_{timestep:04d}_" if arguments.timesteps else ""
-        saved += save_all(images, [f"{before}lambda_{event.lam:.3f}" for event in made.blends], facts, arguments.out)
-        first, last = (a, b) if lams[0] <= lams[-1] else (b, a)
-        rows.append(np.concatenate([first[None], images, last[None]]))
+        names = [f"{before}lambda_{lam:.3f}" for lam in lams] or [f"{before}blend"]
+        saved += save_all(blends, names, facts, arguments.out)
+        ends = images if not lams or lams[0] <= lams[-1] else images[::-1]
+        rows.append(np.concatenate([ends[0][None], blends, np.stack(ends[1:])]))
         stds += [round(event.latent_std, 4) for event in made.blends]
         seconds += made.seconds
-    if len(lams) > 1 or len(timesteps) > 1:
+    if len(weights) > 1 or len(timesteps) > 1:
         # Figure 9 of the paper: lambda to the right, t downwards; the more noise, the freer the blend.
-        facts_of_all = recipe(request, lams=lams, timesteps=timesteps, model_step=made.blends[0].model_step)
-        save_one(Path(arguments.out) / "sheet.png", imaging.grid(np.concatenate(rows), columns=len(lams) + 2), facts_of_all)
+        shares: dict[str, Any] = {"lams": lams} if lams else {"weights": list(weights[0])}
+        facts_of_all = recipe(request, **shares, timesteps=timesteps, model_step=made.blends[0].model_step)
+        save_one(Path(arguments.out) / "sheet.png", imaging.grid(np.concatenate(rows), columns=len(rows[0])), facts_of_all)
     more = {"timesteps": timesteps} if arguments.timesteps else {"timestep": timesteps[0]}
-    return tell(arguments, saved, seconds, {"lambdas": lams, "latent_std": stds, **more})
+    shown: dict[str, Any] = {"lambdas": lams} if lams else {"weights": [round(weight, 6) for weight in weights[0]]}
+    return tell(arguments, saved, seconds, {**shown, "latent_std": stds, **more})
 
 
 def denoise(arguments: argparse.Namespace) -> int:
@@ -136,8 +148,15 @@ class Made:
 
     def filmstrip(self, most: int = 8) -> Images:
         """For each picture its x_t above its predicted x_0, from noise to picture."""
-        rows = [[getattr(frame, name)[i] for frame in self.frames] for i in range(min(most, len(self.frames[0].x_t))) for name in ("x_t", "pred_x_start")]
-        return imaging.grid(np.stack([image for row in rows for image in row]), columns=len(self.frames))
+        count = min(STRIP_FRAMES, len(self.frames))
+        frames = [self.frames[round(i * (len(self.frames) - 1) / max(1, count - 1))] for i in range(count)]
+        rows = [[getattr(frame, name)[i] for frame in frames] for i in range(min(most, len(frames[0].x_t))) for name in ("x_t", "pred_x_start")]
+        return imaging.grid(np.stack([image for row in rows for image in row]), columns=count)
+
+    def film(self, most: int = 64) -> Images:
+        """From noise to picture, uint8 [N, H, W, C]: the pictures of the first batch side by side, at last as they came out."""
+        count = min(most, len(self.frames[0].x_t))
+        return np.stack([imaging.grid(images[:count]) for images in (*(frame.x_t for frame in self.frames), self.images)])
 
 
 def drain(events: Iterable[Event]) -> Made:
@@ -175,11 +194,46 @@ def check_places(folder: str, *files: str | None) -> None:
             raise UserError(f"{file!r} is not the name of a PNG.", "Pictures are written as PNG: give a name that ends in .png.")
 
 
+def check_film_place(arguments: argparse.Namespace) -> None:
+    """Find out before the work whether the film that was asked for, if any, can be kept."""
+    if arguments.film:
+        film = Path(arguments.film).expanduser()
+        films.check_film(film)
+        check_places(str(film.parent))
+
+
+def save_film(arguments: argparse.Namespace, frames: Images, frames_per_second: float | None = None, hold_seconds: float = 0.0) -> None:
+    """Write the film that was asked for with `film_flags`."""
+    scale = arguments.scale or max(1, 256 // max(frames.shape[1:3]))
+    request = FilmRequest(Path(arguments.film).expanduser(), frames, frames_per_second or arguments.fps or 12.0, scale, hold_seconds)
+    control = RunControl()
+    stop_on_signals(control, "Stopping ... (Ctrl-C again ends at once)")
+    for _ in with_progress(films.write_film(request, control)):
+        pass
+
+
 def lambdas(text: str) -> list[float]:
     numbers = number_list(text, "lambda")
     if not all(0 <= lam <= 1 for lam in numbers):
         raise UserError("Lambda runs from 0 (picture A) to 1 (picture B).", "Give numbers between 0 and 1.")
     return numbers
+
+
+def mixtures(arguments: argparse.Namespace, count: int) -> tuple[list[float], tuple[Weights, ...]]:
+    """The lambdas that were asked for and the weights that they mean; no lambdas where the weights were given themselves."""
+    if arguments.weights is None and count == 2:
+        lams = lambdas(arguments.lam or "0.5")
+        return lams, tuple(pair(lam) for lam in lams)
+    if arguments.lam is not None:
+        message = f"Lambda is for two pictures, and these are {count}." if count > 2 else "Give either lambda or weights."
+        raise UserError(message, "Say with --weights how much of each, such as --weights 2,1,1.")
+    try:
+        given = [float(part) for part in arguments.weights.split(",")] if arguments.weights else [1.0] * count
+        if len(given) != count or not all(0 <= weight < math.inf for weight in given) or not sum(given) > 0:
+            raise ValueError
+    except ValueError:
+        raise UserError(f"{arguments.weights!r} is not understood as the weights of {count} pictures.", "Give a number for each picture, 0 or more, such as 2,1,1.") from None
+    return [], (normalized(given),)
 
 
 def _timesteps(arguments: argparse.Namespace, config: RunConfig) -> list[int]:

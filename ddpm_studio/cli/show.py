@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ddpm_studio.events import DatasetReport, Event, NetworkInfo, Notice, Progress, StepDone
@@ -57,11 +57,13 @@ def print_result(values: dict[str, Any], as_json: bool, text: str) -> None:
     print(json.dumps(values, ensure_ascii=False) if as_json else text)
 
 
-def report_text(report: DatasetReport, most: int = 20) -> str:
+def report_text(report: DatasetReport, findings: Sequence[str] = (), kept_share: float = 1.0, most: int = 20) -> str:
     """A data set in words."""
     lines = [f"{report.name}: {report.pictures:,} pictures, used at {report.image_size} x {report.image_height}"]
     (a, b), (c, d), (e, f) = report.smallest, report.median, report.largest
     lines.append(f"  sizes        {a} x {b} to {e} x {f}, typically {c} x {d}")
+    if kept_share < 0.995:
+        lines.append(f"  cut off      {1 - kept_share:.0%} of each picture, on average (--crop-x and --crop-y of train choose what stays)")
     lines.append(f"  grey         {report.grey:,}")
     lines.append(f"  transparent  {report.transparent:,}")
     lines.append(f"  duplicates   {report.duplicates:,}")
@@ -71,6 +73,8 @@ def report_text(report: DatasetReport, most: int = 20) -> str:
     lines += [f"    {skipped.path}: {skipped.reason}" for skipped in report.skipped[:most]]
     if len(report.skipped) > most:
         lines.append(f"    ... and {len(report.skipped) - most:,} more (--json lists them all)")
+    if findings:
+        lines += ["  look at", *(f"    {finding}" for finding in findings)]
     return "\n".join(lines)
 
 

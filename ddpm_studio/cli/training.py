@@ -47,7 +47,7 @@ def train(arguments: argparse.Namespace) -> int:
     control = RunControl()
     stop_on_signals(control, "Saving ... (Ctrl-C again ends without saving)")
     request = TrainRequest(
-        run=chosen, data=data, config=config, start_from=arguments.start_from, resume=arguments.resume,
+        run=chosen, data=data, config=config, start_from=arguments.start_from, resume=arguments.resume, exclude=_excluded(arguments.exclude),
         accept_new_data=arguments.accept_new_data, compile=arguments.compile, device=arguments.device, max_steps=arguments.max_steps,
         max_images=arguments.max_images, max_seconds=arguments.max_seconds, report_seconds=0.0 if arguments.json else 0.1,
     )  # fmt: skip
@@ -69,6 +69,12 @@ def train(arguments: argparse.Namespace) -> int:
         else:
             print(f"Run {chosen.name}: step {last.step:,}, {last.images:,} pictures seen, loss {last.loss:.4f}, {duration(last.seconds)}.\nModel: {chosen.model_file}")
     return 130 if control.stopping else 0
+
+
+def _excluded(file: str | None) -> tuple[str, ...] | None:
+    from ddpm_studio.data.dataset import read_name_list
+
+    return None if file is None else read_name_list(Path(file).expanduser())
 
 
 def _json_lines(control: RunControl) -> Callable[[Event], None]:

@@ -1,4 +1,4 @@
-"""Pictures are decoded once: `cache/<key>/` holds them as one array, and the report of how it went.
+"""Pictures are decoded once: `cache/<key>/` holds them as one array, their names and sizes, and the report of how it went.
 
 The key says which source and which settings, so a cache is never updated, only made, used and in the end removed.
 It is made under a temporary name and moved into place whole; of two processes that make the same one, the first wins.
@@ -14,14 +14,16 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from ddpm_studio import paths
+from ddpm_studio.data.dataset import FACTS, NAMES, Dataset
 from ddpm_studio.data.decoding import Decoded, decode_all
 from ddpm_studio.data.scan import Found, find_pictures
 from ddpm_studio.errors import Cancelled, UserError, describe_os_error
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
     from ddpm_studio.config import DataConfig
     from ddpm_studio.control import RunControl
 
-CACHE_VERSION = 3
-"""Part of the key; to be raised when `imaging` begins to make other pixels of the same file."""
+CACHE_VERSION = 4
+"""Part of the key; to be raised when `imaging` begins to make other pixels of the same file, or a cache holds other files."""
 MAX_CACHE_BYTES = 20 * 10**9
 """Beyond this, the caches that were not used for longest are removed."""
 
@@ -46,23 +48,13 @@ _SPARE_BYTES = 20 * 10**6
 _STALE_SECONDS = 3600.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Dataset:
-    """Decoded pictures, ready for training."""
-
-    images: Images
-    """uint8 [N, H, W, C], read-only, mapped from the disk; in the order of the files' names."""
+class _Written(NamedTuple):
     report: DatasetReport
-    fingerprint: str
-    """Made of names, sizes and times of change (CRCs in a zip): the same as long as the pictures are."""
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def examples(self, count: int = 48) -> Images:
-        """At most `count` pictures, evenly spread over the set: uint8 [M, H, W, C]."""
-        chosen = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
-        return frozen_images(self.images[chosen])
+    complete: bool
+    """Every file could be reached."""
+    names: list[str]
+    facts: npt.NDArray[np.int32]
+    """int32 [N, 4], see `dataset.FACTS`."""
 
 
 class _Record(BaseModel):
@@ -73,6 +65,8 @@ class _Record(BaseModel):
     complete: bool
     """False when a file could not be reached: the next time it may be, so this cache serves only once."""
     report: DatasetReport
+    names_bytes: int
+    """Size of the file of names, which is read only when it is needed."""
 
 
 def inspect_dataset(source: Path, settings: DataConfig, control: RunControl) -> Iterator[Event]:
@@ -107,7 +101,18 @@ def open_dataset(source: Path, settings: DataConfig, control: RunControl) -> Gen
         os.utime(folder / _RECORD)  # when it was last used
     images, record = loaded
     report = replace(record.report, name=_name(source), source=str(source), from_cache=from_cache, seconds=time.monotonic() - started)
-    return Dataset(images, report, record.fingerprint)
+    return Dataset(images, report, record.fingerprint, folder)
+
+
+def load_rows(folder: Path, rows: npt.NDArray[np.int64]) -> Images:
+    """Some pictures of a cache, uint8 [n, H, W, C], read-only.
+
+    Raises UserError when the cache is gone or damaged.
+    """
+    try:
+        return frozen_images(np.load(folder / _ARRAY, mmap_mode="r", allow_pickle=False)[rows])
+    except (OSError, ValueError, EOFError, IndexError) as error:
+        raise UserError(tr("The decoded pictures are gone."), tr("Open the pictures again.")) from error
 
 
 def _name(source: Path) -> str:
@@ -121,7 +126,7 @@ def _key(source: Path, found: Found | None, settings: DataConfig) -> str:
         content = f"{source}\0{status.st_size}\0{status.st_mtime_ns}"
     else:
         content = found.fingerprint() + "".join(f"\0{skipped.path}\0{skipped.reason}" for skipped in found.skipped)
-    what = f"{CACHE_VERSION} {settings.shape} {settings.background} {content}"
+    what = f"{CACHE_VERSION} {settings.shape} {settings.background} {settings.crop} {content}"
     return hashlib.sha256(what.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
@@ -130,7 +135,9 @@ def _load(folder: Path, settings: DataConfig) -> tuple[Images, _Record] | None:
     try:
         record = _Record.model_validate_json((folder / _RECORD).read_bytes())
         images = np.load(folder / _ARRAY, mmap_mode="r", allow_pickle=False)
-        whole = (folder / _ARRAY).stat().st_size == images.offset + images.nbytes
+        facts = np.load(folder / FACTS, mmap_mode="r", allow_pickle=False)
+        whole = all((folder / name).stat().st_size == array.offset + array.nbytes for name, array in ((_ARRAY, images), (FACTS, facts)))
+        whole = whole and (folder / NAMES).stat().st_size == record.names_bytes and facts.dtype == np.int32 and facts.shape == (len(images), 4)
     except (OSError, ValueError, EOFError, AttributeError):  # pydantic's ValidationError is a ValueError
         return None
     shape = (record.report.pictures, *settings.shape)
@@ -145,7 +152,7 @@ def _make(source: Path, found: Found, folder: Path, settings: DataConfig, contro
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
         try:
             with (temporary / _ARRAY).open("wb", buffering=2**20) as array:
-                report, complete = yield from _write_pictures(array, found, settings, control)
+                report, complete, names, facts = yield from _write_pictures(array, found, settings, control)
                 _force(array)
             if not complete and not source.exists():
                 raise UserError(
@@ -154,10 +161,13 @@ def _make(source: Path, found: Found, folder: Path, settings: DataConfig, contro
                 )
             if not report.pictures:
                 raise _none_usable(_name(source), report)
-            record = _Record(fingerprint=found.fingerprint(), complete=complete, report=report)
-            with (temporary / _RECORD).open("wb") as file:
-                file.write(record.model_dump_json(indent=1).encode())
-                _force(file)
+            listed = "".join(f"{name}\n" for name in names).encode()
+            record = _Record(fingerprint=found.fingerprint(), complete=complete, report=report, names_bytes=len(listed))
+            np.save(temporary / FACTS, facts)
+            for name, content in ((NAMES, listed), (_RECORD, record.model_dump_json(indent=1).encode())):
+                with (temporary / name).open("wb") as file:
+                    file.write(content)
+                    _force(file)
             return _move_into_place(temporary, folder, settings)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -165,11 +175,13 @@ def _make(source: Path, found: Found, folder: Path, settings: DataConfig, contro
         raise describe_os_error(error, tr("write the picture cache")) from error
 
 
-def _write_pictures(array: BinaryIO, found: Found, settings: DataConfig, control: RunControl) -> Generator[Event, None, tuple[DatasetReport, bool]]:
-    """All usable pictures, one after the other, as an .npy file; also whether every file could be reached."""
+def _write_pictures(array: BinaryIO, found: Found, settings: DataConfig, control: RunControl) -> Generator[Event, None, _Written]:
+    """All usable pictures, one after the other, as an .npy file."""
     skipped = list(found.skipped)
     sizes: Counter[tuple[int, int]] = Counter()
     digests: set[bytes] = set()
+    names: list[str] = []
+    facts: list[tuple[int, int, bool, bool]] = []
     pictures = grey = transparent = 0
     complete = True
     _write_header(array, 0, settings)  # its length does not depend on the number of pictures: numpy leaves room
@@ -180,6 +192,8 @@ def _write_pictures(array: BinaryIO, found: Found, settings: DataConfig, control
             pixels = item.pixels.tobytes()
             array.write(pixels)
             digests.add(hashlib.blake2b(pixels, digest_size=16).digest())
+            names.append(item.name)
+            facts.append((*item.size, item.grey, item.transparent))
             sizes[item.size] += 1
             pictures, grey, transparent = pictures + 1, grey + item.grey, transparent + item.transparent
         else:
@@ -206,7 +220,7 @@ def _write_pictures(array: BinaryIO, found: Found, settings: DataConfig, control
         seconds=0.0,
         others=found.others,
     )
-    return report, complete
+    return _Written(report, complete, names, np.array(facts, np.int32).reshape(-1, 4))
 
 
 def _write_header(array: BinaryIO, count: int, settings: DataConfig) -> None:

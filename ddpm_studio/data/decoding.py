@@ -29,6 +29,8 @@ _REPORT_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
+    name: str
+    """As `Entry.name`."""
     pixels: Images
     """uint8 [H, W, C]"""
     size: tuple[int, int]
@@ -106,10 +108,10 @@ def _decode(entry: Entry, settings: DataConfig) -> Decoded | Refused:
     try:
         with entry.open() as stream:
             image, size = decode_sized(stream, max(settings.shape[:2]))
-        pixels = fit(image, settings.shape, settings.background)
+        pixels = fit(image, settings.shape, settings.background, settings.crop)
     except UnreadablePicture as error:
         return Refused(Skipped(entry.name, error.reason), unreachable=False)
     except OSError as error:
         return Refused(Skipped(entry.name, describe_access(error)), unreachable=True)
     grey = image.mode in ("L", "LA") or (settings.channels > 1 and bool((pixels[:, :, :3] == pixels[:, :, :1]).all()))
-    return Decoded(pixels, size, grey, image.mode in ("LA", "RGBA"))
+    return Decoded(entry.name, pixels, size, grey, image.mode in ("LA", "RGBA"))

@@ -36,7 +36,7 @@ def likelihood(request: LikelihoodRequest, control: RunControl) -> Iterator[Even
     batches = [np.sort(chosen[i : i + size]) for i in range(0, len(chosen), size)]
     bounds: list[Bound] = []
     for number, indices in enumerate(batches):
-        x_start = codec.encode(load_batch(dataset.images, indices)).to(model.device)
+        x_start = codec.encode(load_batch(dataset.images, dataset.rows(indices))).to(model.device)
         terms = variational_bound(model.diffusion, model.network, x_start, generator_at(request.seed, number), request.stride)
         for calls, (left, bound) in enumerate(terms, 1):
             yield Progress(tr("Adding up the bound"), number * (calls + left) + calls, len(batches) * (calls + left))

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QApplication
 
 from ddpm_studio import language, paths
 from ddpm_studio.events import Event, Failed
-from ddpm_studio.gui import preferences, theme, workers
+from ddpm_studio.gui import motion, preferences, theme, workers
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.language import tr
 from ddpm_studio.runs import find_run
@@ -35,9 +35,10 @@ def create(argv: list[str] | None = None, jobs: Any = None) -> tuple[QApplicatio
     app.setDesktopFileName("ddpm-studio")
     theme.prepare(app)
     app.setWindowIcon(theme.app_icon())
-    wanted = preferences.load()
-    choose_language(app, wanted.language)
-    theme.apply(app, wanted.theme)
+    known = preferences.load()
+    choose_language(app, known.language)
+    theme.apply(app, known.theme)
+    motion.apply(app, known.reduced_motion)
     return app, MainWindow(jobs)
 
 

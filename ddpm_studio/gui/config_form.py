@@ -16,6 +16,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import label, tidy
 
+_NOTHING = object()
 HEADINGS = {"data": "Pictures", "diffusion": "Diffusion", "model": "Network", "training": "Learning"}
 
 
@@ -37,6 +38,8 @@ class ConfigForm(QWidget):
         self.setObjectName("settingsForm")
         self.setAccessibleName("All settings")
         self.fields: dict[str, Field] = {}
+        self._told: dict[str, Any] = {}
+        """What each field held last: leaving one as it was is no edit."""
         self._writing = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -60,6 +63,7 @@ class ConfigForm(QWidget):
         for name, entry in self.fields.items():
             section, _, field_name = name.partition(".")
             entry.write(getattr(getattr(config, section), field_name))
+            self._told[name] = entry.read()
             _mark(entry.widget, True)
         self._writing = False
 
@@ -99,7 +103,11 @@ class ConfigForm(QWidget):
             _mark(entry.widget, False)
             return
         _mark(entry.widget, True)
-        self.edited.emit(name, value)
+        if isinstance(entry.widget, QLineEdit):
+            entry.widget.setModified(False)
+        if value != self._told.get(name, _NOTHING):
+            self._told[name] = value
+            self.edited.emit(name, value)
 
 
 def make_field(kind: Any, limits: list[Any]) -> Field:

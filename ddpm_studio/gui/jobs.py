@@ -6,11 +6,12 @@ Pillow. Tests put their own class in the place of `Jobs`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,30 @@ from ddpm_studio import paths
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import ArchitectureReady, Event, Finished, Images, ImageSaved, ImagesReady, Notice, PreviewReady, Progress, frozen_images
+from ddpm_studio.events import (
+    ArchitectureReady,
+    DatasetReady,
+    Event,
+    Finished,
+    Images,
+    ImageSaved,
+    ImagesReady,
+    Notice,
+    PicturesLoaded,
+    PreviewReady,
+    Progress,
+    frozen_images,
+)
 from ddpm_studio.files import replace_atomically
+from ddpm_studio.gui.forward import OF_MODEL, ForwardReady
 from ddpm_studio.language import tr
-from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.requests import BlendRequest, FeatureRequest, FilmRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from ddpm_studio.gui.workers import Job
     from ddpm_studio.models import ModelInfo
 
@@ -65,6 +83,15 @@ class PictureLoaded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PicturesOffered(Event):
+    """Pictures to pick from: where each comes from, or the picture itself, and uint8 [N, side, side, 3] to show."""
+
+    kind: str
+    sources: tuple[Path | Images, ...]
+    thumbnails: Images
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFound(Event):
     """What was dropped, as one folder or zip."""
 
@@ -97,11 +124,61 @@ class Jobs:
         """One folder or zip, or several pictures."""
 
         def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.data.cache import inspect_dataset
+            from ddpm_studio.data.dataset import read_name_list
+            from ddpm_studio.data.doctor import examine_dataset
 
             source = one_source(sources)
             yield SourceFound(source)
-            yield from inspect_dataset(source, settings, control)
+            for event in examine_dataset(source, settings, control):
+                if isinstance(event, DatasetReady) and event.contents and (file := paths.left_out_file(source)).is_file():
+                    event = replace(event, contents=replace(event.contents, left_out=frozenset(read_name_list(file))))
+                yield event
+
+        return job
+
+    def pictures(self, cache: Path, rows: npt.NDArray[np.int64]) -> Job:
+        """Some pictures of a data set that has been read."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.cache import load_rows
+
+            yield PicturesLoaded(cache, rows, load_rows(cache, rows))
+
+        return job
+
+    def original(self, source: Path, name: str, background: str) -> Job:
+        """One picture of a data set, before it is cropped."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.originals import load_original
+
+            yield load_original(source, name, background, control)
+
+        return job
+
+    def forecast(self, config: RunConfig, device: str, device_label: str) -> Job:
+        """How fast a training with these settings may be."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.forecast import forecast
+            from ddpm_studio.nn.describe import describe_network
+
+            yield forecast(config, device, device_label, lambda settings: describe_network(settings).gmacs)
+            yield Finished()
+
+        return job
+
+    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+        """Which pictures of a source are left out, for the next time that it is opened."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.dataset import write_name_list
+
+            if names:
+                write_name_list(paths.left_out_file(source), names)
+            else:
+                paths.left_out_file(source).unlink(missing_ok=True)
+            yield Finished()
 
         return job
 
@@ -139,20 +216,80 @@ class Jobs:
 
         return job
 
+    def blends(self, requests: Sequence[BlendRequest]) -> Job:
+        """One after the other, as one run: a sheet has a request for each timestep."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            for request in requests:
+                for event in self.blend(request)(control):
+                    if not isinstance(event, Finished):
+                        yield event
+                    elif event.stopped:
+                        yield event
+                        return
+            yield Finished(step=len(requests))
+
+        return job
+
+    def film(self, request: FilmRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.films import write_film
+
+            yield from write_film(request, control)
+
+        return job
+
+    def offer(self, kind: str, most: int, side: int) -> Job:
+        """Pictures to pick from: of the "gallery", the newest first, or the "examples" that ship with the program."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            import numpy as np
+            from PIL import Image
+
+            from ddpm_studio import imaging
+
+            found: list[tuple[Path | Images, Images]] = []
+            for source in self.gallery() if kind == "gallery" else shipped_pictures(most):
+                if control.stopping or len(found) == most:
+                    break
+                with contextlib.suppress(UserError, OSError):  # one that cannot be read is not offered
+                    picture = imaging.decode(source, side) if isinstance(source, Path) else Image.fromarray(source)
+                    found.append((source, imaging.fit(picture, (side, side, 3))))
+            thumbnails = np.stack([thumbnail for _, thumbnail in found]) if found else np.zeros((0, 1, 1, 3), np.uint8)
+            yield PicturesOffered(kind, tuple(source for source, _ in found), frozen_images(thumbnails))
+            yield Finished()
+
+        return job
+
     def architecture(self, name: str, model: Path | RunConfig) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             yield Progress(tr("Measuring the network"))
-            from ddpm_studio.models import find_model, read_header
             from ddpm_studio.nn.describe import describe_network
 
-            if isinstance(model, RunConfig):
-                config = model
-            elif model.exists():
-                config = read_header(find_model(model))[0]
-            else:  # in training, not saved yet
-                config = Run(model.parent).read_config()
-            yield ArchitectureReady(name, describe_network(config))
+            yield ArchitectureReady(name, describe_network(model if isinstance(model, RunConfig) else settings_of(model)))
             yield Finished()
+
+        return job
+
+    def forward(self, source: Path | Images, model: Path | None, seed: int) -> Job:
+        """A picture in the shape that the model wants, its noise, and the schedules to add it by. Without a model 64 x 64 pixels, and the usual schedule."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.sampling.forward import alphas_cumprod, noise_of, plain_schedules
+
+            config = settings_of(model) if model else RunConfig(data=DataConfig(image_size=64))
+            picture = fitted(source, config.data.shape, config.data.background)
+            schedules = {OF_MODEL: alphas_cumprod(config.diffusion), **plain_schedules(config.diffusion.num_timesteps)}
+            yield ForwardReady(picture, noise_of(picture, seed), schedules, seed)
+            yield Finished()
+
+        return job
+
+    def features(self, request: FeatureRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.sampling.features import feature_maps
+
+            yield from feature_maps(request, control)
 
         return job
 
@@ -199,15 +336,7 @@ class Jobs:
         """A file or a picture of the window, in the shape that a model wants."""
 
         def job(control: RunControl) -> Iterator[Event]:
-            from PIL import Image
-
-            from ddpm_studio import imaging
-
-            if isinstance(source, Path):
-                picture = imaging.load_picture(source, shape, background)
-            else:
-                picture = imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), shape, background)
-            yield PictureLoaded(key, frozen_images(picture))
+            yield PictureLoaded(key, fitted(source, shape, background))
             yield Finished()
 
         return job
@@ -269,6 +398,41 @@ def one_source(sources: list[Path]) -> Path:
         if not target.exists():
             replace_atomically(target, partial(shutil.copyfile, path))
     return folder
+
+
+def fitted(source: Path | Images, shape: tuple[int, int, int], background: str) -> Images:
+    """A file or a picture of the window in the shape that a model wants: uint8 [H, W, C]."""
+    from PIL import Image
+
+    from ddpm_studio import imaging
+
+    if isinstance(source, Path):
+        return frozen_images(imaging.load_picture(source, shape, background))
+    return frozen_images(imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), shape, background))
+
+
+def settings_of(model: Path) -> RunConfig:
+    """The settings of a model; of one in training that has not been saved yet, those of its run."""
+    from ddpm_studio.models import find_model, read_header
+
+    return read_header(find_model(model))[0] if model.exists() else Run(model.parent).read_config()
+
+
+def shipped_pictures(most: int) -> list[Path | Images]:
+    """Those that models bring along to blend, and some of the sample pictures, about `most` in all."""
+    import io
+    import zipfile
+
+    import numpy as np
+
+    from ddpm_studio import imaging
+
+    found: list[Path | Images] = [*sorted(paths.models_dir().glob("*/example_*.png"))]
+    with contextlib.suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(paths.samples_archive()) as samples:
+        names = sorted(name for name in samples.namelist() if name.endswith(".png"))
+        for name in names[:: max(1, len(names) // max(1, most - len(found)))]:
+            found.append(np.asarray(imaging.decode(io.BytesIO(samples.read(name))).convert("RGBA")))
+    return found
 
 
 def split_grid(file: Path, shape: tuple[int, int, int], gap: int = 2) -> Images | None:

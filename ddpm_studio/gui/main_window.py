@@ -6,15 +6,17 @@ import logging
 import time
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QSizePolicy, QStackedWidget, QWidget
 
 from ddpm_studio import language, paths
 from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, Finished, ImagesReady, Notice, Progress, StepDone, TrainingStarted
-from ddpm_studio.gui import theme, workers
+from ddpm_studio.gui import motion, theme, workers
 from ddpm_studio.gui.jobs import Jobs
+from ddpm_studio.gui.layout_memory import kept_settings, restore_views, save_views
 from ddpm_studio.gui.menus import Menus
+from ddpm_studio.gui.notifications import Notifier
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.generate import GeneratePage
@@ -23,6 +25,7 @@ from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.pages.train import TrainPage
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.undo import History, controls_of
 from ddpm_studio.gui.widgets.basics import ElidedLabel, column, label, row
 from ddpm_studio.gui.widgets.error_banner import ErrorBanner
 from ddpm_studio.gui.widgets.navigation import NavigationRail
@@ -36,7 +39,7 @@ log = logging.getLogger(__name__)
 PAGES = (
     (later("Train"), "activity", later("Train on your own pictures")),
     (later("Generate"), "sparkles", later("Make new pictures from noise")),
-    (later("Blend"), "blend", later("Blend two pictures")),
+    (later("Blend"), "blend", later("Blend pictures")),
     (later("Gallery"), "images", later("Pictures that were made")),
     (later("Runs"), "history", later("What was trained")),
     (later("Inside"), "network", later("Look inside the network")),
@@ -45,11 +48,17 @@ PAGES = (
 SUBTITLES = {
     "Train": later("Drop pictures, press Start, watch noise become pictures"),
     "Generate": later("Every picture begins as noise"),
-    "Blend": later("Noise two pictures, mix them, and let the network find what lies between"),
+    "Blend": later("Noise some pictures, mix them, and let the network find what lies between"),
     "Gallery": later("Every picture knows how it was made"),
     "Runs": later("Continue, compare, use"),
-    "Inside": later("The network, block by block"),
+    "Inside": later("What noise does to a picture, and what the network is made of"),
 }
+UNDOABLE = {
+    "Generate": ("countSpin", "samplerCombo", "stepsSpin", "etaSpin", "seedSpin"),
+    "Blend": ("timestepSlider", "noiseCombo", "blendSeedSpin", "lambdaSlider"),
+    "Inside": ("forwardScheduleCombo", "forwardRootsCheck", "forwardSeedSpin", "timestepForwardSlider"),
+}
+"""Controls of the pages whose changes can be taken back, beside the settings of a training."""
 WITH_MODEL = ("Generate", "Blend", "Inside")
 TONES = {
     State.RUNNING: "ok", State.PREPARING: "accent", State.WAITING: "accent", State.PAUSED: "warn", State.MAKING_ROOM: "warn", State.PAUSING: "warn",
@@ -93,9 +102,12 @@ class MainWindow(QMainWindow):
             self.stack.addWidget(page)
         self._build()
         self.overlay = SavingOverlay(self)
+        self.notifier = Notifier(self)
+        motion.calm_bars(self)
         self.menus = Menus(self, PAGES)
         self._connect()
         self._restore()
+        self._keep_histories()
         self.studio.refresh_models()
 
     @property
@@ -158,6 +170,12 @@ class MainWindow(QMainWindow):
         self.overlay.quit_now.connect(self._quit_now)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._scheme_changed)
 
+    def _keep_histories(self) -> None:
+        settings = self.train_page.settings
+        History(self.studio, "Train", settings, settings.controls()).went.connect(settings.show_changes)
+        for name, controls in UNDOABLE.items():
+            History(self.studio, name, self.pages[name], controls_of(self.pages[name], controls))
+
     # Pages and themes.
 
     @Slot(str)
@@ -187,12 +205,19 @@ class MainWindow(QMainWindow):
         self.studio.remember(theme=choice)
         self._show_theme()
 
+    def set_reduced_motion(self, reduce: bool) -> None:
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        motion.apply(app, reduce)
+        self.studio.remember(reduced_motion=reduce)
+
     @Slot()
     def toggle_theme(self) -> None:
         self.set_theme("light" if theme.name() == "dark" else "dark")
 
     def _show_theme(self) -> None:
         self.menus.themes[self.studio.preferences.theme].setChecked(True)
+        self.menus.reduced_motion.setChecked(motion.reduced())
         theme.set_icon(self.status.theme_button, "sun" if theme.name() == "dark" else "moon", "dim", 18)
         self.status.theme_button.setToolTip(tr("Switch to the light theme") if theme.name() == "dark" else tr("Switch to the dark theme"))
 
@@ -262,8 +287,8 @@ class MainWindow(QMainWindow):
             State.IDLE: tr("Ready"),
         }
         self.status.say(texts[state], TONES.get(state, "faint"))
-        if state in (State.DONE, State.FAILED):
-            QApplication.alert(self)  # the window may be behind others, after hours
+        if state in (State.DONE, State.FAILED) and not self._closing:
+            self.notifier.tell(self.windowTitle(), texts[state], state is State.FAILED)  # the window may be behind others, after hours
         self.rail.buttons[0].set_busy(active)
         self.menus.start.setEnabled(not active)
         self.menus.pause.setEnabled(active)
@@ -305,6 +330,7 @@ class MainWindow(QMainWindow):
                     self.overlay.say(tr("Saved at step {step:,}", step=step))
                 case Notice(text=text):
                     self.banner.show_notice(text)
+                    self.notifier.tell(self.windowTitle(), text, wrong=True)
                     log.info("notice: %s", text)
         if last and training.state is State.RUNNING:
             self._speed = tr("{count:,.0f} images/s", count=last.images_per_second)
@@ -331,6 +357,7 @@ class MainWindow(QMainWindow):
             if not self.studio.lane.training_active:
                 self.status.say(tr("The pictures are done and in the gallery") if self._made else tr("Cancelled"))
             if self._made:
+                self.notifier.tell(self.windowTitle(), tr("The pictures are done and in the gallery"))
                 generate = self.pages["Generate"]
                 assert isinstance(generate, GeneratePage)
                 self.generationFinished.emit([str(path) for path in generate.files])
@@ -384,20 +411,22 @@ class MainWindow(QMainWindow):
     # Coming and going.
 
     def _restore(self) -> None:
-        settings = QSettings(str(paths.data_dir() / "window.ini"), QSettings.Format.IniFormat)
+        settings = kept_settings()
         geometry = settings.value("geometry")
         if not isinstance(geometry, QByteArray) or not self.restoreGeometry(geometry):
             room = self.screen().availableGeometry()
             self.resize(min(1280, room.width()), min(800, room.height() - TITLE_BAR))
+        restore_views(self.pages.values(), settings)
         page = str(settings.value("page", "Train"))
         self.show_page("Train" if self.train_page.offered or page not in self.pages else page)
         self._show_theme()
         self._training_state(State.IDLE)
 
     def _remember(self) -> None:
-        settings = QSettings(str(paths.data_dir() / "window.ini"), QSettings.Format.IniFormat)
+        settings = kept_settings()
         settings.setValue("geometry", self.saveGeometry())
         settings.setValue("page", self.page)
+        save_views(self.pages.values(), settings)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """During training: save first, and say so; the window closes by itself afterwards."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QAbstractButton, QMenu
 
 from ddpm_studio import __version__, language, paths
 from ddpm_studio.as_command import generate_command, train_command
@@ -21,18 +21,27 @@ from ddpm_studio.language import tr
 if TYPE_CHECKING:
     from ddpm_studio.gui.main_window import MainWindow
 
+BUTTONS = {
+    "chooseFolderButton": "actionOpenFolder", "trainButton": "actionStartTraining", "pauseButton": "actionPauseOrResume", "stopButton": "actionStopAndSave",
+    "generateButton": "actionGenerate", "cancelButton": "actionCancel", "sheetButton": "actionMakeBlendSheet",
+}  # fmt: skip
+"""Buttons of the pages, and the commands of the menus that do the same."""
+
 
 class Menus(QObject):
     def __init__(self, window: MainWindow, pages: tuple[tuple[str, str, str], ...]) -> None:
         super().__init__(window)
         self._window = window
         studio, train = window.studio, window.train_page
-        files, training, pictures, view, about = (window.menuBar().addMenu(text) for text in (tr("&File"), tr("&Train"), tr("&Pictures"), tr("&View"), tr("&Help")))
+        files, edit, training, pictures, view, about = (
+            window.menuBar().addMenu(text) for text in (tr("&File"), tr("&Edit"), tr("&Train"), tr("&Pictures"), tr("&View"), tr("&Help"))
+        )
         self._add(files, "OpenFolder", tr("Open &folder…"), "Ctrl+O", self._open_folder, "folder-open")
         self._add(files, "OpenZipOrPictures", tr("Open &zip or pictures…"), "Ctrl+Shift+O", train.dataset.browse_files, "file-archive")
         self._add(files, "OpenTheSamplePictures", tr("Open the &sample pictures"), "", self._open_samples, "images")
         files.addSeparator()
         self._add(files, "Quit", tr("&Quit"), "Ctrl+Q", window.close)
+        self._add_undo(edit)
         self.start = self._add(training, "StartTraining", tr("&Start training"), "Ctrl+T", self._start_training, "play")
         self.pause = self._add(training, "PauseOrResume", tr("&Pause or resume"), "Ctrl+P", studio.training.toggle_pause, "pause")
         self.stop = self._add(training, "StopAndSave", tr("S&top and save"), "Ctrl+.", studio.training.stop, "square")
@@ -42,8 +51,10 @@ class Menus(QObject):
         self._add(pictures, "Cancel", tr("&Cancel"), "Ctrl+Shift+G", studio.sampling.cancel, "x")
         pictures.addSeparator()
         self._add(pictures, "MakeBlendSheet", tr("Make blend &sheet"), "Ctrl+B", self._make_sheet, "layout-grid")
+        self._add(pictures, "MakeBlendFilm", tr("Make blend &film"), "Ctrl+Shift+B", self._make_film, "film")
         pictures.addSeparator()
         self._add(pictures, "CopyGenerationAsACommand", tr("Copy generation as a c&ommand"), "", self._copy_generation, "terminal")
+        self._add(pictures, "CopyBlendAsACommand", tr("Copy &blend as a command"), "", self._copy_blend, "terminal")
         for i, (name, icon, _) in enumerate(pages):
             self._add(view, name, tr(name), f"Ctrl+{i + 1}", partial(window.show_page, name), icon)
         view.addSeparator()
@@ -57,13 +68,36 @@ class Menus(QObject):
             group.addAction(action)
             self.themes[choice] = action
         view.addSeparator()
+        self.reduced_motion = self._add(view, "ReduceMotion", tr("&Reduce motion"), "", lambda: window.set_reduced_motion(self.reduced_motion.isChecked()))
+        self.reduced_motion.setCheckable(True)
         self._language_menu = self._languages()
         view.addMenu(self._language_menu)
-        self._menus = (files, training, pictures, view, about)
+        self._menus = (files, edit, training, pictures, view, about)
         self.palette = CommandPalette(window)
         self._add(about, "FindACommand", tr("&Find a command…"), "Ctrl+K", self._find_command, "search")
         self._add(about, "OpenTheDataFolder", tr("&Open the data folder"), "", self._open_data_folder, "folder")
         self._add(about, "AboutDdpmStudio", tr("&About DDPM Studio"), "", self._about, "info")
+        self._say_keys()
+
+    def _say_keys(self) -> None:
+        """Whoever meets a button learns the keys that do the same."""
+        actions = {action.objectName(): action for menu in self._menus for action in menu.actions()}
+        for name, doing in BUTTONS.items():
+            button, keys = self._window.findChild(QAbstractButton, name), actions[doing].shortcut().toString()
+            if button is not None and keys not in button.toolTip():
+                button.setToolTip(f"{button.toolTip() or button.text().rstrip('…')} ({keys})")
+
+    def _add_undo(self, menu: QMenu) -> None:
+        """Qt keeps their texts ("Undo Steps") and whether they can be chosen."""
+        stack = self._window.studio.undo_stack
+        back, forth = stack.createUndoAction(self._window, tr("&Undo")), stack.createRedoAction(self._window, tr("&Redo"))
+        keys = (["Ctrl+Z"], ["Ctrl+Shift+Z", "Ctrl+Y"])
+        for action, name, icon, shortcuts in zip((back, forth), ("actionUndo", "actionRedo"), ("rotate-ccw", "refresh-cw"), keys, strict=True):
+            action.setObjectName(name)
+            action.setShortcuts([QKeySequence(text) for text in shortcuts])
+            theme.set_icon(action, icon)
+            action.setProperty("icon_name", icon)
+            menu.addAction(action)
 
     def _add(self, menu: QMenu, name: str, text: str, keys: str, do: Callable[[], object], icon: str = "") -> QAction:
         action = QAction(text, self._window)
@@ -137,11 +171,20 @@ class Menus(QObject):
         QGuiApplication.clipboard().setText(command)
         self._window.status.say(tr("Copied: {command}", command=command))
 
-    def _make_sheet(self) -> None:
+    def _blend_page(self) -> BlendPage:
         self._window.show_page("Blend")
         page = self._window.pages["Blend"]
         assert isinstance(page, BlendPage)
-        page.make_sheet()
+        return page
+
+    def _make_sheet(self) -> None:
+        self._blend_page().make_sheet()
+
+    def _make_film(self) -> None:
+        self._blend_page().make_film()
+
+    def _copy_blend(self) -> None:
+        self._blend_page().copy_command()
 
     def _open_data_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.data_dir())))

@@ -18,6 +18,8 @@ class Preferences(BaseModel):
 
     theme: Literal["system", "light", "dark"] = "system"
     language: Literal["system", "en", "zh_CN"] = "system"
+    reduced_motion: bool = False
+    """Nothing moves by itself."""
     last_folder: str = ""
     """Where the last file dialog was."""
     last_data: str = ""

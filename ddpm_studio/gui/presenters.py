@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -192,54 +193,78 @@ class SamplingPresenter(RunPresenter):
 
 
 class BlendPresenter(QObject):
-    """The newest blend wins; a sheet over lambda is a blend with several lambdas."""
+    """Single blends, of which the newest wins; a sheet over t and lambda; a film. The two long ones wait in their tracks
+    while a single blend is made, so that a slider is answered at once whatever else is going on."""
 
     events = Signal(list)
+    """Of single blends."""
     sheet_events = Signal(list)
-    """Of the sheet, which is answered beside the single blends."""
+    film_events = Signal(list)
     OWNER = "blend"
-    SHEET_OWNER = "sheet"
     LINGER_MS = 1500
     """How long training waits for another movement of the slider before it goes on."""
 
     def __init__(self, jobs: Jobs, lane: DeviceLane, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._jobs, self._lane = jobs, lane
-        self._latest = LatestRun(self)
-        self._latest.events.connect(self.events)
-        self._latest.idle.connect(self._idle)
-        self._sheet = LatestRun(self, interval=33)
-        self._sheet.events.connect(self.sheet_events)
-        self._sheet.idle.connect(self._sheet_idle)
+        self._latest, self._sheet, self._film = LatestRun(self), LatestRun(self, interval=33), LatestRun(self, interval=33)
+        self._runs = (self._latest, self._sheet, self._film)
+        self._waiting: dict[LatestRun, tuple[Job, bool]] = {}
+        """What begins as soon as the device is free."""
+        for run, told in zip(self._runs, (self.events, self.sheet_events, self.film_events), strict=True):
+            run.events.connect(told)
+            run.idle.connect(self._idle)
 
     def blend(self, request: BlendRequest, quick: bool) -> None:
         """A quick blend is let through while the slider moves; a full one is overtaken by any newer request."""
-        self._begin(self.OWNER, self._latest, self._jobs.blend(request), quick)
+        self._begin(self._latest, self._jobs.blend(request), quick)
 
-    def sheet(self, request: BlendRequest) -> None:
-        self._begin(self.SHEET_OWNER, self._sheet, self._jobs.blend(request), False)
+    def sheet(self, requests: Sequence[BlendRequest]) -> None:
+        self._begin(self._sheet, self._jobs.blends(requests))
+
+    def film(self, request: BlendRequest) -> None:
+        self._begin(self._film, self._jobs.blend(request))
 
     @Slot()
     def cancel(self) -> None:
-        self._lane.withdraw(self.OWNER)
-        self._latest.cancel()
-        self.cancel_sheet()
+        for run in self._runs:
+            self._cancel(run)
 
     def cancel_sheet(self) -> None:
-        self._lane.withdraw(self.SHEET_OWNER)
-        self._sheet.cancel()
+        self._cancel(self._sheet)
+
+    def cancel_film(self) -> None:
+        self._cancel(self._film)
 
     @property
     def busy(self) -> bool:
-        return self._latest.busy or self._sheet.busy
+        return any(run.busy for run in self._runs)
 
-    def _begin(self, owner: str, runner: LatestRun, job: Job, patient: bool) -> None:
-        self._lane.borrow(owner, lambda: runner.request(job, patient), tr("Training is paused while pictures are blended"))
+    def _begin(self, run: LatestRun, job: Job, patient: bool = False) -> None:
+        self._waiting[run] = job, patient
+        self._lane.borrow(self.OWNER, self._start, tr("Training is paused while pictures are blended"))
+
+    def _start(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for run, (job, patient) in waiting.items():
+            run.request(job, patient)
+        self._take_turns()
+
+    def _cancel(self, run: LatestRun) -> None:
+        self._waiting.pop(run, None)
+        run.cancel()
+        if not self._waiting and not self.busy:
+            self._lane.withdraw(self.OWNER)
+
+    def _take_turns(self) -> None:
+        for run in (self._sheet, self._film):
+            if self._latest.busy:
+                run.pause()
+            else:
+                run.resume()
 
     @Slot()
     def _idle(self) -> None:
-        self._lane.give_back(self.OWNER, self.LINGER_MS)
-
-    @Slot()
-    def _sheet_idle(self) -> None:
-        self._lane.give_back(self.SHEET_OWNER, self.LINGER_MS)
+        self._take_turns()
+        if not self.busy:
+            self._lane.give_back(self.OWNER, self.LINGER_MS)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QUndoStack
 
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import CheckpointSaved, Event, Failed, Images, TrainingStarted
 from ddpm_studio.gui import preferences
+from ddpm_studio.gui.feature_presenter import FeaturePresenter
 from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed
 from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
 from ddpm_studio.gui.workers import DeviceLane, Job, RunThread
@@ -30,7 +32,7 @@ class Studio(QObject):
     page_wanted = Signal(str)
     generate_wanted = Signal()
     blend_wanted = Signal(str, object)
-    """"A" or "B", and a path or uint8 [H, W, C]."""
+    """The letter of a picture ("A" and on), or "" for the next that is free, and a path or uint8 [H, W, C]."""
     recipe_wanted = Signal(dict)
     resume_wanted = Signal(object)
     """A Run to go on with."""
@@ -40,10 +42,12 @@ class Studio(QObject):
         super().__init__(parent)
         self.jobs = jobs or Jobs()
         self.preferences = preferences.load()
+        self.undo_stack = QUndoStack(self)
         self.lane = DeviceLane(self)
         self.training = TrainingPresenter(self.jobs, self.lane, self)
         self.sampling = SamplingPresenter(self.jobs, self.lane, self)
         self.blending = BlendPresenter(self.jobs, self.lane, self)
+        self.features = FeaturePresenter(self.jobs, self.lane, self)
         self.models: tuple[ModelChoice, ...] = ()
         self.model: ModelChoice | None = None
         self.device = "cpu"
@@ -54,7 +58,8 @@ class Studio(QObject):
         self.lane.status.connect(self.said)
         self.training.events.connect(self._follow_training)
         self.training.state_changed.connect(self._training_state)
-        for events in (self.training.events, self.sampling.events, self.blending.events, self.blending.sheet_events):
+        blending = self.blending
+        for events in (self.training.events, self.sampling.events, blending.events, blending.sheet_events, blending.film_events, self.features.events):
             events.connect(self.report_failures)
 
     def ask(self, job: Job, receive: Callable[[list[Event]], None]) -> RunThread:
@@ -65,7 +70,7 @@ class Studio(QObject):
         thread.launch()
         return thread
 
-    def remember(self, **changes: str) -> None:
+    def remember(self, **changes: object) -> None:
         self.preferences = self.preferences.model_copy(update=changes)
         preferences.save(self.preferences)
 
@@ -159,6 +164,7 @@ class Studio(QObject):
     def shut_down(self) -> None:
         """Ask everything to end; training saves first."""
         self.blending.cancel()
+        self.features.cancel()
         self.sampling.cancel()
         self.training.stop()
 

@@ -147,6 +147,15 @@ class LatestRun(QObject):
         if self._thread:
             self._thread.discard()
 
+    def pause(self) -> None:
+        """The running job waits at its next gate, without being asked to end."""
+        if self._thread:
+            self._thread.control.pause()
+
+    def resume(self) -> None:
+        if self._thread:
+            self._thread.control.resume()
+
     def _start(self) -> None:
         if self._next is None:
             return

@@ -38,19 +38,33 @@ def describe_network(config: RunConfig) -> NetworkInfo:
         macs, outputs = _cost(module, in_shape, out_shape, tokens)
         activations += outputs
         parameters = sum(parameter.numel() for parameter in module.parameters())
-        blocks.append(BlockInfo(name, _KINDS.get(type(module), name), side, level, in_shape, out_shape, parameters, macs / 1e9, tokens))
+        blocks.append(BlockInfo(name, _KINDS.get(type(module), name), side, level, in_shape, out_shape, parameters, macs / 1e9, tokens, _variant(module)))
     time = [cast("nn.Linear", layer) for layer in (net.time1, net.time2)]
     head = next(block for block in blocks if block.name == "head")
+    embedding = BlockInfo(
+        "time", "time", "time", 0, (time[0].in_features,), (time[1].out_features,),
+        sum(parameter.numel() for layer in time for parameter in layer.parameters()), sum(layer.weight.numel() for layer in time) / 1e9,
+    )  # fmt: skip
     return NetworkInfo(
         blocks=tuple(blocks),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
-        gmacs=sum(block.gmacs for block in blocks) + sum(layer.weight.numel() for layer in time) / 1e9,
+        gmacs=sum(block.gmacs for block in blocks) + embedding.gmacs,
         activations=activations + sum(layer.out_features for layer in time) + math.prod(head.in_shape),  # the last: of the normalisation before the head
         size_factor=config.model.size_factor,
+        time=embedding,
     )
 
 
 _KINDS: dict[type[nn.Module], str] = {ResBlock: "res", AttentionBlock: "attention", Downsample: "down", Upsample: "up", InputSkip: "skip"}
+
+
+def _variant(module: nn.Module) -> str:
+    """The word of `BlockInfo.variant`."""
+    if isinstance(module, ResBlock):
+        return "plain" if isinstance(module.shortcut, nn.Identity) else "shortcut"
+    if isinstance(module, Downsample):
+        return "average" if module.conv is None else "conv"
+    return ("transposed" if module.transposed else "nearest") if isinstance(module, Upsample) else ""
 
 
 def _walk(net: UNet, config: RunConfig) -> Iterator[tuple[str, nn.Module, Shape, Shape]]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ddpm_studio.blend_weights import Weights
 from ddpm_studio.control import RunControl
 from ddpm_studio.devices import choose_device
 from ddpm_studio.diffusion import codec
@@ -36,25 +37,37 @@ def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
 
 
 def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
-    """BlendReady for each lambda in turn, then Finished. Noise and its tail are the same for all lambdas."""
+    """BlendReady for each of the weights in turn, then Finished. Noise and its tail are the same for all of them.
+
+    A mixture that comes again, as on the way back of a film, is made once.
+    """
+    check_weights(request)
     model, network = yield from load_for(request)
     check_timestep(model, request.timestep)
-    for image in (request.image_a, request.image_b):
+    for image in request.images:
         check_shape(model, image)
     timesteps = model.timesteps(request.sampler, request.steps, request.timestep, request.spacing)
-    size = model.batch_size
-    for start in range(0, len(request.lams), size):
-        lams = request.lams[start : start + size]
-        x_t, source, noise_a, noise_b = model.mix(request.image_a, request.image_b, lams, request.timestep, request.noise, request.seed, request.streams)
+    mixtures, size = tuple(dict.fromkeys(request.weights)), model.batch_size
+    known: dict[Weights, BlendReady] = {}
+    told = 0
+    for start in range(0, len(mixtures), size):
+        batch = mixtures[start : start + size]
+        x_t, source, noises = model.mix(request.images, batch, request.timestep, request.noise, request.seed)
         for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta, network):
             x_t = step.x_next
+            if len(mixtures) > 1:
+                yield Progress(tr("Blending"), start * len(timesteps) + len(batch) * (step.index + 1), len(mixtures) * len(timesteps))
             yield from control.gate()
             if control.stopping:
                 yield Finished(stopped=True)
                 return
-        for lam, image in zip(lams, codec.decode(x_t), strict=True):
-            yield BlendReady(lam, request.timestep, image, latent_std(lam, noise_a, noise_b, request.noise), expected_std(lam, request.noise), request.quick, model.step)
-    yield Finished(step=len(request.lams))
+        for weights, image in zip(batch, codec.decode(x_t), strict=True):
+            stds = latent_std(weights, noises, request.noise), expected_std(weights, request.noise)
+            known[weights] = BlendReady(weights, request.timestep, image, *stds, request.quick, model.step)
+        while told < len(request.weights) and request.weights[told] in known:
+            yield known[request.weights[told]]
+            told += 1
+    yield Finished(step=told)
 
 
 def denoise(request: DenoiseRequest, control: RunControl) -> Iterator[Event]:
@@ -139,6 +152,16 @@ def load_for(request: Walk) -> Generator[Event, None, tuple[Model, Network]]:
 def check_numbers(request: SampleRequest | DenoiseRequest | TreeRequest | InpaintRequest) -> None:
     if request.count < 1 or request.seed < 0 or (request.steps is not None and request.steps < 1):
         raise UserError(tr("The number of pictures and of steps must be at least 1, and the seed at least 0."), tr("Ask for one picture or more, and one step or more."))
+
+
+def check_weights(request: BlendRequest) -> None:
+    count = len(request.images)
+    if count < 2:
+        raise UserError(tr("One picture alone cannot be blended."), tr("Give two pictures or more."))
+    for weights in request.weights:
+        if len(weights) != count or not all(weight >= 0 for weight in weights) or not abs(sum(weights) - 1) < 1e-3:
+            given = ", ".join(f"{weight:g}" for weight in weights)
+            raise UserError(tr("The weights {given} do not fit {count} pictures.", given=given, count=count), tr("Give one weight for each picture, 0 or more, that add up to 1."))
 
 
 def check_shape(model: Model, image: Images) -> None:

@@ -14,7 +14,8 @@ import torch
 
 from ddpm_studio.config import RunConfig
 from ddpm_studio.control import RunControl
-from ddpm_studio.data.cache import Dataset, open_dataset
+from ddpm_studio.data.cache import open_dataset
+from ddpm_studio.data.dataset import Dataset, pack_names, unpack_names
 from ddpm_studio.devices import Device, choose_device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.errors import Cancelled, DataChanged, UserError
@@ -58,6 +59,10 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         except Cancelled:
             yield Finished(0, True)
             return
+        wanted = _left_out(request, saved)
+        dataset = dataset.without(wanted)
+        if (unknown := len(set(wanted) - set(dataset.left_out))) and request.exclude is not None:
+            yield Notice(tr("Of {count} names to leave out, {unknown} belong to no picture.", count=f"{len(set(wanted)):,}", unknown=f"{unknown:,}"))
         for left in request.run.path.rglob(".*.part"):  # of a save that a crash cut short
             left.unlink(missing_ok=True)
         if saved is None:
@@ -72,6 +77,8 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
 
 def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset: Dataset, device: Device, pieces: int, control: RunControl) -> Iterator[Event]:
     about: dict[str, Any] = {"data": dataset.report.name, "source": os.path.abspath(request.data), "pictures": len(dataset), "fingerprint": dataset.fingerprint}
+    if dataset.left_out:
+        about["left_out"] = pack_names(dataset.left_out)
     if device.kind == "cpu":
         about["threads"] = torch.get_num_threads()
     # Network, average, optimizer; resume.
@@ -115,6 +122,13 @@ def _plan_of(request: TrainRequest, saved: Saved | None) -> TrainRequest:
     return replace(request, max_seconds=left[1], seconds_done=left[0])
 
 
+def _left_out(request: TrainRequest, saved: Saved | None) -> tuple[str, ...]:
+    """The names of the pictures that are not trained on: those of the request, else those that the run has left out before."""
+    if request.exclude is not None or saved is None:
+        return request.exclude or ()
+    return unpack_names(saved.notes.get("left_out", ""))
+
+
 def _data_changed(saved: Saved, dataset: Dataset, request: TrainRequest) -> str:
     """What to say about going on with other pictures.
 
@@ -124,7 +138,7 @@ def _data_changed(saved: Saved, dataset: Dataset, request: TrainRequest) -> str:
     if isinstance(before, int) and before != len(dataset):
         changed = tr("{before:,} then, {now:,} now", before=before, now=len(dataset))
     else:
-        changed = tr("some were replaced, renamed or altered")
+        changed = tr("some were replaced, renamed, altered or left out")
     if not request.accept_new_data:
         raise DataChanged(
             tr("The pictures are not those that the run {name} was trained on: {changed}.", name=request.run.name, changed=changed),

@@ -14,7 +14,7 @@ from torch import Tensor
 from ddpm_studio.config import RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.data.batches import batch_indices, load_batch
-from ddpm_studio.data.cache import Dataset
+from ddpm_studio.data.dataset import Dataset
 from ddpm_studio.devices import Device
 from ddpm_studio.diffusion import codec
 from ddpm_studio.diffusion.assignment import assign_noise
@@ -299,7 +299,7 @@ def draw_batch(dataset: Dataset, config: RunConfig, diffusion: GaussianDiffusion
     """
     settings = config.training
     generator = generator_at(settings.seed, step)
-    pixels = load_batch(dataset.images, batch_indices(len(dataset), settings.batch_size, settings.seed, step))
+    pixels = load_batch(dataset.images, dataset.rows(batch_indices(len(dataset), settings.batch_size, settings.seed, step)))
     if config.data.flip:
         mirrored = torch.rand(len(pixels), generator=generator) < 0.5
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)

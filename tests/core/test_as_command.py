@@ -6,15 +6,17 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from ddpm_studio.as_command import PROGRAM, generate_command, train_command
+from ddpm_studio.as_command import PROGRAM, blend_command, generate_command, train_command
 from ddpm_studio.cli.flags import setting_changes
 from ddpm_studio.cli.main import build_parser
+from ddpm_studio.cli.pictures import mixtures
 from ddpm_studio.config import RunConfig
 from ddpm_studio.presets import PRESETS, get_preset
-from ddpm_studio.requests import SampleRequest, TrainRequest
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 
 from .test_config import valid_settings
@@ -57,3 +59,15 @@ def test_pictures(request_: SampleRequest) -> None:
     assert (arguments.eta or 0.0) == request_.eta
     assert arguments.guide == request_.guide
     assert request_.guide is None or arguments.guidance == request_.guidance
+
+
+@pytest.mark.parametrize("weights", [(0.7, 0.3), (0.25, 0.5, 0.25)])
+def test_blends(weights: tuple[float, ...]) -> None:
+    picture = np.zeros((8, 8, 3), np.uint8)
+    request = BlendRequest("tiles", (picture,) * len(weights), (weights,), timestep=321, noise="slerp", steps=9, seed=4)
+    files = [f"my picture {i}.png" for i in range(len(weights))]
+    arguments = parsed(blend_command(request, files))
+    assert [arguments.a, arguments.b, *arguments.more] == files
+    for name in ("model", "timestep", "noise", "sampler", "steps", "seed"):
+        assert getattr(arguments, name) == getattr(request, name), name
+    assert mixtures(arguments, len(weights))[1] == (pytest.approx(weights),)

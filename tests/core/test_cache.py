@@ -124,7 +124,7 @@ def test_the_report(tmp_path: Path) -> None:
     assert report.seconds > 0
 
 
-@pytest.mark.parametrize("changes", [{"image_size": 32}, {"image_height": 24}, {"channels": 1}, {"channels": 4}, {"background": "black"}])
+@pytest.mark.parametrize("changes", [{"image_size": 32}, {"image_height": 24}, {"channels": 1}, {"channels": 4}, {"background": "black"}, {"crop_x": 0.2}, {"crop_y": 1.0}])
 def test_other_settings_are_another_cache(photos: Path, changes: dict[str, object]) -> None:
     opened(photos)
     settings = SMALL.model_copy(update=changes)
@@ -231,7 +231,7 @@ def grow(path: Path) -> None:
         file.write(b"x")
 
 
-@pytest.mark.parametrize("file", ["images.npy", "report.json"])
+@pytest.mark.parametrize("file", ["images.npy", "report.json", "names.txt", "facts.npy"])
 @pytest.mark.parametrize("damage", [cut, grow, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"\x93NUMPY\1\0\xff\xff{"), Path.unlink])
 def test_damaged_caches_are_made_again(photos: Path, home: Path, file: str, damage: Callable[[Path], object]) -> None:
     pixels = opened(photos)[0].images.copy()
@@ -239,7 +239,7 @@ def test_damaged_caches_are_made_again(photos: Path, home: Path, file: str, dama
     dataset = opened(photos)[0]
     assert (dataset.images == pixels).all()
     assert opened(photos)[0].report.from_cache
-    assert len(cache_files(home)) == 3
+    assert len(cache_files(home)) == 5
 
 
 def test_no_usable_picture(tmp_path: Path, home: Path) -> None:
@@ -290,7 +290,7 @@ def test_two_processes_at_once(photos: Path, home: Path) -> None:
     )
     both = [subprocess.Popen([sys.executable, "-c", code, str(photos)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate(timeout=60) for process in both] == [("10", "")] * 2
-    assert len(cache_files(home)) == 3
+    assert len(cache_files(home)) == 5
     assert opened(photos)[0].report.from_cache
 
 

@@ -202,6 +202,7 @@ SINGLE_PIXEL: dict[str, Any] = {"data.image_size": 8, "data.image_height": 8, "m
     [
         ("data.image_size", 7), ("data.image_size", 513), ("data.image_size", 32.5), ("data.image_size", None), ("data.image_height", 7), ("data.image_height", 513),
         ("data.channels", 2), ("data.background", "pink"), ("data.flip", "perhaps"),
+        ("data.crop_x", -0.1), ("data.crop_x", 1.1), ("data.crop_y", -0.1), ("data.crop_y", float("nan")),
         ("diffusion.num_timesteps", 1), ("diffusion.num_timesteps", 4001), ("diffusion.beta_schedule", "wavy"), ("diffusion.zero_terminal_snr", "a bit"),
         ("diffusion.prediction_type", "noise"), ("diffusion.timestep_sampling", "some"), ("diffusion.loss_weighting", "p2"), ("diffusion.min_snr_gamma", 0),
         ("diffusion.min_snr_gamma", 10_000.1), ("diffusion.min_snr_gamma", float("inf")), ("diffusion.variance_type", "none"), ("diffusion.clip_x_start", None),

@@ -61,6 +61,25 @@ def near(pixels: np.ndarray, value: int | tuple[int, ...] | np.ndarray, toleranc
     return bool((np.abs(pixels.astype(int) - np.array(value)) <= tolerance).all())
 
 
+@pytest.mark.parametrize(
+    ("size", "shape", "focus", "expected"),
+    [
+        ((100, 60), (32, 32, 3), (0.5, 0.5), (20, 0, 80, 60)),
+        ((101, 60), (32, 32, 3), (0.5, 0.5), (20, 0, 80, 60)),
+        ((100, 60), (32, 32, 3), (0.0, 0.9), (0, 0, 60, 60)),
+        ((100, 60), (32, 32, 3), (1.0, 0.1), (40, 0, 100, 60)),
+        ((60, 100), (32, 32, 3), (0.2, 0.25), (0, 10, 60, 70)),
+        ((60, 100), (64, 32, 1), (0.5, 1.0), (5, 0, 55, 100)),
+        ((32, 32), (32, 32, 3), (0.7, 0.7), (0, 0, 32, 32)),
+    ],
+)
+def test_the_focus_says_which_part_is_used(size: tuple[int, int], shape: tuple[int, int, int], focus: tuple[float, float], expected: tuple[int, int, int, int]) -> None:
+    assert imaging.cut_out(size, shape, focus) == expected
+    left, top, right, bottom = expected
+    picture = Image.effect_noise(size, 80).convert("RGB")
+    assert (fit(picture, shape, focus=focus) == fit(picture.crop((left, top, right, bottom)), shape)).all()
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_gives_the_same_picture(kind: str, orientation: int) -> None:

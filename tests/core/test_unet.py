@@ -55,6 +55,10 @@ ODDITIES: dict[str, dict[str, Any]] = {
     "patches of attention": {"model.attention_patch": 2, "model.num_heads": 4, "model.attention_norm": False},
     "transposed, narrowed before": {"model.upsample": "transposed", "model.up_narrowing": "before", "model.stem_patch": 1},
     "averaged, not square": {"model.downsample": "average", "data.image_height": 64, "model.dropout": 0.1, "model.middle_attention": False},
+    "as it is imported": {
+        "model.freq_shift": 0, "model.head_norm_groups": 4, "model.downsample_padding": "asymmetric", "model.norm_eps": 1e-6, "model.input_skip": False,
+        "model.stem_patch": 1, "model.num_heads": 2, "model.num_res_blocks": 2, "diffusion.variance_type": "learned",
+    },
     "learned variance": {"diffusion.variance_type": "learned", "model.num_res_blocks": 3, "model.attention": (True, True, True)},
 }
 
@@ -84,6 +88,10 @@ def test_the_description_is_what_a_network_does(name: str) -> None:
         assert (block.in_shape, block.out_shape) == shapes[block.name], block.name
         assert block.gmacs == pytest.approx(flops.get(block.name, 0) / 2e9), block.name
         assert block.parameters == sum(parameter.numel() for parameter in net.get_submodule(block.name).parameters())
+    assert described.time is not None
+    beside = sum(parameter.numel() for parameter in net.head_norm.parameters())
+    assert sum(block.parameters for block in described.blocks) + described.time.parameters + beside == described.parameters == sum(p.numel() for p in net.parameters())
+    assert (described.time.in_shape[0], described.time.out_shape) == (shapes["time1"][0][-1], shapes["time2"][1][-1:])
     assert described.gmacs == pytest.approx(counter.get_total_flops() / 2e9)
     assert described.activations == sum(outputs)
 

@@ -9,6 +9,14 @@ from pathlib import Path
 import pytest
 import shiboken6
 from PySide6.QtCore import QLoggingCategory, QThread
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio.gui import workers
+from ddpm_studio.gui.app import create
+from ddpm_studio.gui.main_window import MainWindow
+
+from .fakes import FakeJobs
+from .windows import Open
 
 # A method that is connected to a signal of another thread without @Slot crashes now and then; PySide only whispers.
 QLoggingCategory.setFilterRules("qt.pyside.libpyside.warning=true")
@@ -33,3 +41,23 @@ def _no_stray_threads() -> Iterator[None]:
         thread.quit()
         thread.wait(3000)
     assert not stray, f"still running after the test: {stray}"
+
+
+@pytest.fixture
+def open_window(qtbot: QtBot) -> Iterator[Open]:
+    windows = []
+
+    def make(jobs: FakeJobs | None = None) -> MainWindow:
+        _, window = create(jobs=jobs or FakeJobs(pause=0.002, steps=4000))
+        windows.append(window)
+        window.show()
+        qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+        return window
+
+    yield make
+    for window in windows:
+        window.studio.shut_down()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
+    for window in windows:
+        window.close()
+        window.deleteLater()

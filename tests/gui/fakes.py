@@ -22,26 +22,35 @@ from ddpm_studio.events import (
     BlendReady,
     BlockInfo,
     CheckpointSaved,
+    Contents,
+    DatasetExamined,
     DatasetReady,
     DatasetReport,
     Event,
+    FeaturesReady,
+    Finding,
     Finished,
     FrameReady,
     Images,
     ImageSaved,
     ImagesReady,
     NetworkInfo,
+    OriginalLoaded,
+    PicturesLoaded,
     PreviewReady,
     Progress,
+    Rows,
     Skipped,
     StepDone,
     TrainingStarted,
     frozen_images,
 )
-from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound
+from ddpm_studio.forecast import Forecast
+from ddpm_studio.gui.forward import ForwardReady
+from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound, fitted
 from ddpm_studio.gui.workers import Job
 from ddpm_studio.presets import get_preset
-from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.requests import BlendRequest, FeatureRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 SIDE = 32
@@ -146,13 +155,59 @@ class FakeJobs(Jobs):
             yield Progress("Reading pictures", 400, 1204, 3.0)
             if source.name == "empty":
                 raise UserError("There are no pictures in this folder.", "Choose a folder with jpg, png, webp, bmp, gif or tiff files.")
+            self.shape = settings.shape
             report = DatasetReport(
                 name=source.name, source=str(source), pictures=1204,
                 skipped=(Skipped("a/broken.png", "the file is cut off"), Skipped("notes.gif", "the file is empty"), Skipped("b/icon.png", "too small: 4 x 4 pixels")),
                 duplicates=3, image_size=settings.image_size, image_height=settings.shape[0], channels=3,
                 smallest=(16, 16), median=(32, 32), largest=(256, 256), grey=12, transparent=96, from_cache=False, seconds=2.4,
             )
-            yield DatasetReady(report, tiles(48))
+            rng = np.random.default_rng(0)
+            sizes = np.stack([rng.choice([16, 32, 64, 128, 256], 1204, p=[0.05, 0.6, 0.2, 0.1, 0.05])] * 2, axis=1).astype(np.int32)
+            sizes[::7, 1] = sizes[::7, 1] * 4 // 3
+            yield DatasetReady(report, tiles(48), Contents(Path("/cache"), tuple(f"tiles/{i:04}.png" for i in range(1204)), sizes))
+            self._wait()
+            yield DatasetExamined(
+                (
+                    Finding("copies", np.array([0, 400, 800, 5, 405]), np.array([0, 0, 0, 1, 1])),
+                    Finding("alike", np.array([7, 8, 30, 31, 32, 60, 61]), np.array([0, 0, 1, 1, 1, 2, 2])),
+                    Finding("grey", np.arange(10, 22)),
+                    Finding("transparent", np.arange(96)),
+                ),
+                distinct=1201,
+                kept_share=0.96,
+            )
+            yield Finished()
+
+        return job
+
+    def pictures(self, cache: Path, rows: Rows) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield PicturesLoaded(cache, rows, tiles(96)[rows % 96])
+            yield Finished()
+
+        return job
+
+    def original(self, source: Path, name: str, background: str) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            row = int(Path(name).stem)
+            picture = tiles(96)[row % 96].repeat(6, axis=0).repeat(6, axis=1)
+            wide = np.concatenate([picture[:, ::-1], picture], axis=1)[:, 60:348]
+            yield OriginalLoaded(name, frozen_images(wide), (288, 192))
+            yield Finished()
+
+        return job
+
+    def forecast(self, config: RunConfig, device: str, device_label: str) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield Forecast(206.0, "measured", "faces-tiny-32-1")
+            yield Finished()
+
+        return job
+
+    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"remember {len(names)}")
             yield Finished()
 
         return job
@@ -210,13 +265,17 @@ class FakeJobs(Jobs):
 
     def blend(self, request: BlendRequest) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
-            self.calls.append(f"blend {request.lams[0]:.2f} {'quick' if request.quick else 'full'}")
-            for lam in request.lams:
+            self.calls.append(f"blend {request.weights[0][-1]:.2f} {'quick' if request.quick else 'full'}")
+            for number, weights in enumerate(request.weights, 1):
                 self._wait()
+                yield from control.gate()
                 if control.stopping:
-                    break
-                mixed = (1 - lam) * request.image_a + lam * request.image_b
-                yield BlendReady(lam, request.timestep, frozen_images(np.clip(mixed, 0, 255)), math.hypot(lam, 1 - lam), math.hypot(lam, 1 - lam), request.quick)
+                    yield Finished(stopped=True)
+                    return
+                mixed = sum(weight * image.astype(float) for weight, image in zip(weights, request.images, strict=True))
+                if len(request.weights) > 1:
+                    yield Progress("Blending", number, len(request.weights))
+                yield BlendReady(weights, request.timestep, frozen_images(np.clip(mixed, 0, 255)), math.hypot(*weights), math.hypot(*weights), request.quick)
             yield Finished()
 
         return job
@@ -224,7 +283,32 @@ class FakeJobs(Jobs):
     def architecture(self, name: str, model: Path | RunConfig) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             found = blocks()
-            yield ArchitectureReady(name, NetworkInfo(found, sum(b.parameters for b in found), sum(b.gmacs for b in found), 1_000_000, 8))
+            time = BlockInfo("time", "time", "time", 0, (32,), (128,), 20_736, 0.00002)
+            yield ArchitectureReady(name, NetworkInfo(found, sum(b.parameters for b in found), sum(b.gmacs for b in found), 1_000_000, 8, time))
+            yield Finished()
+
+        return job
+
+    def forward(self, source: Path | Images, model: Path | None, seed: int) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"forward {seed}")
+            u = np.arange(1, 1001) / 1000
+            cosine, linear = np.cos(u * np.pi / 2 * 0.99) ** 2, np.exp(-10 * u**2)
+            picture = fitted(source, (SIDE, SIDE, 3), "white")
+            noise = np.random.default_rng(seed).normal(size=picture.shape).astype(np.float32)
+            yield ForwardReady(picture, noise, {"model": cosine, "linear": linear, "cosine": cosine, "sigmoid": cosine**1.2}, seed)
+            yield Finished()
+
+        return job
+
+    def features(self, request: FeatureRequest) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append(f"features {request.block} {request.timestep} {request.first}")
+            found = {block.name: block for block in blocks()}[request.block]
+            channels, side = found.out_shape[0], found.out_shape[1]
+            y, x = np.mgrid[0:side, 0:side] / side
+            maps = [np.sin((request.first + i + 1) * x * 2 + i * y + request.timestep / 200) for i in range(min(16, channels - request.first))]
+            yield FeaturesReady(request.block, request.timestep, request.first, channels, np.clip(128 + 127 * np.stack(maps), 1, 255).astype(np.uint8)[..., None], 2.37)
             yield Finished()
 
         return job

@@ -6,12 +6,12 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QImage, QPalette
+from PySide6.QtCore import QMimeData, QPoint, Qt
+from PySide6.QtGui import QDragEnterEvent, QImage, QPalette
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -20,7 +20,6 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import DataChanged, UserError
 from ddpm_studio.events import Event, Failed, TrainingStarted
 from ddpm_studio.gui import app, theme, workers
-from ddpm_studio.gui.app import create
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.runs import RunsPage
@@ -30,7 +29,9 @@ from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run, list_runs
 
+from .drops import drop_on
 from .fakes import FakeJobs, blocks, make_runs, tiles
+from .windows import Open
 
 CONTRACT = [
     "datasetDropZone", "datasetReport", "presetCombo", "imageSizeCombo", "settingsForm", "trainButton", "pauseButton", "stopButton", "trainingProgress",
@@ -39,48 +40,10 @@ CONTRACT = [
     "blendSheet", "galleryView", "runsView", "architectureView", "errorBanner",
 ]
 
-Open = Callable[..., MainWindow]
-
-
-@pytest.fixture
-def open_window(qtbot: QtBot) -> Iterator[Open]:
-    windows = []
-
-    def make(jobs: FakeJobs | None = None) -> MainWindow:
-        _, window = create(jobs=jobs or FakeJobs(pause=0.002, steps=4000))
-        windows.append(window)
-        window.show()
-        qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
-        return window
-
-    yield make
-    for window in windows:
-        window.studio.shut_down()
-    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
-    for window in windows:
-        window.close()
-        window.deleteLater()
-
-
 def find(window: MainWindow, name: str) -> QWidget:
     found = window.findChild(QWidget, name)
     assert found is not None, name
     return found
-
-
-def drop_on(widget: QWidget, path: Path) -> bool:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path))])
-    place = widget.rect().center()
-    rest = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
-    enter = QDragEnterEvent(place, *rest)
-    QApplication.sendEvent(widget, enter)
-    if not enter.isAccepted():
-        return False
-    QApplication.sendEvent(widget, QDragMoveEvent(place, *rest))
-    drop = QDropEvent(QPointF(place), *rest)
-    QApplication.sendEvent(widget, drop)
-    return drop.isAccepted()
 
 
 def open_data(qtbot: QtBot, window: MainWindow, path: Path) -> None:
@@ -124,7 +87,7 @@ def test_a_dropped_folder_is_looked_at(qtbot: QtBot, open_window: Open, tmp_path
     report = find(window, "datasetReport")
     assert report.isVisible()
     assert "1,204" in report.accessibleDescription()
-    assert len(window.train_page.contact_sheet.images) == 48
+    assert len(window.train_page.pictures.sheet.rows) == 1204
 
 
 def test_a_folder_without_pictures_is_explained_and_nothing_is_lost(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -284,9 +247,13 @@ def test_blend_follows_the_slider(qtbot: QtBot, open_window: Open, tmp_path: Pat
     with qtbot.waitSignal(window.blendUpdated, timeout=5000, check_params_cb=lambda lam: lam == 0.2):
         window.show_page("Blend")
     page.make_sheet()  # type: ignore[attr-defined]
-    qtbot.waitUntil(lambda: len(page.sheet.images) == 9, timeout=5000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: page.sheet.complete, timeout=5000)  # type: ignore[attr-defined]
     page.sheet.export(tmp_path / "sheet.png")  # type: ignore[attr-defined]
-    assert QImage(str(tmp_path / "sheet.png")).width() == 9 * 32 + 8 * 2
+    sheet = QImage(str(tmp_path / "sheet.png"))
+    assert (sheet.width(), sheet.height()) == (11 * 34 - 2, 5 * 34 - 2)
+    facts = gallery.read_recipe(tmp_path / "sheet.png")
+    assert facts["timesteps"] == [100, 300, 500, 700, 900]
+    assert facts["lams"] == [i / 10 for i in range(11)]
 
 
 def test_a_picture_can_be_dropped_into_a_well(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -549,7 +516,7 @@ def test_a_look_at_blend_does_not_interrupt_training(qtbot: QtBot, open_window: 
     qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING, timeout=5000)
     window.show_page("Blend")
     blend = window.pages["Blend"]
-    qtbot.waitUntil(lambda: len(blend._pictures) == 2, timeout=5000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: len(blend.pictures) == 2, timeout=5000)  # type: ignore[attr-defined]
     qtbot.wait(100)
     assert window.studio.training.state is State.RUNNING
     assert not window.studio.blending.busy

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from ddpm_studio.blend_weights import around, pair
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import Cancelled, UserError
-from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, FrameReady, ImagesReady, Progress, StepDone
+from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, FrameReady, ImagesReady, Paused, Progress, StepDone
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
 from ddpm_studio.gui.workers import DeviceLane, Job
@@ -49,7 +50,7 @@ def desk(qtbot: QtBot, home: Path) -> Iterator[Desk]:
 
 
 def blend(lam: float, quick: bool = True) -> BlendRequest:
-    return BlendRequest("model", tiles(2)[0], tiles(2)[1], (lam,), quick=quick)
+    return BlendRequest("model", tuple(tiles(2)), (pair(lam),), quick=quick)
 
 
 def test_a_run_from_start_to_stop(qtbot: QtBot, desk: Desk) -> None:
@@ -169,11 +170,35 @@ def test_sheet_and_slider_do_not_disturb_each_other(qtbot: QtBot, desk: Desk) ->
     sheet: list[Event] = []
     desk.blending.sheet_events.connect(sheet.extend)
     lams = tuple(i / 8 for i in range(9))
-    desk.blending.sheet(BlendRequest("model", tiles(2)[0], tiles(2)[1], lams))
+    rows = [BlendRequest("model", tuple(tiles(2)), tuple(pair(lam) for lam in lams), timestep) for timestep in (100, 500)]
+    desk.blending.sheet(rows)
+    qtbot.waitUntil(lambda: any(isinstance(event, BlendReady) for event in sheet))
     desk.blending.blend(blend(0.33), quick=True)
     qtbot.waitUntil(lambda: any(isinstance(event, BlendReady) and event.lam == 0.33 for event in desk.events))
-    assert tuple(event.lam for event in sheet if isinstance(event, BlendReady)) == lams
+    assert desk.blending.busy, "the slider does not wait for the sheet"
+    qtbot.waitUntil(lambda: not desk.blending.busy)
+    assert [(event.timestep, event.lam) for event in sheet if isinstance(event, BlendReady)] == [(t, lam) for t in (100, 500) for lam in lams]
+    assert any(isinstance(event, Paused) for event in sheet), "and the sheet makes room for the slider"
     assert {event.lam for event in desk.events if isinstance(event, BlendReady)} == {0.33}
+    assert desk.lane.holder is None
+
+
+def test_sheet_film_and_slider_share_the_device_with_training(qtbot: QtBot, desk: Desk) -> None:
+    desk.training.start(desk.request)
+    qtbot.waitUntil(lambda: desk.training.step > 20)
+    film: list[Event] = []
+    desk.blending.film_events.connect(film.extend)
+    desk.blending.sheet([BlendRequest("model", tuple(tiles(2)), (pair(0.0), pair(1.0)))])
+    desk.blending.film(BlendRequest("model", tuple(tiles(3)), around(3, 2)))
+    desk.blending.blend(blend(0.5), quick=False)
+    desk.blending.cancel_sheet()
+    qtbot.waitUntil(lambda: sum(isinstance(event, BlendReady) for event in film) == 6)
+    qtbot.waitUntil(lambda: any(isinstance(event, BlendReady) and event.lam == 0.5 for event in desk.events))
+    qtbot.waitUntil(lambda: desk.training.state is State.RUNNING, timeout=5000)
+    assert [call for call in desk.jobs.calls if "1.00" in call] == []
+    desk.blending.film(BlendRequest("model", tuple(tiles(2)), around(2, 2)))
+    desk.blending.cancel_film()
+    qtbot.waitUntil(lambda: desk.training.state is State.RUNNING and not desk.blending.busy, timeout=5000)
 
 
 def test_replay_feeds_the_same_signal(qtbot: QtBot, desk: Desk) -> None:

@@ -1,207 +1,260 @@
-"""Two pictures become one: both are noised to t, mixed at lambda, and denoised."""
+"""Some pictures become one: all are noised to t, mixed, and denoised."""
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 
-import numpy as np
-from PySide6.QtCore import Qt, QTimer, Slot
-from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QSlider, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, Slot
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtWidgets import QMenu, QSlider, QStackedWidget, QWidget
 
+from ddpm_studio.as_command import blend_command
+from ddpm_studio.blend_weights import Weights, around, pair
 from ddpm_studio.events import BlendReady, Event, Failed, Images
 from ddpm_studio.gui import dialogs
-from ddpm_studio.gui.jobs import PictureLoaded
-from ddpm_studio.gui.pages.blend_sheet import COUNT, BlendSheet
+from ddpm_studio.gui.pages.blend_film import BlendFilm
+from ddpm_studio.gui.pages.blend_sheet import BlendSheet, sheet_timesteps, sheet_weights
+from ddpm_studio.gui.pages.blend_wells import MOST, Wells
 from ddpm_studio.gui.pages.generate import spin
 from ddpm_studio.gui.pages.picture_source import PictureSource
 from ddpm_studio.gui.pages.train_settings import combo
-from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, ValueSlider, button, column, field, label, row, tool_button
-from ddpm_studio.gui.widgets.picture_view import PictureView, PictureWell
-from ddpm_studio.gui.workers import LatestRun
-from ddpm_studio.requests import BlendRequest
+from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, ValueSlider, button, column, field, label, row, tool_button
+from ddpm_studio.gui.widgets.picture_view import PictureView
+from ddpm_studio.language import tr
+from ddpm_studio.requests import BlendRequest, NoiseMode, recipe
 
-NOISES = (
-    ("Each its own (as in the paper)", "independent", "Each picture gets its own noise. Halfway the mixture holds less noise than the network expects, which makes it smoother."),
-    ("Shared", "shared", "Both pictures get the same noise: the noise stays as strong as expected at every lambda."),
-    ("Variance-true (slerp)", "slerp", "Each its own noise, mixed along the sphere: it keeps its strength, and the blend its detail."),
-)
-NOISE_LEVEL = "Up to which step both pictures are noised. Little noise keeps their pixels, much noise only the idea of them."
 QUICK_STEPS, FULL_STEPS = 6, 25
+BLEND, SHEET, FILM = 0, 1, 2
+"""What is seen of the blend: one picture, a sheet of t and lambda, a film."""
+
+
+def noises() -> tuple[tuple[str, NoiseMode, str], ...]:
+    """Name, mode and explanation of each way to mix the noises."""
+    return (
+        (tr("Each its own (as in the paper)"), "independent", tr("The mixture then holds less noise than the network expects, which makes it smoother.")),
+        (tr("Shared"), "shared", tr("All pictures get the same noise: it stays as strong as expected in every mixture.")),
+        (tr("Variance-true (slerp)"), "slerp", tr("Each its own noise, mixed along the sphere: it keeps its strength, and the blend its detail.")),
+    )
+
+
+def noise_facts(event: BlendReady) -> str:
+    """How strong the noise of a mixture is, in figures and in words."""
+    figures = {"expected": f"{event.expected_std:.2f}", "actual": f"{event.latent_std:.2f}"}
+    if event.expected_std < 0.95:
+        return tr("Deviation of the noise in this mixture: {expected} expected, {actual} measured. The network was trained with 1, so the blend comes out smoother.", **figures)
+    return tr("Deviation of the noise in this mixture: {expected} expected, {actual} measured. That is what the network was trained with.", **figures)
+
+
+def noise_formula(weights: Weights, mode: NoiseMode) -> str:
+    """Where the expected deviation comes from."""
+    if mode == "independent":
+        squares = " + ".join(f"{weight:.2f}²" for weight in weights)
+        return tr("Independent noises add up by their squares: √({squares}) = {expected}", squares=squares, expected=f"{math.hypot(*weights):.2f}")
+    return tr("This way of mixing keeps the deviation at 1, whatever the weights.")
 
 
 class BlendPage(QWidget):
-
     def __init__(self, studio: Studio) -> None:
         super().__init__()
         self.setObjectName("blendPage")
-        self.setAccessibleName("Blend")
+        self.setAccessibleName(tr("Blend"))
         self._studio = studio
-        self._sources: dict[str, Path | Images] = {}
-        self._pictures: dict[str, Images] = {}
-        self._loads = {letter: LatestRun(self, interval=10) for letter in "AB"}
-        self._next_well = "A"
         self._quiet: set[str] = set()
         """The wells that are filled without anybody having asked for it: no reason to interrupt training."""
+        self._defaults: dict[str, Path | Images] = {}
+        """What nobody has chosen: with another model it gives way to that one's own."""
         self._stale = True
         """The blend that is shown is not the one that the settings ask for."""
+        self._shown: tuple[BlendRequest, BlendReady] | None = None
+        self._asked: BlendRequest | None = None
         self._settle = QTimer(self, singleShot=True, interval=300)
         self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
         self._connect()
-        self._noise_chosen()
+        self._show_noise()
+        self._arranged()
         self._model_changed()
 
+    # Building.
+
     def _make_controls(self) -> QWidget:
-        self.timestep = ValueSlider("Noise level t", "timestepSlider", 0, 999, 500, tip=NOISE_LEVEL)
-        self.noise = combo("noiseCombo", [(text, mode) for text, mode, _ in NOISES])
+        tip = tr("Up to which step all pictures are noised. Little noise keeps their pixels, much noise only the idea of them.")
+        self.timestep = ValueSlider(tr("Noise level t"), "timestepSlider", 0, 999, 500, tip=tip)
+        self.noise = combo("noiseCombo", [(text, mode) for text, mode, _ in noises()])
         self.noise_note = label("", "caption", wrap=True)
         self.seed = spin("blendSeedSpin", 0, 2**31 - 1, 0)
-        self.shuffle = tool_button("shuffle", "blendShuffleButton", "Other noise")
+        self.shuffle = tool_button("shuffle", "blendShuffleButton", tr("Other noise"))
         seed = row(self.seed, self.shuffle, spacing=4)
         seed.setStretch(0, 1)
         seed_box = QWidget()
-        seed_box.setAccessibleName("Seed")
+        seed_box.setAccessibleName(tr("Seed"))
         seed_box.setLayout(seed)
-        settings = Card(self.timestep, column(field("Noise of the two pictures", self.noise), self.noise_note, spacing=6), field("Seed of the noise", seed_box))
-        self.seed.setAccessibleName("Seed of the noise")
+        settings = Card(self.timestep, column(field(tr("Noise of the pictures"), self.noise), self.noise_note, spacing=6), field(tr("Seed of the noise"), seed_box))
+        self.seed.setAccessibleName(tr("Seed of the noise"))
         self.source = PictureSource(self._studio)
         return ControlColumn(settings, self.source, fill=True)
 
     def _make_stage(self) -> QWidget:
-        self.wells = {letter: PictureWell(f"blendImage{letter}", letter) for letter in "AB"}
-        self.preview = PictureView("blendPreview", "The blend", 160)
-        self.preview.hint = "The blend appears here"
-        pictures = row(self.wells["A"], self.preview, self.wells["B"], spacing=16)
-        for i, stretch in enumerate((3, 5, 3)):
-            pictures.setStretch(i, stretch)
-        self.lam = QSlider(Qt.Orientation.Horizontal)
-        self.lam.setObjectName("lambdaSlider")
-        self.lam.setAccessibleName("Lambda")
-        self.lam.setToolTip("0 is picture A, 1 is picture B")
-        self.lam.setProperty("large", True)
-        self.lam.setProperty("neutral", True)
-        self.lam.setRange(0, 100)
-        self.lam.setValue(50)
-        self.lam_label = label("\u03bb = 0.50", "heading", "lambdaLabel")
-        self.lam_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.noise_facts = label("", "caption", "noiseFacts", wrap=True)
-        self.noise_facts.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        ends = row(label("A", "heading"), self.lam, label("B", "heading"), spacing=12)
-        ends.setStretch(1, 1)
-        blend = Card(pictures, ends, column(self.lam_label, self.noise_facts, spacing=2), spacing=12)
-        inside = blend.layout()
-        if isinstance(inside, QVBoxLayout):
-            inside.setStretch(0, 1)
+        self.view = Segments((tr("Picture"), tr("Sheet"), tr("Film")), "blendView", tr("What is shown of the blend"))
         self.sheet = BlendSheet(self._studio)
-        stage = QWidget()
-        layout = column(blend, self.sheet, spacing=12)
-        layout.setStretch(0, 5)
-        layout.setStretch(1, 2)
-        stage.setLayout(layout)
-        self.train_door = button("Train a model", "blendTrainDoor", "activity", "primary")
-        self.empty = EmptyState("blend", "There is no model yet", "Blending needs a trained model. Train one first; it can be used after its first save.", self.train_door)
+        self.film = BlendFilm(self._studio)
+        self.views = QStackedWidget()
+        for part in (self._make_blend(), self.sheet, self.film):
+            self.views.addWidget(part)
+        stage = Card(row(self.view, -1, self.add_button, self.save_button, spacing=8), self.views, spacing=12)
+        inside = stage.layout()
+        assert inside is not None
+        inside.setStretch(1, 1)  # type: ignore[attr-defined]
+        self.train_door = button(tr("Train a model"), "blendTrainDoor", "activity", "primary")
+        said = tr("Blending needs a trained model. Train one first; it can be used after its first save.")
+        self.empty = EmptyState("blend", tr("There is no model yet"), said, self.train_door)
         self.stack = QStackedWidget()
         self.stack.addWidget(Card(self.empty))
         self.stack.addWidget(stage)
         return self.stack
 
+    def _make_blend(self) -> QWidget:
+        self.preview = PictureView("blendPreview", tr("The blend"), 160)
+        self.preview.hint = tr("The blend appears here")
+        self.preview.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.wells = Wells(self._studio, self.preview)
+        self.lam = QSlider(Qt.Orientation.Horizontal)
+        self.lam.setObjectName("lambdaSlider")
+        self.lam.setAccessibleName(tr("Lambda"))
+        self.lam.setToolTip(tr("0 is picture A, 1 is picture B"))
+        self.lam.setProperty("large", True)
+        self.lam.setProperty("neutral", True)
+        self.lam.setRange(0, 100)
+        self.lam.setValue(50)
+        self.lam_label = label("λ = 0.50", "heading", "lambdaLabel")
+        self.lam_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.noise_facts = label("", "caption", "noiseFacts", wrap=True)
+        self.noise_facts.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.add_button = button(tr("Add a picture"), "addPictureButton", "plus", tip=tr("Blend one picture more, up to {most}", most=MOST))
+        self.save_button = button(tr("Save picture…"), "saveBlendButton", "download", tip=tr("Save the blend as a PNG that carries its recipe"))
+        ends = row(label("A", "heading"), self.lam, label("B", "heading"), spacing=12)
+        ends.setStretch(1, 1)
+        self.pair_bar = QWidget()
+        self.pair_bar.setLayout(column(ends, self.lam_label, spacing=8))
+        blend = QWidget()
+        layout = column(self.wells, self.pair_bar, self.noise_facts, spacing=4)
+        layout.insertSpacing(1, 8)
+        layout.setStretch(0, 1)
+        blend.setLayout(layout)
+        return blend
+
     def _connect(self) -> None:
-        studio = self._studio
-        for letter, well in self.wells.items():
-            well.clicked.connect(lambda letter=letter: self._choose_file(letter))
-            well.path_dropped.connect(lambda path, letter=letter: self.set_source(letter, path))
-            well.image_dropped.connect(lambda image, letter=letter: self.set_source(letter, to_array(QImage(image))))
-            self._loads[letter].events.connect(self._picture_loaded)
-            self._loads[letter].events.connect(studio.report_failures)
+        studio, wells = self._studio, self.wells
+        wells.arranged.connect(self._arranged)
+        wells.changed.connect(self._pictures_changed)
+        wells.loaded.connect(self._loaded)
+        wells.moved.connect(self._moved)
+        wells.released.connect(self.blend)
         self.source.picked.connect(self._picked)
+        self.view.chosen.connect(self.show_view)
+        self.add_button.clicked.connect(wells.add)
+        self.save_button.clicked.connect(self._save)
+        self.preview.customContextMenuRequested.connect(self._show_menu)
         self.lam.valueChanged.connect(self._lambda_moved)
-        self.timestep.changed.connect(self._moved)
         self.lam.sliderReleased.connect(self.blend)
+        self.timestep.changed.connect(self._timestep_moved)
         self.timestep.released.connect(self.blend)
         self._settle.timeout.connect(self.blend)
         self.noise.currentIndexChanged.connect(self._noise_chosen)
-        self.seed.valueChanged.connect(self._moved)
+        self.seed.valueChanged.connect(self._setting_moved)
         self.shuffle.clicked.connect(lambda: self.seed.setValue(random.randrange(2**31 - 1)))
         self.sheet.wanted.connect(self.make_sheet)
-        self.sheet.chosen.connect(lambda lam: self.lam.setValue(round(lam * 100)))
+        self.sheet.chosen.connect(self._open_from_sheet)
+        self.film.wanted.connect(self.make_film)
         self.train_door.clicked.connect(lambda: studio.page_wanted.emit("Train"))
         studio.blending.events.connect(self._receive)
         studio.model_changed.connect(self._model_changed)
         studio.blend_wanted.connect(self._wanted)
+        self._paste = QShortcut(QKeySequence(QKeySequence.StandardKey.Paste), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        self._paste.activated.connect(wells.paste)
 
-    # The two pictures.
+    # The pictures.
+
+    @property
+    def pictures(self) -> dict[str, Images]:
+        """Those that are there, by their letters, in the shape of a model."""
+        return self.wells.pictures
 
     @Slot(str, object)
     def set_source(self, letter: str, source: Path | Images) -> None:
         """A file, or a picture of the window; it is brought to the model's shape in a worker."""
-        self._sources[letter] = source
         self._quiet.discard(letter)
-        self._next_well = "B" if letter == "A" else "A"
-        self._load(letter)
+        self.wells.set_source(letter, source)
 
     @Slot(str, object)
     def _wanted(self, letter: str, source: Path | Images) -> None:
         self.set_source(letter, source)
         self._studio.page_wanted.emit("Blend")
 
-    def _load(self, letter: str) -> None:
-        model = self._studio.model
-        if model is not None and letter in self._sources:
-            self._loads[letter].request(self._studio.jobs.load_picture(letter, self._sources[letter], model.shape, model.background))
-
-    @Slot(list)
-    def _picture_loaded(self, batch: list[Event]) -> None:
-        for event in batch:
-            if isinstance(event, PictureLoaded):
-                self._pictures[event.key] = event.image
-                self.wells[event.key].set_picture(event.image)
-                self.sheet.forget()
-                self._show_readiness()
-                if event.key in self._quiet:
-                    self._blend_unasked()
-                else:
-                    self.blend()
-            elif isinstance(event, Failed):
-                self._next_well = "A" if "A" not in self._pictures else "B"
-
     @Slot(object)
     def _picked(self, source: Path | Images) -> None:
-        """From the strip of pictures: into the empty well, or into both in turn."""
-        empty = next((letter for letter in "AB" if letter not in self._sources), None)
-        self.set_source(empty or self._next_well, source)
+        self.set_source(self.wells.free_place(), source)
 
-    def _choose_file(self, letter: str) -> None:
-        start = self._studio.preferences.last_folder or str(Path.home())
-        dialogs.choose_files(self.window(), f"Choose picture {letter}", start, dialogs.picture_kinds(), lambda paths: self.set_source(letter, paths[0]))
+    @Slot(str)
+    def _loaded(self, letter: str) -> None:
+        if letter in self._quiet:
+            self._blend_unasked()
+        else:
+            self.blend()
+
+    @Slot()
+    def _pictures_changed(self) -> None:
+        self._forget_series()
+        self._show_readiness()
+
+    @Slot()
+    def _arranged(self) -> None:
+        """Two pictures have lambda between them, more have a share each."""
+        two = len(self.wells.weights) == 2
+        self.pair_bar.setVisible(two)
+        if two:
+            self.lam.setValue(round(100 * self.wells.weights[1]))
+        self._quiet.clear()
+        self._show_readiness()
+        self.blend()
 
     def fill_defaults(self) -> None:
         """The two newest pictures of the gallery, else two that the model brings along, else two of the data set, into
-        wells that are empty."""
+        the first wells, where nobody has put anything."""
         model = self._studio.model
-        if model is None or len(self._sources) == 2:
+        empty = [letter for letter in "AB" if self.wells.sources.get(letter) is self._defaults.get(letter)]
+        if model is None or not empty:
             return
         candidates: list[Path | Images] = [*self._studio.jobs.gallery()[:2], *self._studio.jobs.examples(model.path), *self._studio.examples[:2]][:2]
         if len(candidates) == 2:
             for letter, source in zip("AB", candidates, strict=True):
-                if letter not in self._sources:
-                    self.set_source(letter, source)
+                if letter in empty and not self._is_default(letter, source):
                     self._quiet.add(letter)
+                    self._defaults[letter] = source
+                    self.wells.set_source(letter, source)
+
+    def _is_default(self, letter: str, source: Path | Images) -> bool:
+        known = self._defaults.get(letter)
+        return known is source or (isinstance(known, Path) and known == source)
 
     # Blending.
 
-    def _request(self, lams: tuple[float, ...], quick: bool) -> BlendRequest | None:
-        model = self._studio.model
-        if model is None or len(self._pictures) < 2:
+    @property
+    def weights(self) -> Weights:
+        """How much of each picture. Lambda says it for two; it is finer than what a slider of shares would keep."""
+        return pair(self.lam.value() / 100) if len(self.wells.weights) == 2 else self.wells.weights
+
+    def request(self, weights: tuple[Weights, ...] | None = None, quick: bool = False, timestep: int | None = None) -> BlendRequest | None:
+        """What the controls ask for; None as long as a picture is missing, or still being brought to the model's shape."""
+        model, images = self._studio.model, self.wells.images
+        if model is None or images is None:
             return None
-        if any(picture.shape != model.shape for picture in self._pictures.values()):
-            return None  # still being brought to the shape of another model
         return BlendRequest(
-            model=model.path, image_a=self._pictures["A"], image_b=self._pictures["B"], lams=lams, timestep=self.timestep.value,
+            model=model.path, images=images, weights=weights or (self.weights,), timestep=self.timestep.value if timestep is None else timestep,
             noise=self.noise.currentData(), steps=QUICK_STEPS if quick else FULL_STEPS, seed=self.seed.value(), quick=quick,
-        )
+        )  # fmt: skip
 
     @Slot()
     def blend(self) -> None:
@@ -213,44 +266,50 @@ class BlendPage(QWidget):
         """Training is interrupted by what somebody does, not by a look at this page."""
         if self._studio.training.active:
             self._stale = True
-            self.preview.hint = "Move the slider to blend; training waits meanwhile"
+            self.preview.hint = tr("Move the slider to blend; training waits meanwhile")
             self.preview.update()
         else:
             self.blend()
 
     def _ask(self, quick: bool) -> None:
-        self._stale = not self.isVisible()
+        self._stale = not self.preview.isVisible()
         if self._stale:
-            return  # a page that nobody sees takes the device from nobody; showEvent blends
-        request = self._request((self.lam.value() / 100,), quick)
+            return  # a blend that nobody sees takes the device from nobody; it is made when it is looked at
+        request = self.request(quick=quick)
         if request:
+            self._asked = request
             self._studio.blending.blend(request, quick)
 
     @Slot()
     def _lambda_moved(self) -> None:
-        self.lam_label.setText(f"\u03bb = {self.lam.value() / 100:.2f}")
-        self._ask(quick=True)
-        self._settle.start()
+        self.lam_label.setText(f"λ = {self.lam.value() / 100:.2f}")
+        if len(self.wells.weights) == 2:
+            self.wells.set_weights(self.weights)
+        self._moved()
 
     @Slot()
     def _moved(self) -> None:
-        self.sheet.forget()
         self._ask(quick=True)
         self._settle.start()
 
     @Slot()
-    def _noise_chosen(self) -> None:
-        self.noise_note.setText(NOISES[self.noise.currentIndex()][2])
-        self.sheet.forget()
-        self.blend()
+    def _timestep_moved(self) -> None:
+        self.film.forget()  # a sheet has timesteps of its own
+        self._moved()
 
     @Slot()
-    def make_sheet(self) -> None:
-        request = self._request(tuple(float(lam) for lam in np.linspace(0, 1, COUNT)), False)
-        if request is None:
-            self._studio.said.emit("Choose two pictures first")
-            return
-        self.sheet.make(request)
+    def _setting_moved(self) -> None:
+        self._forget_series()
+        self._moved()
+
+    @Slot()
+    def _noise_chosen(self) -> None:
+        self._show_noise()
+        self._forget_series()
+        self.blend()
+
+    def _show_noise(self) -> None:
+        self.noise_note.setText(noises()[self.noise.currentIndex()][2])
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
@@ -260,11 +319,117 @@ class BlendPage(QWidget):
             if not isinstance(event, BlendReady):
                 continue
             self.preview.set_picture(event.image)
-            self.noise_facts.setText(f"Noise in the mixture: {event.latent_std:.2f}, where the network knows 1")
-            self.noise_facts.setToolTip(f"Its deviation; this way of mixing should give {event.expected_std:.2f}. With less than 1 the network smooths more than it should.")
+            self.noise_facts.setText(noise_facts(event))
+            self.noise_facts.setToolTip(noise_formula(event.weights, self._asked.noise if self._asked else "independent"))
+            self._shown = (self._asked, event) if self._asked and not event.quick else None
+            self.save_button.setEnabled(self._shown is not None)
+
+    # Sheets and films.
+
+    @Slot(int)
+    def show_view(self, index: int) -> None:
+        self.view.choose(index)
+        self.views.setCurrentIndex(index)
+        self.add_button.setVisible(index == BLEND)
+        self.save_button.setVisible(index == BLEND)
+        if index == BLEND and self._stale and self.isVisible():
+            self.blend()
+
+    @Slot()
+    def make_sheet(self) -> None:
+        model = self._studio.model
+        self.show_view(SHEET)
+        weights = sheet_weights(len(self.wells.weights))
+        requests = [self.request(weights, timestep=t) for t in sheet_timesteps(model.num_timesteps)] if model else []
+        known = tuple(request for request in requests if request is not None)
+        if not known:
+            self._studio.said.emit(tr("Choose the pictures first"))
+            return
+        self.sheet.make(known, self.wells.letters)
+
+    @Slot()
+    def make_film(self) -> None:
+        self.show_view(FILM)
+        request = self.request(around(len(self.wells.weights), self.film.steps.value()))
+        if request is None:
+            self._studio.said.emit(tr("Choose the pictures first"))
+            return
+        self.film.make(request, self.wells.letters)
+
+    @Slot(tuple, int)
+    def _open_from_sheet(self, weights: Weights, timestep: int) -> None:
+        """The controls go where the picture was made, and the sheet stays as it is."""
+        with QSignalBlocker(self.timestep):
+            self.timestep.slider.setValue(timestep)
+        self.wells.set_weights(weights)
+        if len(weights) == 2:
+            self.lam.setValue(round(100 * weights[1]))
+        self._stale = True
+        self.show_view(BLEND)
+
+    def _forget_series(self) -> None:
+        self.sheet.forget()
+        self.film.forget()
+
+    # What can be done with a blend.
+
+    @Slot(QPoint)
+    def _show_menu(self, place: QPoint) -> None:
+        if self._shown is None or self.preview.image is None:
+            return
+        image = self.preview.image
+        menu = QMenu(self)
+        menu.setObjectName("blendMenu")
+        menu.addAction(tr("Save picture…"), self._save)
+        menu.addAction(tr("Copy"), lambda: QGuiApplication.clipboard().setImage(image))
+        menu.addAction(tr("Copy as a command"), self.copy_command)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(self.preview.mapToGlobal(place))
+
+    @Slot()
+    def _save(self) -> None:
+        if self._shown is None:
+            return
+        start = str(Path(self._studio.preferences.last_folder or Path.home()) / "blend.png")
+        dialogs.choose_target(self.window(), tr("Save the blend"), start, self.save)
+
+    def save(self, path: Path) -> None:
+        if self._shown is None:
+            return
+        request, event = self._shown
+        try:
+            self._studio.jobs.save_png(path, event.image, recipe(request, **event.facts))
+            self._studio.said.emit(tr("Saved {name}", name=path.name))
+        except Exception as error:
+            self._studio.failed.emit(Failed.of(error))
+
+    @Slot()
+    def copy_command(self) -> None:
+        """What the command line would be told to make this blend; a picture that is no file has a name to be filled in."""
+        request = self.request()
+        if request is None:
+            self._studio.said.emit(tr("Choose the pictures first"))
+            return
+        sources = [self.wells.sources.get(letter) for letter in self.wells.letters]
+        files = [str(source) if isinstance(source, Path) else f"{letter}.png" for letter, source in zip(self.wells.letters, sources, strict=True)]
+        command = blend_command(request, files)
+        QGuiApplication.clipboard().setText(command)
+        self._studio.said.emit(tr("Copied: {command}", command=command))
+
+    # The model, and what is seen.
 
     def _show_readiness(self) -> None:
-        self.sheet.make_button.setEnabled(len(self._pictures) == 2)
+        ready = self.wells.images is not None
+        self.sheet.make_button.setEnabled(ready)
+        self.film.make_button.setEnabled(ready)
+        self.add_button.setEnabled(len(self.wells.weights) < MOST)
+        if not ready:
+            missing = next((letter for letter in self.wells.letters if letter not in self.wells.sources), "")
+            self.preview.hint = tr("Choose picture {letter}, and the blend appears here", letter=missing) if missing else tr("The blend appears here")
+            self.preview.set_picture(None)
+            self.noise_facts.setText("")
+            self._shown = None
+        self.save_button.setEnabled(self._shown is not None)
 
     @Slot()
     def _model_changed(self) -> None:
@@ -274,10 +439,12 @@ class BlendPage(QWidget):
             self.timestep.slider.setMaximum(model.num_timesteps - 1)
             self.preview.set_picture(None)  # it was made by another one
             self.noise_facts.setText("")
-            self.sheet.forget()
-            self._quiet |= self._sources.keys()
-            for letter in self._sources:
-                self._load(letter)
+            self._shown = None
+            self._forget_series()
+            self._quiet |= self.wells.sources.keys()
+            self.wells.load_all()
+            if self.isVisible():
+                self.fill_defaults()
         self._show_readiness()
 
     def showEvent(self, event: object) -> None:

@@ -1,4 +1,4 @@
-"""Blends from A to B, side by side."""
+"""Blends over t and lambda at a glance: figure 9 of the paper."""
 
 from __future__ import annotations
 
@@ -6,85 +6,160 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 
-from ddpm_studio.events import BlendReady, Event, Failed, Images
+from ddpm_studio.blend_weights import Weights, along
+from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, button, label, row
-from ddpm_studio.gui.widgets.picture_grid import PictureGrid
+from ddpm_studio.gui.widgets.basics import ElidedLabel, EmptyState, button, column, row
+from ddpm_studio.gui.widgets.blend_table import BlendTable
+from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, recipe
 
-COUNT = 9
+ROWS = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Of all timesteps."""
+STEPS = {2: 10, 3: 5}
+"""Columns from one picture to the next, by the number of pictures; two where there are more."""
 
 
-class BlendSheet(Card):
+def positions(count: int) -> tuple[float, ...]:
+    """Where the columns of a sheet of `count` pictures are on the way from the first to the last."""
+    between = STEPS.get(count, 2)
+    return tuple(i / between for i in range(between * (count - 1) + 1))
+
+
+class BlendSheet(QWidget):
+    """Timesteps downwards, lambda to the right; with more than two pictures the way through them all."""
+
     wanted = Signal()
-    chosen = Signal(float)
-    """Lambda of the picture that was clicked."""
+    chosen = Signal(tuple, int)
+    """Weights and timestep of the picture that was clicked."""
 
     def __init__(self, studio: Studio) -> None:
+        super().__init__()
         self._studio = studio
-        self._made: list[BlendReady] = []
-        self._request: BlendRequest | None = None
-        self.grid = PictureGrid("blendSheet", "Sheet over lambda", selectable=True, largest_zoom=4, smallest_side=32)
-        self.grid.setMinimumHeight(96)
-        self.make_button = button("Make sheet", "sheetButton", "layout-grid", tip="Nine blends from A to B")
-        self.export_button = button("Export sheet…", "exportSheetButton", "download")
-        hint = ElidedLabel("Nine steps from A to B, side by side.")
-        super().__init__(row(label("Sheet", "heading"), 4, hint, self.make_button, self.export_button), self.grid, spacing=8, margin=12)
-        self.setMaximumHeight(212)
-        self.export_button.setEnabled(False)
+        self._made: dict[tuple[int, int], BlendReady] = {}
+        self._requests: tuple[BlendRequest, ...] = ()
+        self._letters = "AB"
+        self._making = False
+        self.grid = BlendTable("blendSheet", tr("Sheet of t and lambda"))
+        self.make_button = button(tr("Make sheet"), "sheetButton", "layout-grid", "primary", tr("Five timesteps times the way from picture to picture (Ctrl+B)"))
+        self.cancel_button = button(tr("Cancel"), "cancelSheetButton", "x")
+        self.export_button = button(tr("Export sheet…"), "exportSheetButton", "download", tip=tr("Save all pictures of the sheet as one PNG"))
+        self.progress = QProgressBar()
+        self.progress.setObjectName("sheetProgress")
+        self.progress.setAccessibleName(tr("Progress of the sheet"))
+        self.progress.setTextVisible(False)
+        hint = ElidedLabel(tr("λ to the right, t downwards: the more noise, the freer the blend. Click a picture to open it."))
+        self.empty = EmptyState("layout-grid", tr("No sheet yet"), tr("It shows at a glance what λ and t do to these pictures."))
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.empty)
+        self.stack.addWidget(self.grid)
+        layout = column(row(hint, self.export_button, self.cancel_button, self.make_button), self.progress, self.stack, spacing=8)
+        layout.setStretch(2, 1)
+        self.setLayout(layout)
         self.make_button.clicked.connect(self.wanted)
+        self.cancel_button.clicked.connect(self._cancel)
         self.export_button.clicked.connect(self._export)
-        self.grid.activated.connect(self._picture_chosen)
-        self.grid.current_changed.connect(self._picture_chosen)
+        self.grid.opened.connect(self._opened)
         studio.blending.sheet_events.connect(self._receive)
+        self._show_state()
 
     @property
     def images(self) -> Images:
-        return self.grid.images
+        """uint8 [N, H, W, C], row by row."""
+        return np.stack([self._made[place].image for place in sorted(self._made)]) if self._made else np.zeros((0, 1, 1, 3), np.uint8)
 
     @property
     def complete(self) -> bool:
-        return len(self._made) == COUNT
+        return bool(self._requests) and len(self._made) == sum(len(request.weights) for request in self._requests)
 
-    def make(self, request: BlendRequest) -> None:
+    def make(self, requests: tuple[BlendRequest, ...], letters: str) -> None:
+        """A request for each row, all with the same weights."""
         self.forget()
-        self._request = request
-        self._studio.blending.sheet(request)
+        self._requests, self._letters, self._making = requests, letters, True
+        first = requests[0]
+        names = tuple(self._name(position) for position in positions(len(first.images)))
+        height, width, channels = first.images[0].shape
+        self.grid.start(tuple(f"t = {request.timestep}" for request in requests), names, (height, width, channels))
+        self._studio.blending.sheet(requests)
+        self._show_state()
+
+    def _name(self, position: float) -> str:
+        """Of a column: lambda for two pictures, else the letter of a picture, or how far it is to the next."""
+        if len(self._letters) == 2:
+            return f"{position:.3g}" if position else "λ = 0"
+        whole, part = divmod(position, 1)
+        return f"{part:.3g}" if part else self._letters[int(whole)]
 
     def forget(self) -> None:
         """It no longer shows what the settings say; one that is being made is given up."""
         self._studio.blending.cancel_sheet()
-        if self._made:
-            self._made = []
-            self.grid.clear()
-        self.export_button.setEnabled(False)
+        self._made, self._requests, self._making = {}, (), False
+        self.grid.clear()
+        self._show_state()
+
+    @Slot()
+    def _cancel(self) -> None:
+        """What is there stays."""
+        self._studio.blending.cancel_sheet()
+        self._making = False
+        self._show_state()
+
+    def _show_state(self) -> None:
+        making = self._making
+        self.stack.setCurrentIndex(1 if self._requests else 0)
+        self.progress.setVisible(making)
+        self.cancel_button.setVisible(making)
+        self.make_button.setVisible(not making)
+        self.export_button.setVisible(self.complete)
+        if not making:
+            self.progress.setRange(0, 0)
 
     def export(self, path: Path) -> None:
-        if not self._made or self._request is None:
+        if not self.complete:
             return
+        first = self._requests[0]
         try:
-            sheet = self._studio.jobs.grid(self.images, len(self.images))
-            self._studio.jobs.save_png(path, sheet, recipe(self._request, lams=[event.lam for event in self._made], model_step=self._made[0].model_step))
-            self._studio.said.emit(f"Saved {path.name}")
+            sheet = self._studio.jobs.grid(self.images, len(first.weights))
+            facts = recipe(first, lams=list(positions(len(first.images))), timesteps=[request.timestep for request in self._requests], model_step=self._made[0, 0].model_step)
+            self._studio.jobs.save_png(path, sheet, facts)
+            self._studio.said.emit(tr("Saved {name}", name=path.name))
         except Exception as error:
             self._studio.failed.emit(Failed.of(error))
 
     @Slot()
     def _export(self) -> None:
         start = str(Path(self._studio.preferences.last_folder or Path.home()) / "blend-sheet.png")
-        dialogs.choose_target(self.window(), "Export the sheet", start, self.export)
+        dialogs.choose_target(self.window(), tr("Export the sheet"), start, self.export)
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
-        made = [event for event in batch if isinstance(event, BlendReady)]
-        if made:
-            self._made += made
-            self.grid.set_images(np.stack([event.image for event in self._made]), tuple(f"{event.lam:.3g}" for event in self._made))
-            self.export_button.setEnabled(self.complete)
+        rows = {request.timestep: y for y, request in enumerate(self._requests)}
+        for event in batch:
+            if isinstance(event, BlendReady) and event.timestep in rows:
+                place = rows[event.timestep], self._requests[0].weights.index(event.weights)
+                self._made[place] = event
+                self.grid.put(*place, event.image)
+                self.progress.setRange(0, len(self._requests) * len(self._requests[0].weights))
+                self.progress.setValue(len(self._made))
+            elif isinstance(event, Finished):
+                self._making = False
+            elif isinstance(event, Failed):
+                self.forget()
+        self._show_state()
 
-    @Slot(int)
-    def _picture_chosen(self, index: int) -> None:
-        if 0 <= index < len(self._made):
-            self.chosen.emit(self._made[index].lam)
+    @Slot(int, int)
+    def _opened(self, y: int, x: int) -> None:
+        made = self._made.get((y, x))
+        if made is not None:
+            self.chosen.emit(made.weights, made.timestep)
+
+
+def sheet_weights(count: int) -> tuple[Weights, ...]:
+    return tuple(along(count, position) for position in positions(count))
+
+
+def sheet_timesteps(num_timesteps: int) -> list[int]:
+    return sorted({min(num_timesteps - 1, round(share * num_timesteps)) for share in ROWS})

@@ -1,16 +1,17 @@
-"""What the network looks like."""
+"""How it works inside: what noise does to a picture, and what the network is made of."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
-from ddpm_studio.events import ArchitectureReady, Event, Progress
+from ddpm_studio.gui.pages.forward_view import ForwardView
+from ddpm_studio.gui.pages.network_view import NetworkView
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.architecture import ArchitectureView
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, EmptyState, button, column, label, row, tool_button
-from ddpm_studio.gui.words import short_count
-from ddpm_studio.gui.workers import LatestRun
+from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, EmptyState, Segments, button, column, row
+from ddpm_studio.language import tr
+
+FORWARD, NETWORK = 0, 1
 
 
 class InsidePage(QWidget):
@@ -19,54 +20,29 @@ class InsidePage(QWidget):
         self.setObjectName("insidePage")
         self.setAccessibleName("Inside")
         self._studio = studio
-        self._shown = ""
-        self.view = ArchitectureView()
-        self.name = label("", "heading")
-        self.facts = ElidedLabel("", "caption", "networkFacts")
-        self.smaller, self.larger = tool_button("zoom-out", "zoomOutButton", "Smaller"), tool_button("zoom-in", "zoomInButton", "Larger")
-        self.whole = tool_button("maximize", "zoomFitButton", "Show all of it")
-        self.smaller.clicked.connect(self.view.zoom_out)
-        self.larger.clicked.connect(self.view.zoom_in)
-        self.whole.clicked.connect(self.view.fit)
-        card = Card(row(self.name, 4, self.facts, self.smaller, self.larger, self.whole, spacing=4), self.view, spacing=8, margin=12)
-        inside = card.layout()
-        if isinstance(inside, QVBoxLayout):
-            inside.setStretch(1, 1)
-        go = button("Train a model", "insideDoor", "activity", "primary")
+        self.view = Segments((tr("Forward process"), tr("Architecture")), "insideView", tr("What is shown"))
+        self.hint = ElidedLabel("", "caption", "insideHint")
+        self.forward = ForwardView(studio)
+        self.network = NetworkView(studio, self.forward)
+        go = button(tr("Train a model"), "insideDoor", "activity", "primary")
         go.clicked.connect(lambda: studio.page_wanted.emit("Train"))
+        without = tr("Here you see the network of a model: every block, what goes in and what comes out.")
         self.stack = QStackedWidget()
-        self.stack.addWidget(Card(EmptyState("network", "There is no model yet", "Here you see the network of a model: every block, what goes in and what comes out.", go)))
-        self.stack.addWidget(card)
-        self.setLayout(column(self.stack))
-        self._run = LatestRun(self)
-        self._run.events.connect(self._receive)
-        self._run.events.connect(studio.report_failures)
-        studio.model_changed.connect(self._model_changed)
-        self._model_changed()
-
-    def showEvent(self, event: object) -> None:
-        self._look()
+        for part in (self.forward, self.network, Card(EmptyState("network", tr("There is no model yet"), without, go))):
+            self.stack.addWidget(part)
+        layout: QVBoxLayout = column(row(self.view, 4, self.hint), self.stack, spacing=12)
+        layout.setStretch(1, 1)
+        self.setLayout(layout)
+        self.view.chosen.connect(self._show_view)
+        self.network.t_wanted.connect(self.forward.slider.slider.setValue)
+        studio.model_changed.connect(self._show_view)
+        self._show_view()
 
     @Slot()
-    def _model_changed(self) -> None:
-        self.stack.setCurrentIndex(0 if self._studio.model is None else 1)
-        if self.isVisible():
-            self._look()
-
-    def _look(self) -> None:
-        model = self._studio.model
-        if model is not None and str(model.path) != self._shown:
-            self._shown = str(model.path)
-            self._run.request(self._studio.jobs.architecture(model.name, model.path))
-
-    @Slot(list)
-    def _receive(self, batch: list[Event]) -> None:
-        for event in batch:
-            match event:
-                case Progress(text=text):
-                    self.facts.setText(f"{text}…")
-                case ArchitectureReady(name=name, network=network):
-                    self.name.setText(name)
-                    cost = f"{short_count(network.parameters)} parameters · {network.gmacs:.2f} G multiply-adds for one picture"
-                    self.facts.setText(f"{cost} · the bar in a block is its share of the work")
-                    self.view.show_blocks(network.blocks)
+    def _show_view(self) -> None:
+        hints = (
+            tr("Noise is added to a picture, the more the higher t. Training asks the network to find it"),
+            tr("Click a block to see what it makes of a picture. The bar in it is its share of the work"),
+        )
+        self.hint.setText(hints[self.view.current])
+        self.stack.setCurrentIndex(self.view.current if self.view.current == FORWARD or self._studio.model else 2)

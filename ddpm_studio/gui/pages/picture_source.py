@@ -1,21 +1,80 @@
-"""Pictures at hand: of the data set and of the gallery, to click or to drag."""
+"""Pictures at hand: of the gallery, of the data set and of those that ship, to click or to drag."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Signal, Slot
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl, Signal, Slot
+from PySide6.QtGui import QDrag, QMouseEvent, QPixmap
+from PySide6.QtWidgets import QApplication
 
-from ddpm_studio.events import Images
-from ddpm_studio.gui.qimage import to_array
+from ddpm_studio.events import Event, Images
+from ddpm_studio.gui.jobs import PicturesOffered
+from ddpm_studio.gui.qimage import enlarged, to_qimage
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, Segments, label, row
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
+from ddpm_studio.gui.workers import LatestRun
+from ddpm_studio.language import tr
 
-GALLERY, DATA = 0, 1
+GALLERY, DATA, EXAMPLES = 0, 1, 2
 SHOWN, SIDE = 48, 64
+
+
+class PickGrid(PictureGrid):
+    """A click picks a picture; when it is dragged, what arrives is the picture itself and not what is seen of it here."""
+
+    picked = Signal(object)
+    """A path or uint8 [H, W, C]."""
+
+    def __init__(self) -> None:
+        super().__init__("pickGrid", tr("Pictures to pick from"), selectable=True, gap=6, largest_zoom=2, smallest_side=56)
+        self.sources: tuple[Path | Images, ...] = ()
+        self._held: tuple[int, QPoint] | None = None
+        self.activated.connect(self._pick)
+
+    def offer(self, sources: tuple[Path | Images, ...], thumbnails: Images) -> None:
+        self.sources = sources
+        self.set_current(-1)
+        self.set_images(thumbnails)
+
+    @Slot(int)
+    def _pick(self, index: int) -> None:
+        self.picked.emit(self.sources[index])
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        super().mousePressEvent(event)
+        index, self._pressed_at = self.index_at(event.position().toPoint()), None
+        self._held = (index, event.position().toPoint()) if index >= 0 and event.button() == Qt.MouseButton.LeftButton else None
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._held and (event.position().toPoint() - self._held[1]).manhattanLength() > QApplication.startDragDistance():
+            index, self._held = self._held[0], None
+            drag = QDrag(self)
+            drag.setMimeData(self.mime(index))
+            drag.setPixmap(QPixmap.fromImage(enlarged(self.picture(index), 64)))
+            drag.exec(Qt.DropAction.CopyAction)
+            return
+        super().mouseMoveEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        held, self._held = self._held, None
+        if held and self.index_at(event.position().toPoint()) == held[0]:
+            self._pick(held[0])
+            self.set_current(-1)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Each click of two has picked it already."""
+        self.mousePressEvent(event)
+
+    def mime(self, index: int) -> QMimeData:
+        mime, source = QMimeData(), self.sources[index]
+        if isinstance(source, Path):
+            mime.setUrls([QUrl.fromLocalFile(str(source))])
+        else:
+            mime.setImageData(to_qimage(source))
+        return mime
 
 
 class PictureSource(Card):
@@ -24,17 +83,19 @@ class PictureSource(Card):
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self._files: list[Path] = []
-        self._loaded: tuple[Path, ...] = ()
-        self.view = Segments(("Gallery", "Data set"), "pictureSource", "Where to pick pictures from")
-        self.grid = PictureGrid("pickGrid", "Pictures to pick from", selectable=True, gap=6, largest_zoom=2, smallest_side=56)
+        self._looked = LatestRun(interval=10)
+        self._began = False
+        self.view = Segments((tr("Gallery"), tr("Data set"), tr("Examples")), "pictureSource", tr("Where to pick pictures from"))
+        self.grid = PickGrid()
         self.grid.setMinimumHeight(148)
         self.hint = label("", "caption", wrap=True)
-        super().__init__(row(label("Pick a picture", "heading"), -1, self.view), self.grid, self.hint, spacing=8, margin=12)
+        super().__init__(label(tr("Pick a picture"), "heading"), row(self.view, -1), self.grid, self.hint, spacing=8, margin=12)
+        self._looked.setParent(self)
         self.setObjectName("pictureSourceCard")
         self.view.chosen.connect(self.refresh)
-        self.grid.current_changed.connect(self._picked)
-        self.grid.activated.connect(self._picked)
+        self.grid.picked.connect(self.picked)
+        self._looked.events.connect(self._receive)
+        self._looked.events.connect(studio.report_failures)
         studio.gallery_changed.connect(self._gallery_changed)
         studio.dataset_opened.connect(self.refresh)
 
@@ -45,27 +106,27 @@ class PictureSource(Card):
 
     @Slot()
     def refresh(self) -> None:
-        if self.view.current == GALLERY:
-            self._files = self._studio.jobs.gallery()[:SHOWN]
-            if tuple(self._files) != self._loaded or self.grid.images is self._studio.examples:
-                self._loaded = tuple(self._files)
-                self.grid.set_images(_thumbnails(self._files))
-            self.hint.setText("" if self._files else "Pictures that you generate appear here.")
+        if self.view.current == DATA:
+            self._looked.cancel()
+            examples = self._studio.examples
+            self._show(tuple(examples), examples, tr("Open a data set on the Train page to pick from it."))
         else:
-            self._files = []
-            self.grid.set_images(self._studio.examples)
-            self.hint.setText("" if len(self._studio.examples) else "Open a data set on the Train page to pick from it.")
-        self.hint.setVisible(bool(self.hint.text()))
+            self._looked.request(self._studio.jobs.offer("gallery" if self.view.current == GALLERY else "examples", SHOWN, SIDE))
 
-    @Slot(int)
-    def _picked(self, index: int) -> None:
-        if index >= 0:
-            self.picked.emit(self._files[index] if self._files else self.grid.images[index])
-            self.grid.set_current(-1)
+    @Slot(list)
+    def _receive(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, PicturesOffered) and event.kind == {GALLERY: "gallery", EXAMPLES: "examples"}.get(self.view.current):
+                if event.kind == "gallery" and not event.sources and not self._began:
+                    self._began = True  # once: whoever looks at the empty gallery afterwards wants to see that
+                    self.view.choose(EXAMPLES)
+                    self.refresh()
+                    return
+                self._show(event.sources, event.thumbnails, tr("Pictures that you generate appear here."))
 
-
-def _thumbnails(files: list[Path]) -> Images:
-    """Pictures of the gallery -> uint8 [N, 64, 64, 3]; they are small, so this is quick."""
-    pictures = [QImage(str(file)) for file in files]
-    kept = [to_array(picture.scaled(SIDE, SIDE)) for picture in pictures if not picture.isNull()]
-    return np.stack(kept) if kept else np.zeros((0, 1, 1, 3), np.uint8)
+    def _show(self, sources: tuple[Path | Images, ...], thumbnails: Images, without: str) -> None:
+        if sources and all(isinstance(source, Path) for source in sources) and sources == self.grid.sources and np.array_equal(thumbnails, self.grid.images):
+            return
+        self.grid.offer(sources, thumbnails)
+        self.hint.setText("" if sources else without)
+        self.hint.setVisible(not sources)

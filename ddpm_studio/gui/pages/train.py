@@ -6,19 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
 
 from ddpm_studio import runs
 from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.events import Event, Failed, PreviewReady, StepDone
 from ddpm_studio.gui import dialogs, theme
 from ddpm_studio.gui.pages.dataset_section import DatasetSection
+from ddpm_studio.gui.pages.dataset_view import DatasetView
+from ddpm_studio.gui.pages.expectations import Expectations
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Segments, button, column, label, row
 from ddpm_studio.gui.widgets.live_panel import LivePanel
-from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.widgets.welcome import Welcome
 from ddpm_studio.gui.words import count
 from ddpm_studio.journal import ended_by_itself
@@ -41,7 +42,9 @@ class TrainPage(QWidget):
         self.offered: Run | None = None
         self._resumed: TrainRequest | None = None
         self.dataset = DatasetSection(studio)
-        self.settings = TrainSettings()
+        self.expectations = Expectations(studio, self.dataset)
+        self.settings = TrainSettings(self.expectations)
+        self.expectations.follow(self.settings)
         self.train_button = button("Start training", "trainButton", "play", "primary", "Start training (Ctrl+T)")
         self.pause_button = button("Pause", "pauseButton", "pause", tip="Save and pause (Ctrl+P)")
         self.stop_button = button("Stop", "stopButton", "square", tip="Save and stop")
@@ -63,16 +66,10 @@ class TrainPage(QWidget):
         keep = self.stage_title.sizePolicy()
         keep.setRetainSizeWhenHidden(True)  # or the switch beside it would jump
         self.stage_title.setSizePolicy(keep)
-        self.contact_sheet = PictureGrid("contactSheet", "Pictures of the data set", gap=2)
-        sheet_title = label("A look at the pictures", "heading")
-        self.sheet_facts = ElidedLabel("as the network will see them")
-        sheet = Card(row(sheet_title, 4, self.sheet_facts), self.contact_sheet, spacing=8, margin=12)
-        inside = sheet.layout()
-        if isinstance(inside, QVBoxLayout):
-            inside.setStretch(1, 1)
+        self.pictures = DatasetView(self._studio, self.dataset)
         self.welcome = Welcome()
         self.stack = QStackedWidget()
-        for part in (Card(self.welcome), sheet, self.live):
+        for part in (Card(self.welcome), self.pictures, self.live):
             self.stack.addWidget(part)
         self.offer = self._make_offer()
         self.head = QWidget()
@@ -100,6 +97,9 @@ class TrainPage(QWidget):
         studio = self._studio
         self.dataset.ready.connect(self._dataset_ready)
         self.dataset.busy_changed.connect(self._show_readiness)
+        self.pictures.crop_chosen.connect(self.settings.set_crop)
+        for something in (self.dataset.report_view.chosen, self.dataset.report_view.left_out_wanted):
+            something.connect(lambda *_: self._set_view(PICTURES))
         self.settings.data_changed.connect(self._data_changed)
         self.train_button.clicked.connect(self.start)
         self.pause_button.clicked.connect(studio.training.toggle_pause)
@@ -146,7 +146,7 @@ class TrainPage(QWidget):
             self._studio.failed.emit(Failed.of(error))
             return None
         run = runs.new_run(Path(report.name).stem or report.name, config.preset)
-        return TrainRequest(run=run, data=source, config=config, start_from=self.settings.start_from, max_seconds=self.settings.max_seconds)
+        return TrainRequest(run=run, data=source, config=config, start_from=self.settings.start_from, exclude=self.dataset.excluded, max_seconds=self.settings.max_seconds)
 
     @Slot(object)
     def resume(self, run: Run) -> None:
@@ -171,7 +171,9 @@ class TrainPage(QWidget):
         planned = runs.planned_seconds(run.read_notes())
         # To the end that was planned, if one was and it has not been reached; else as long as is chosen now, or until it is stopped.
         chosen = self.settings.duration_chosen or (planned is not None and planned[1] < 1)
-        self._resumed = TrainRequest(run=run, data=data, resume=True, max_seconds=self.settings.max_seconds if self.settings.duration_chosen else None, keep_plan=not chosen)
+        exclude = (self.dataset.excluded or ()) if self.dataset.source == data and not self.dataset.busy else None  # not shown: as the run remembers it
+        limit = self.settings.max_seconds if self.settings.duration_chosen else None
+        self._resumed = TrainRequest(run=run, data=data, resume=True, exclude=exclude, max_seconds=limit, keep_plan=not chosen)
         self._begin(self._resumed)
         self._studio.ask(self._studio.jobs.replay(run), self.live.receive)
 
@@ -254,11 +256,6 @@ class TrainPage(QWidget):
     def _dataset_ready(self) -> None:
         if self.dataset.report:
             self.settings.set_report(self.dataset.report)
-        examples = self._studio.examples
-        self.contact_sheet.set_images(examples)
-        if self.dataset.report:
-            shown, report = len(examples), self.dataset.report
-            self.sheet_facts.setText(f"{count(shown)} of {count(report.pictures)}, {report.image_size} \u00d7 {report.image_height}, as the network will see them")
         if not self._studio.training.active:
             self._set_view(PICTURES)
 

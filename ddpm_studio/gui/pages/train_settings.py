@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,23 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.events import DatasetReport
 from ddpm_studio.gui.config_form import ConfigForm
 from ddpm_studio.gui.jobs import ModelChoice
+from ddpm_studio.gui.undo import Control, control
 from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, field, label, row
 from ddpm_studio.models import starting_settings
 from ddpm_studio.presets import DESCRIPTIONS, PRESETS, choose_preset
 
 SIZES = (16, 32, 48, 64, 96, 128, 256)
 DURATIONS = (("10 minutes", 600), ("30 minutes", 1800), ("1 hour", 3600), ("Tonight (8 hours)", 8 * 3600), ("Until I stop it", None))
+_AS_PRESET = object()
+"""In the place of a setting that nobody has changed."""
 
 
 class TrainSettings(QWidget):
     data_changed = Signal()
     """`data_config` is another one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *more: QWidget) -> None:
+        """`more` stands under the choices."""
         super().__init__()
         self._device = "cpu"
         self._report: DatasetReport | None = None
@@ -50,6 +55,7 @@ class TrainSettings(QWidget):
             field("Start from", self.start),
             column(field("Preset", self.preset), self.reason, spacing=6),
             row(field("Picture size", self.size_box), field("Train for", self.duration), spacing=12),
+            *more,
             self.more,
             self.problem,
             margin=12,
@@ -84,6 +90,30 @@ class TrainSettings(QWidget):
         model: ModelChoice | None = self.start.currentData()
         return model.path if model else None
 
+    def controls(self) -> list[Control]:
+        """What can be taken back: the choices at the top, and every setting under them."""
+        top = [Control(self.start.accessibleName(), lambda: self.start_from, self._choose_start, self.start.currentIndexChanged, self.start)]
+        top += [control(box) for box in (self.preset, self.size_box, self.duration)]
+        return top + [
+            Control(entry.widget.accessibleName(), partial(self._changes.get, name, _AS_PRESET), partial(self._change, name), None if i else self.form.edited, entry.widget)
+            for i, (name, entry) in enumerate(self.form.fields.items())
+        ]
+
+    @Slot()
+    def show_changes(self) -> None:
+        """The controls were written from elsewhere."""
+        self._rebase()
+
+    def _choose_start(self, path: Path | None) -> None:
+        models = [self.start.itemData(i) for i in range(self.start.count())]
+        self.start.setCurrentIndex(next((i for i, model in enumerate(models) if model and model.path == path), 0))
+
+    def _change(self, name: str, value: Any) -> None:
+        if value is _AS_PRESET:
+            self._changes.pop(name, None)
+        else:
+            self._changes[name] = value
+
     def set_models(self, models: Sequence[ModelChoice]) -> None:
         """What a run can start from; the choice stays while its model is there."""
         chosen = self.start_from
@@ -97,6 +127,15 @@ class TrainSettings(QWidget):
         self.start.blockSignals(False)
         if chosen and not kept:
             self._preset_chosen()
+
+    @Slot(float, float)
+    def set_crop(self, x: float, y: float) -> None:
+        """The focus that the pictures are cropped with: an edit like those in the form."""
+        for name, value in (("data.crop_x", x), ("data.crop_y", y)):
+            if (value := round(value, 3)) != getattr(self.data_config, name.removeprefix("data.")):
+                self.form.edited.emit(name, value)
+        if self.problem.isHidden():
+            self.form.set_config(self.config())
 
     def set_report(self, report: DatasetReport) -> None:
         self._report = report

@@ -241,6 +241,10 @@ class Segments(QFrame):
     def current(self) -> int:
         return self._group.checkedId()
 
+    @property
+    def count(self) -> int:
+        return len(self._group.buttons())
+
     def choose(self, index: int) -> None:
         self._group.button(index).setChecked(True)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PySide6.QtCore import QRectF, QSize, QSizeF, Qt, Signal, Slot
 from PySide6.QtGui import QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QSlider, QWidget
 
-from ddpm_studio.events import FrameReady
+from ddpm_studio.events import FrameReady, Images
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, fitted, to_qimage
-from ddpm_studio.gui.widgets.basics import column, label
+from ddpm_studio.gui.widgets.basics import column, label, row, tool_button
+from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.gui.words import plural
+from ddpm_studio.language import tr
 
 COLUMNS = 12
 HEAD = 20
@@ -107,12 +110,17 @@ class Filmstrip(QWidget):
         self.slider.setToolTip("Look at each moment again; nothing is computed anew")
         self.slider.setEnabled(False)
         self.slider.setRange(0, COLUMNS - 1)
-        self.setLayout(column(self.strip, self.slider, spacing=4))
+        self.film_button = tool_button("film", "filmstripFilmButton", tr("Save the way from noise to picture as a film"), 16)
+        self.film_button.setEnabled(False)
+        below = row(self.slider, self.film_button, spacing=8)
+        below.setStretch(0, 1)
+        self.setLayout(column(self.strip, below, spacing=4))
         self._frames: dict[int, FrameReady] = {}
         self._picture = 0
         self._follow = True
         self.strip.chosen.connect(self._choose)
         self.slider.valueChanged.connect(self._show)
+        self.film_button.clicked.connect(self.save_film)
 
     def start(self, count: int = COLUMNS) -> None:
         """Empty, ready for a new series."""
@@ -152,6 +160,19 @@ class Filmstrip(QWidget):
     def frames(self) -> dict[int, FrameReady]:
         return dict(self._frames)
 
+    def film(self) -> dict[str, Images]:
+        """The way of the picture that is shown, in its versions, each uint8 [N, H, W, C]; all end with the picture itself."""
+        frames = [self._frames[i] for i in sorted(self._frames)]
+        guess = np.stack([frame.pred_x_start[self._picture] for frame in frames])
+        guess = np.concatenate([guess, guess[-1:]])
+        noisy = np.concatenate([np.stack([frame.x_t[self._picture] for frame in frames]), guess[-1:]])
+        return {tr("Noisy picture"): noisy, tr("The network's guess"): guess, tr("Both"): np.concatenate([noisy, guess], axis=2)}
+
+    @Slot()
+    def save_film(self) -> None:
+        if self.film_button.isEnabled():
+            FilmDialog(self.window(), self.film(), "noise-to-picture", frames_per_second=6, hold_seconds=1.5).show()
+
     def _put(self, frame: FrameReady) -> None:
         picture = self._picture
         if picture >= len(frame.x_t):  # the way is kept for the first batch only
@@ -164,6 +185,7 @@ class Filmstrip(QWidget):
         self.strip.note = f"The way is kept for the first {plural(kept, 'picture', 'pictures')}" if 0 < kept <= self._picture else ""
         self.strip.setAccessibleDescription(self.strip.note)
         self.slider.setEnabled(bool(self._frames) and not self.strip.note)
+        self.film_button.setEnabled(len(self._frames) == self.strip.count and not self.strip.note)
         self.strip.update()
 
     @Slot(int)

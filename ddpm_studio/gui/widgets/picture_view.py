@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, QSize, QSizeF, Qt, Signal
-from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QMimeData, QPoint, QRectF, QSize, QSizeF, Qt, Signal
+from PySide6.QtGui import QColor, QDrag, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
+from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from ddpm_studio.events import Images
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.qimage import draw_picture, fitted, to_qimage
+from ddpm_studio.gui.qimage import draw_picture, enlarged, fitted, to_qimage
+from ddpm_studio.language import tr
+
+WELL = "application/x-ddpm-studio-well"
+"""The letter of a well that is dragged."""
 
 
 class PictureView(QWidget):
@@ -63,21 +67,27 @@ class PictureView(QWidget):
 
 
 class PictureWell(PictureView):
-    """Takes a picture: dropped from outside or from a grid of the window, or chosen after a click."""
+    """Takes a picture: dropped from outside or from elsewhere in the window, pasted, or chosen after a click; and gives it
+    away to another well, or to another program, when it is dragged."""
 
     clicked = Signal()
-    path_dropped = Signal(Path)
+    paths_dropped = Signal(list)
     image_dropped = Signal(QImage)
+    well_dropped = Signal(str)
+    """The letter of the well that was dragged here."""
+    menu_wanted = Signal(QPoint)
+    remove_wanted = Signal()
 
-    def __init__(self, name: str, letter: str) -> None:
-        super().__init__(name, f"Picture {letter}")
+    def __init__(self, name: str, letter: str, least: int = 96) -> None:
+        super().__init__(name, tr("Picture {letter}", letter=letter), least)
         self.letter = letter
-        self.hint = "Drop a picture here\nor click to choose"
+        self.hint = tr("Drop a picture here\nor click to choose")
         self.setAcceptDrops(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip(f"Picture {letter}: drop a file here, or click to choose one")
+        self.setToolTip(tr("Picture {letter}: drop a file, paste (Ctrl+V), or click to choose one; drag it to another picture to swap the two", letter=letter))
         self._over = False
+        self._pressed_at: QPoint | None = None
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -102,18 +112,53 @@ class PictureWell(PictureView):
         painter.drawText(badge, int(Qt.AlignmentFlag.AlignCenter), self.letter)
         painter.end()
 
+    # The mouse and the keys.
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._pressed_at = event.position().toPoint()
+        elif event.button() == Qt.MouseButton.RightButton:
+            self.menu_wanted.emit(event.globalPosition().toPoint())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        start = self._pressed_at
+        if start is None or self.image is None or (event.position().toPoint() - start).manhattanLength() <= QApplication.startDragDistance():
+            return
+        self._pressed_at = None
+        drag = QDrag(self)
+        drag.setMimeData(self.mime())
+        drag.setPixmap(QPixmap.fromImage(enlarged(self.image, 64)))
+        drag.exec(Qt.DropAction.CopyAction)
+
+    def mime(self) -> QMimeData:
+        """What is dragged: the picture, for whoever wants it, and which well it is, for other wells."""
+        mime = QMimeData()
+        if self.image is not None:
+            mime.setImageData(self.image)
+        mime.setData(WELL, self.letter.encode())
+        return mime
+
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
+        pressed, self._pressed_at = self._pressed_at, None
+        if pressed is not None and event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
             self.clicked.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.clicked.emit()
+        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.remove_wanted.emit()
+        elif event.key() == Qt.Key.Key_Menu:
+            self.menu_wanted.emit(self.mapToGlobal(self.rect().center()))
         else:
             super().keyPressEvent(event)
 
+    # What is dropped.
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.mimeData().hasUrls() or event.mimeData().hasImage():
+        mime = event.mimeData()
+        mine = mime.hasFormat(WELL) and bytes(mime.data(WELL).data()).decode(errors="replace") == self.letter
+        if not mine and (mime.hasUrls() or mime.hasImage()):
             event.acceptProposedAction()
             self._set_over(True)
 
@@ -123,13 +168,21 @@ class PictureWell(PictureView):
     def dropEvent(self, event: QDropEvent) -> None:
         self._set_over(False)
         mime = event.mimeData()
-        files = [url.toLocalFile() for url in mime.urls() if url.isLocalFile()]
-        if files:
+        if mime.hasFormat(WELL):
             event.acceptProposedAction()
-            self.path_dropped.emit(Path(files[0]))
-        elif mime.hasImage():
+            self.well_dropped.emit(bytes(mime.data(WELL).data()).decode(errors="replace"))
+        elif self.take(mime):
             event.acceptProposedAction()
-            self.image_dropped.emit(QImage(mime.imageData()))
+
+    def take(self, mime: QMimeData) -> bool:
+        """Files or a picture, dropped or pasted; False when there is neither."""
+        if files := [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]:
+            self.paths_dropped.emit(files)
+        elif mime.hasImage() and not (image := QImage(mime.imageData())).isNull():
+            self.image_dropped.emit(image)
+        else:
+            return False
+        return True
 
     def _set_over(self, over: bool) -> None:
         self._over = over

@@ -1,0 +1,76 @@
+"""How the window was left: its size and place, its page, its splitters, and which view each page showed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from PySide6.QtCore import QByteArray, QSettings
+from PySide6.QtWidgets import QSplitter, QWidget
+
+from ddpm_studio import paths
+from ddpm_studio.gui.undo import controls_of
+from ddpm_studio.gui.widgets.basics import Collapsible, Segments
+
+FOLLOWS_WORK = ("trainView",)
+"""Segments that show what is going on, whatever was shown last time."""
+FOLDABLE = ("settingsToggle",)
+CONTROLS = ("lossLogCheck", "smoothingSlider", "forwardRootsCheck")
+"""How something is shown, not what is computed."""
+
+
+def kept_settings() -> QSettings:
+    """`window.ini` in the data directory."""
+    return QSettings(str(paths.data_dir() / "window.ini"), QSettings.Format.IniFormat)
+
+
+def save_views(pages: Iterable[QWidget], kept: QSettings) -> None:
+    for page in pages:
+        for name, splitter in _splitters(page):
+            kept.setValue(f"splitters/{name}", splitter.saveState())
+        for name, segments in _segments(page):
+            kept.setValue(f"views/{name}", segments.current)
+        for name, part in _foldable(page):
+            kept.setValue(f"open/{name}", int(part.toggle.isChecked()))
+        for control in controls_of(page, CONTROLS):
+            if control.widget is not None:
+                kept.setValue(f"shown/{control.widget.objectName()}", int(control.read()))
+
+
+def restore_views(pages: Iterable[QWidget], kept: QSettings) -> None:
+    """What is not there, or does not fit any more, stays as it is."""
+    for page in pages:
+        for name, splitter in _splitters(page):
+            if isinstance(state := kept.value(f"splitters/{name}"), QByteArray):
+                splitter.restoreState(state)
+        for name, segments in _segments(page):
+            index = _number(kept, f"views/{name}")
+            if index is not None and index < segments.count and index != segments.current:
+                segments.choose(index)
+                segments.chosen.emit(index)
+        for name, part in _foldable(page):
+            part.toggle.setChecked(_number(kept, f"open/{name}") == 1)
+        for control in controls_of(page, CONTROLS):
+            value = _number(kept, f"shown/{control.widget.objectName()}") if control.widget is not None else None
+            if value is not None:
+                control.write(type(control.read())(value))
+
+
+def _number(kept: QSettings, key: str) -> int | None:
+    text = str(kept.value(key, ""))
+    return int(text) if text.isdecimal() else None
+
+
+def _splitters(page: QWidget) -> Iterator[tuple[str, QSplitter]]:
+    """By their own names or those of what they divide."""
+    for splitter in page.findChildren(QSplitter):
+        parent = splitter.parentWidget()
+        if name := splitter.objectName() or (parent.objectName() if parent else ""):
+            yield f"{page.objectName()}/{name}", splitter
+
+
+def _segments(page: QWidget) -> Iterator[tuple[str, Segments]]:
+    return ((f"{page.objectName()}/{part.objectName()}", part) for part in page.findChildren(Segments) if part.objectName() not in FOLLOWS_WORK)
+
+
+def _foldable(page: QWidget) -> Iterator[tuple[str, Collapsible]]:
+    return ((part.toggle.objectName(), part) for part in page.findChildren(Collapsible) if part.toggle.objectName() in FOLDABLE)

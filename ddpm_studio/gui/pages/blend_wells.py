@@ -1,0 +1,277 @@
+"""The pictures that are blended: two or more wells, and how much of each goes into the blend."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, Qt, Signal, Slot
+from PySide6.QtGui import QGuiApplication, QImage, QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QMenu, QSlider, QWidget
+
+from ddpm_studio.blend_weights import Weights, equal, pair, with_one_more, with_share, without
+from ddpm_studio.events import Event, Failed, Images
+from ddpm_studio.gui import dialogs
+from ddpm_studio.gui.jobs import PictureLoaded
+from ddpm_studio.gui.qimage import to_array
+from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.widgets.basics import column, label, row, tool_button
+from ddpm_studio.gui.widgets.picture_view import PictureView, PictureWell
+from ddpm_studio.gui.workers import LatestRun
+from ddpm_studio.language import tr
+
+LETTERS = "ABCDEF"
+FEWEST, MOST = 2, len(LETTERS)
+
+
+class Place(QWidget):
+    """One well with its share of the blend under it."""
+
+    def __init__(self, letter: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.well = PictureWell(f"blendImage{letter}", letter, least=72)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setObjectName(f"blendWeight{letter}")
+        self.slider.setAccessibleName(tr("Share of picture {letter}", letter=letter))
+        self.slider.setToolTip(tr("How much of picture {letter} goes into the blend; the others make room", letter=letter))
+        self.slider.setRange(0, 100)
+        self.share = label("", "value")
+        self.share.setFixedWidth(44)
+        self.share.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.remove = tool_button("x", f"blendRemove{letter}", tr("Take picture {letter} out (Delete)", letter=letter), 14)
+        self.bar = QWidget()
+        bar = row(self.slider, self.share, self.remove, spacing=4)
+        bar.setStretch(0, 1)
+        self.bar.setLayout(bar)
+        layout = column(-1, self.well, self.bar, -1, spacing=4)
+        layout.setStretch(1, 1000)
+        self.setLayout(layout)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """No room between the picture and its share."""
+        super().resizeEvent(event)
+        self.well.setMaximumHeight(max(self.well.minimumSizeHint().height(), self.width()))
+
+    def show_share(self, weight: float) -> None:
+        self.share.setText(f"{100 * weight:.0f} %")
+        self.slider.blockSignals(True)
+        self.slider.setValue(round(100 * weight))
+        self.slider.blockSignals(False)
+
+
+class Wells(QWidget):
+    """The pictures, their shares, and between or beside them the blend itself."""
+
+    arranged = Signal()
+    """There are more or fewer places than before."""
+    loaded = Signal(str)
+    """The picture with this letter is there, in the shape that the model wants."""
+    changed = Signal()
+    """The pictures are others than before, or in another order."""
+    moved = Signal()
+    """A share was moved, and goes on moving."""
+    released = Signal()
+
+    def __init__(self, studio: Studio, preview: PictureView) -> None:
+        super().__init__()
+        self._studio, self._preview = studio, preview
+        self._grid = QGridLayout()
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(16)
+        self.setLayout(self._grid)
+        self.places = {letter: Place(letter, self) for letter in LETTERS}
+        self.sources: dict[str, Path | Images] = {}
+        self.pictures: dict[str, Images] = {}
+        self.weights: Weights = pair(0.5)
+        self._loads = {letter: LatestRun(self, interval=10) for letter in LETTERS}
+        self._turn = 0
+        for letter, place in self.places.items():
+            well = place.well
+            well.clicked.connect(partial(self.choose_file, letter))
+            well.paths_dropped.connect(partial(self.set_paths, letter))
+            well.image_dropped.connect(partial(self._image_dropped, letter))
+            well.well_dropped.connect(partial(self.swap, letter))
+            well.menu_wanted.connect(partial(self._show_menu, letter))
+            well.remove_wanted.connect(partial(self.remove, letter))
+            place.remove.clicked.connect(partial(self._remove_clicked, letter))
+            place.slider.valueChanged.connect(partial(self._share_moved, letter))
+            place.slider.sliderReleased.connect(self.released)
+            self._loads[letter].events.connect(partial(self._picture_loaded, letter))
+            self._loads[letter].events.connect(studio.report_failures)
+        self._place_all()
+
+    @property
+    def letters(self) -> str:
+        return LETTERS[: len(self.weights)]
+
+    @property
+    def images(self) -> tuple[Images, ...] | None:
+        """All pictures in order; None as long as one is missing or not yet in the shape of the model."""
+        model = self._studio.model
+        found = tuple(self.pictures[letter] for letter in self.letters if letter in self.pictures)
+        return found if model is not None and len(found) == len(self.weights) and all(image.shape == model.shape for image in found) else None
+
+    # Pictures.
+
+    def set_source(self, letter: str, source: Path | Images) -> None:
+        """A file, or a picture of the window; it is brought to the model's shape in a worker. "" is the next free place."""
+        letter = letter or self.free_place()
+        while letter not in self.letters:
+            self.add()
+        self.sources[letter] = source
+        self._turn = self.letters.index(letter) + 1
+        self.load(letter)
+
+    def set_paths(self, letter: str, paths: list[Path]) -> None:
+        """Several files go into this well and those after it."""
+        first = LETTERS.index(letter)
+        for path, place in zip(paths, LETTERS[first:], strict=False):
+            self.set_source(place, path)
+        if len(paths) > MOST - first:
+            self._studio.said.emit(tr("No more than {most} pictures can be blended", most=MOST))
+
+    def free_place(self) -> str:
+        """The first empty well, else all in turn."""
+        empty = next((letter for letter in self.letters if letter not in self.sources), None)
+        return empty or self.letters[self._turn % len(self.letters)]
+
+    def load(self, letter: str) -> None:
+        model = self._studio.model
+        if model is not None and letter in self.sources:
+            self._loads[letter].request(self._studio.jobs.load_picture(letter, self.sources[letter], model.shape, model.background))
+
+    def load_all(self) -> None:
+        for letter in self.letters:
+            self.load(letter)
+
+    def _picture_loaded(self, letter: str, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, PictureLoaded):
+                self.pictures[letter] = event.image
+                self.places[letter].well.set_picture(event.image)
+                self.changed.emit()
+                self.loaded.emit(letter)
+            elif isinstance(event, Failed):  # what is seen stays, and the next picture goes where this one was meant to go
+                self._turn = self.letters.index(letter)
+                self.sources.pop(letter)
+                if letter in self.pictures:
+                    self.sources[letter] = self.pictures[letter]
+
+    def choose_file(self, letter: str) -> None:
+        start = self._studio.preferences.last_folder or str(Path.home())
+        dialogs.choose_files(
+            self.window(), tr("Choose picture {letter}", letter=letter), start, dialogs.picture_kinds(), lambda paths: self.set_paths(letter, paths), many=True
+        )
+
+    @Slot(str, QImage)
+    def _image_dropped(self, letter: str, image: QImage) -> None:
+        self.set_source(letter, to_array(QImage(image)))
+
+    @Slot()
+    def paste(self) -> None:
+        """Into the well that has the focus, else into the next free one."""
+        focused = self.window().focusWidget()
+        letter = next((letter for letter in self.letters if self.places[letter].well is focused), self.free_place())
+        if not self.places[letter].well.take(QGuiApplication.clipboard().mimeData()):
+            self._studio.said.emit(tr("There is no picture in the clipboard"))
+
+    def _show_menu(self, letter: str, place: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setObjectName("wellMenu")
+        menu.addAction(tr("Choose a file…"), lambda: self.choose_file(letter))
+        paste = menu.addAction(tr("Paste"), lambda: self.places[letter].well.take(QGuiApplication.clipboard().mimeData()))
+        mime = QGuiApplication.clipboard().mimeData()
+        paste.setEnabled(mime.hasImage() or mime.hasUrls())
+        copy = menu.addAction(tr("Copy"), lambda: QGuiApplication.clipboard().setMimeData(self.places[letter].well.mime()))
+        copy.setEnabled(letter in self.pictures)
+        if len(self.weights) > FEWEST:
+            menu.addSeparator()
+            menu.addAction(tr("Take out"), lambda: self.remove(letter))
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(place)
+
+    # Places.
+
+    @Slot()
+    def add(self) -> None:
+        if len(self.weights) < MOST:
+            self._arrange(with_one_more(self.weights))
+
+    def remove(self, letter: str) -> None:
+        """The places after it move up."""
+        if len(self.weights) == FEWEST or letter not in self.letters:
+            return
+        index = self.letters.index(letter)
+        rest = [other for other in self.letters if other != letter]
+        for run in self._loads.values():
+            run.cancel()
+        for kept in (self.sources, self.pictures):
+            values = [kept.get(other) for other in rest]
+            kept.clear()
+            kept.update({place: value for place, value in zip(LETTERS, values, strict=False) if value is not None})  # type: ignore[misc]
+        self._arrange(without(self.weights, index))
+        for place in self.letters:
+            if place not in self.pictures:
+                self.load(place)
+
+    @Slot()
+    def _remove_clicked(self, letter: str, checked: bool = False) -> None:
+        self.remove(letter)
+
+    def swap(self, letter: str, other: str) -> None:
+        if letter == other or letter not in self.letters or other not in self.letters or not {letter, other} <= self.pictures.keys():
+            return
+        for kept in (self.sources, self.pictures):
+            kept[letter], kept[other] = kept[other], kept[letter]  # type: ignore[assignment]
+        self._show_pictures()
+        self.changed.emit()
+        self.loaded.emit(letter)
+
+    def _arrange(self, weights: Weights) -> None:
+        self.weights = weights
+        self._show_pictures()
+        self.show_weights()
+        self._place_all()
+        self.arranged.emit()
+        self.changed.emit()
+
+    def _place_all(self) -> None:
+        """Two stand at either side of the blend; more at its left, each with its share: three in a column, more in two."""
+        grid, count = self._grid, len(self.weights)
+        while grid.count():
+            grid.takeAt(0)
+        places = [self.places[letter] for letter in self.letters]
+        for place in self.places.values():
+            place.setVisible(place in places)
+            place.bar.setVisible(count > FEWEST)
+        across = 1 if count == 3 else 2
+        rows = 1 if count == FEWEST else -(-count // across)
+        if count == FEWEST:
+            for i, part in enumerate((places[0], self._preview, places[1])):
+                grid.addWidget(part, 0, i)
+        else:
+            for i, place in enumerate(places):
+                grid.addWidget(place, i // across, i % across)
+            grid.addWidget(self._preview, 0, across, rows, 1)
+        for i, stretch in enumerate({FEWEST: (3, 5, 3), 3: (2, 5, 0)}.get(count, (2, 2, 5))):
+            grid.setColumnStretch(i, stretch)
+        for i in range(3):
+            grid.setRowStretch(i, int(i < rows))
+
+    def _show_pictures(self) -> None:
+        for letter, place in self.places.items():
+            place.well.set_picture(self.pictures.get(letter) if letter in self.letters else None)
+
+    # Shares.
+
+    def set_weights(self, weights: Weights) -> None:
+        self.weights = weights if len(weights) == len(self.weights) else equal(len(self.weights))
+        self.show_weights()
+
+    def show_weights(self) -> None:
+        for letter, weight in zip(self.letters, self.weights, strict=True):
+            self.places[letter].show_share(weight)
+
+    def _share_moved(self, letter: str, value: int) -> None:
+        self.set_weights(with_share(self.weights, self.letters.index(letter), value / 100))
+        self.moved.emit()

@@ -1,0 +1,149 @@
+"""What to expect of a training with these pictures and settings, in a few sentences; all of it estimates, and said so."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QWidget
+
+from ddpm_studio import forecast
+from ddpm_studio.config import RunConfig
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import Event
+from ddpm_studio.forecast import BLOBS, GOOD, RECOGNISABLE, Forecast
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.pages.dataset_section import DatasetSection
+from ddpm_studio.gui.pages.train_settings import SIZES, TrainSettings
+from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.widgets.basics import column, label
+from ddpm_studio.gui.words import count, duration
+from ddpm_studio.gui.workers import LatestRun
+from ddpm_studio.language import ntr, tr
+
+
+class Expectations(QWidget):
+    def __init__(self, studio: Studio, dataset: DatasetSection) -> None:
+        super().__init__()
+        self.setObjectName("expectations")
+        self.setAccessibleName(tr("What to expect"))
+        self._studio, self._dataset = studio, dataset
+        self._settings: TrainSettings | None = None
+        self._forecast: Forecast | None = None
+        self._asked: tuple[RunConfig, str] | None = None
+        self._device = ""
+        self.size_label = label("", "caption", "expectedSize", wrap=True)
+        self.time_label = label("", "caption", "expectedTime", wrap=True)
+        self.copies_label = label("", "caption", "expectedCopies", wrap=True)
+        self.setLayout(column(label(tr("What to expect"), "field"), self.size_label, self.time_label, self.copies_label, spacing=4))
+        self._run = LatestRun(self, interval=33)
+        self._run.events.connect(self._receive)
+        dataset.ready.connect(self.ask)
+        dataset.examined.connect(self.show_words)
+        dataset.left_out_changed.connect(self.show_words)
+        studio.device_found.connect(self._device_found)
+        studio.runs_changed.connect(self._forget)
+        self.hide()
+
+    def follow(self, settings: TrainSettings) -> None:
+        """From now on, say what comes of these settings."""
+        self._settings = settings
+        settings.data_changed.connect(self.ask)
+        settings.form.edited.connect(self.ask)
+        settings.duration.currentIndexChanged.connect(self.show_words)
+
+    @Slot(str, str)
+    def _device_found(self, kind: str, words: str) -> None:
+        self._device = words
+        self.ask()
+
+    @Slot()
+    def _forget(self) -> None:
+        """A run has been trained: its speed is known now."""
+        self._asked = None
+
+    @Slot()
+    def ask(self) -> None:
+        """Estimate the speed anew, when there are pictures and the settings are others."""
+        if self._settings is None or self._dataset.report is None or self._studio.training.active:
+            return
+        try:
+            config = self._settings.config()
+        except UserError:
+            return
+        if (config, self._device) != self._asked:
+            self._asked, self._forecast = (config, self._device), None
+            self._run.request(self._studio.jobs.forecast(config, self._studio.device, self._device))
+        self.show_words()
+
+    @Slot(list)
+    def _receive(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, Forecast):
+                self._forecast = event
+        self.show_words()
+
+    @Slot()
+    def show_words(self) -> None:
+        if self._settings is None or self._dataset.report is None or self._asked is None:
+            return
+        self.show()
+        self.size_label.setText(self._size_words(self._asked[0]))
+        self.size_label.setVisible(bool(self.size_label.text()))
+        self.time_label.setText(self._time_words(self._forecast) if self._forecast else tr("Estimating the time…"))
+        text, doubtful = self._copies_words()
+        self.copies_label.setText(text)
+        if self.copies_label.property("tone") != (tone := "warn" if doubtful else ""):
+            self.copies_label.setProperty("tone", tone)
+            theme.restyle(self.copies_label)
+
+    def _size_words(self, config: RunConfig) -> str:
+        """Whether the picture size suits the pictures."""
+        report = self._dataset.report
+        if report is None:
+            return ""
+        (width, height), shape, factor = report.median, config.data.shape[:2], config.model.size_factor
+        shorter, used = min(width, height), min(shape)
+        if shorter < used:
+            fits = forecast.fitting_size(shorter, SIZES, factor)
+            return tr("Most pictures are smaller than {used} × {used}: {fits} × {fits} would do, and be quicker.", used=used, fits=fits)
+        if (better := forecast.better_height(width, height, shape, factor)) is not None:
+            before, after = (round(100 * (1 - forecast.kept_share(width, height, kind))) for kind in (shape, (better, shape[1])))
+            return tr("Most pictures lose {before} % to this shape; an image height of {height} (All settings) would cost {after} %.", before=before, after=after, height=better)
+        if shorter >= 2 * used and used < 64:
+            return tr("{used} × {used} suits them; they would do for {larger} × {larger} too, which takes about four times as long.", used=used, larger=2 * used)
+        return tr("{width} × {height} suits these pictures.", width=shape[1], height=shape[0])
+
+    def _time_words(self, known: Forecast) -> str:
+        basis = {
+            "measured": tr("As fast as the run {run}.", run=known.run),
+            "scaled": tr("Roughly, from the speed of the run {run} with another network.", run=known.run),
+            "guessed": tr("Roughly, from the size of the network and the number of cores."),
+        }[known.basis]
+        if not known.comparable:
+            a_second = count(max(1, round(known.images_per_second)))
+            speed = tr("About {count} pictures a second. How many these settings need was not measured: many more than the quick presets.", count=a_second)
+            return f"{speed} {basis}"
+        words = tr(
+            "Blobs after {blobs}, something recognisable after {recognisable}, good pictures after {good}.",
+            blobs=duration(known.seconds(BLOBS)), recognisable=duration(known.seconds(RECOGNISABLE)), good=duration(known.seconds(GOOD)),
+        )  # fmt: skip
+        return f"{words} {basis}"
+
+    def _copies_words(self) -> tuple[str, bool]:
+        """Whether the model will repeat its pictures, and whether that is worth a warning."""
+        report, examined = self._dataset.report, self._dataset.examination
+        if report is None or self._settings is None:
+            return "", False
+        number = max(1, min(examined.distinct if examined else report.pictures, report.pictures - len(self._dataset.left_out)))
+        expected = forecast.copying(number)
+        words = {
+            "certain": ntr("{count} picture is too few: it will be learnt by heart.", "{count} pictures are too few: the model will learn them by heart.", number),
+            "likely": tr("Expect copies: below about 1,000 different pictures a network mostly repeats them. Shorter training, flip and dropout help."),
+            "later": tr("Copies are rare at first and come with long training; the more pictures, the later."),
+            "unlikely": tr("With so many pictures copies are unlikely."),
+        }[expected]
+        seconds = self._settings.max_seconds
+        if self._forecast and seconds:
+            seen = seconds * self._forecast.images_per_second / number
+            if seen >= 1:
+                words = f"{words} {tr('Each is seen about {times} times.', times=count(round(seen)))}"
+        return words, expected in ("certain", "likely")

@@ -1,0 +1,158 @@
+"""How much of a picture is left at each t: the curve of alphas_cumprod, and the point on it."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.forward import OF_MODEL, Schedule
+from ddpm_studio.gui.words import count
+from ddpm_studio.language import tr
+
+LEFT, RIGHT, TOP, BOTTOM = 40, 14, 26, 26
+POINTS = 240
+"""Of a curve as it is drawn."""
+SIGNAL, NOISE = "ok", "warn"
+"""Colours of what belongs to the picture and of what belongs to the noise."""
+
+
+class SchedulePlot(QWidget):
+    """A press or a drag chooses t, as the slider does."""
+
+    t_wanted = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("schedulePlot")
+        self.setAccessibleName(tr("Curve of the schedule"))
+        self.setToolTip(tr("How much of the picture's variance is left at each t. Drag to choose t."))
+        self.setProperty("keyboard", "timestepForwardSlider")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setCursor(Qt.CursorShape.CrossCursor)
+        self._schedules: dict[str, Schedule] = {}
+        self._chosen = OF_MODEL
+        self._t = 0
+        self._roots = False
+
+    def sizeHint(self) -> QSize:
+        return QSize(420, 300)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(220, 160)
+
+    def show_schedules(self, schedules: dict[str, Schedule], chosen: str) -> None:
+        """The chosen one strong, the others faint."""
+        self._schedules, self._chosen = schedules, chosen
+        self.update()
+
+    def set_t(self, t: int) -> None:
+        self._t = t
+        self.update()
+
+    @Slot(bool)
+    def show_roots(self, on: bool) -> None:
+        """Also the two factors of the formula."""
+        self._roots = on
+        self.update()
+
+    # Drawing.
+
+    @property
+    def _room(self) -> QRectF:
+        return QRectF(self.rect()).adjusted(LEFT, TOP, -RIGHT, -BOTTOM)
+
+    def _place(self, t: float, value: float) -> QPointF:
+        room, last = self._room, max(1, len(self._schedules[self._chosen]) - 1)
+        return QPointF(room.left() + room.width() * t / last, room.bottom() - room.height() * value)
+
+    def _line(self, values: Schedule) -> QPolygonF:
+        steps = np.unique(np.linspace(0, len(values) - 1, POINTS).astype(int))
+        return QPolygonF([self._place(float(t), float(values[t])) for t in steps])
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        small = QFont(self.font())
+        small.setPixelSize(11)
+        painter.setFont(small)
+        if self._schedules:
+            self._draw_axes(painter)
+            self._draw_curves(painter)
+            self._draw_point(painter)
+        painter.end()
+
+    def _draw_axes(self, painter: QPainter) -> None:
+        room, last = self._room, len(self._schedules[self._chosen]) - 1
+        for part in range(5):
+            share = part / 4
+            y, t = room.bottom() - room.height() * share, min(last, round((last + 1) * share))
+            x = self._place(t, 0).x()
+            painter.setPen(QPen(theme.color("line"), 1))
+            painter.drawLine(QPointF(room.left(), y), QPointF(room.right(), y))
+            painter.drawLine(QPointF(x, room.top()), QPointF(x, room.bottom()))
+            painter.setPen(theme.color("dim"))
+            painter.drawText(QRectF(0, y - 8, LEFT - 8, 16), int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), f"{share:g}")
+            where = QRectF(min(x - 40, self.width() - 82), room.bottom() + 6, 80, 16)
+            painter.drawText(where, int(Qt.AlignmentFlag.AlignRight if part == 4 else Qt.AlignmentFlag.AlignHCenter), count(t))
+
+    def _draw_curves(self, painter: QPainter) -> None:
+        chosen = self._schedules[self._chosen]
+        names = []
+        for name, values in self._schedules.items():
+            if name != OF_MODEL and not np.allclose(values, chosen):
+                painter.setPen(QPen(theme.color("faint"), 1, DASHES[name]))
+                painter.drawPolyline(self._line(values))
+                names.append((name, "faint", DASHES[name], 1.0))
+        lines = [("ᾱₜ", "accent", Qt.PenStyle.SolidLine, 2.0)]
+        if self._roots:
+            for text, token, values in (("√ᾱₜ", SIGNAL, np.sqrt(chosen)), ("√(1 − ᾱₜ)", NOISE, np.sqrt(1 - chosen))):
+                painter.setPen(QPen(theme.color(token), 1.6))
+                painter.drawPolyline(self._line(values))
+                lines.append((text, token, Qt.PenStyle.SolidLine, 1.6))
+        painter.setPen(QPen(theme.color("accent"), 2))
+        painter.drawPolyline(self._line(chosen))
+        self._draw_legend(painter, lines + names)
+
+    def _draw_legend(self, painter: QPainter, lines: list[tuple[str, str, Qt.PenStyle, float]]) -> None:
+        x = self._room.left()
+        for text, token, style, width in lines:
+            painter.setPen(QPen(theme.color(token), width, style))
+            painter.drawLine(QPointF(x, 11), QPointF(x + 18, 11))
+            painter.setPen(theme.color("dim"))
+            painter.drawText(QPointF(x + 23, 15), text)
+            x += 23 + painter.fontMetrics().horizontalAdvance(text) + 16
+
+    def _draw_point(self, painter: QPainter) -> None:
+        room, chosen = self._room, self._schedules[self._chosen]
+        alpha_bar = float(chosen[self._t])
+        point = self._place(self._t, alpha_bar)
+        painter.setPen(QPen(theme.color("line_strong"), 1, Qt.PenStyle.DashLine))
+        painter.drawLine(QPointF(point.x(), room.bottom()), QPointF(point.x(), room.top()))
+        points = [(alpha_bar, "accent")]
+        if self._roots:
+            points += [(alpha_bar**0.5, SIGNAL), ((1 - alpha_bar) ** 0.5, NOISE)]
+        for value, token in reversed(points):
+            painter.setPen(QPen(QColor(theme.color("base")), 2))
+            painter.setBrush(theme.color(token))
+            painter.drawEllipse(self._place(self._t, value), 5.5, 5.5)
+
+    # The mouse.
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._choose(event.position().x())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self._choose(event.position().x())
+
+    def _choose(self, x: float) -> None:
+        if self._schedules:
+            last = len(self._schedules[self._chosen]) - 1
+            self.t_wanted.emit(round(min(1.0, max(0.0, (x - self._room.left()) / self._room.width())) * last))
+
+
+DASHES = {"linear": Qt.PenStyle.DashLine, "cosine": Qt.PenStyle.DotLine, "sigmoid": Qt.PenStyle.DashDotLine}

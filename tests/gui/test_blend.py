@@ -1,0 +1,356 @@
+"""The blend laboratory: pictures come and go, shares add up, sheets open where they are clicked, films play and are saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio import gallery
+from ddpm_studio.events import BlendReady, FrameReady, frozen_images
+from ddpm_studio.gui import workers
+from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage, noise_facts, noise_formula
+from ddpm_studio.gui.pages.picture_source import EXAMPLES, GALLERY
+from ddpm_studio.gui.qimage import to_array, to_qimage
+from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.widgets.blend_table import BlendTable
+from ddpm_studio.gui.widgets.film_dialog import FilmDialog
+from ddpm_studio.gui.widgets.filmstrip import Filmstrip
+
+from .fakes import FakeJobs, noised, softened, tiles
+
+
+@pytest.fixture
+def page(qtbot: QtBot, home: Path) -> Iterator[BlendPage]:
+    studio = Studio(FakeJobs(pause=0.001))
+    made = BlendPage(studio)
+    qtbot.addWidget(made)
+    made.resize(1000, 700)
+    made.show()
+    studio.refresh_models()
+    qtbot.waitUntil(lambda: studio.model is not None and not workers.running_threads())
+    yield made
+    studio.shut_down()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+
+
+def fill(qtbot: QtBot, page: BlendPage, count: int) -> None:
+    for letter, picture in zip("ABCDEF"[:count], tiles(count), strict=True):
+        page.set_source(letter, picture)
+    qtbot.waitUntil(lambda: page.wells.images is not None and not page._studio.blending.busy, timeout=5000)
+    qtbot.waitUntil(lambda: page.preview.image is not None)
+
+
+def shown(page: BlendPage) -> list[str]:
+    return [letter for letter, place in page.wells.places.items() if place.isVisible()]
+
+
+def send(widget: QWidget, mime: QMimeData) -> bool:
+    """Dragged over a widget and let go there."""
+    rest = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    enter = QDragEnterEvent(QPoint(5, 5), *rest)
+    QApplication.sendEvent(widget, enter)
+    if not enter.isAccepted():
+        return False
+    drop = QDropEvent(QPointF(5, 5), *rest)
+    QApplication.sendEvent(widget, drop)
+    return drop.isAccepted()
+
+
+def test_two_pictures_have_lambda_more_have_shares(qtbot: QtBot, page: BlendPage) -> None:
+    fill(qtbot, page, 2)
+    page.lam.setValue(30)
+    assert shown(page) == ["A", "B"]
+    assert page.lam.isVisible()
+    assert not page.wells.places["A"].slider.isVisible()
+    page.add_button.click()
+    assert shown(page) == ["A", "B", "C"]
+    assert not page.lam.isVisible()
+    assert page.wells.weights == pytest.approx((0.7 * 2 / 3, 0.3 * 2 / 3, 1 / 3))
+    assert page.preview.image is None, "the third picture is missing"
+    assert "C" in page.preview.hint
+    page.source.picked.emit(tiles(3)[2])
+    qtbot.waitUntil(lambda: page.wells.images is not None and page.preview.image is not None, timeout=5000)
+    qtbot.waitUntil(lambda: not page._studio.blending.busy)
+    calls = page._studio.jobs.calls  # type: ignore[attr-defined]
+    calls.clear()
+    page.wells.places["C"].slider.setValue(60)
+    assert page.wells.weights == pytest.approx((0.28, 0.12, 0.6))
+    assert [page.wells.places[letter].share.text() for letter in "ABC"] == ["28 %", "12 %", "60 %"]
+    qtbot.waitUntil(lambda: calls == ["blend 0.60 quick", "blend 0.60 full"])
+    qtbot.waitUntil(lambda: page._shown is not None and page._shown[1].weights == pytest.approx((0.28, 0.12, 0.6)))
+    for _ in range(5):
+        page.wells.add()
+    assert shown(page) == list("ABCDEF")
+    assert not page.add_button.isEnabled()
+
+
+def test_a_picture_is_taken_out_and_the_others_move_up(qtbot: QtBot, page: BlendPage) -> None:
+    fill(qtbot, page, 4)
+    before = dict(page.pictures)
+    well = page.wells.places["B"].well
+    well.setFocus()
+    qtbot.keyClick(well, Qt.Key.Key_Delete)
+    assert shown(page) == ["A", "B", "C"]
+    assert [page.pictures[letter] is before[old] for letter, old in zip("ABC", "ACD", strict=True)] == [True] * 3
+    assert sum(page.wells.weights) == pytest.approx(1)
+    page.wells.places["A"].remove.click()
+    assert page.lam.isVisible()
+    assert page.lam.value() == 50
+    page.wells.remove("A")
+    assert shown(page) == ["A", "B"], "two are the fewest"
+
+
+def test_pictures_arrive_by_drop_paste_and_from_well_to_well(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    for i, name in enumerate(("one", "two", "three")):
+        to_qimage(tiles(8)[i]).save(str(tmp_path / f"{name}.png"))
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(tmp_path / f"{name}.png")) for name in ("one", "two", "three")])
+    assert send(page.wells.places["A"].well, mime)
+    qtbot.waitUntil(lambda: len(page.pictures) == 3, timeout=5000)
+    assert shown(page) == ["A", "B", "C"], "three files fill three wells"
+    assert all(np.array_equal(page.pictures[letter], tiles(8)[i]) for i, letter in enumerate("ABC"))
+
+    wells = {letter: place.well for letter, place in page.wells.places.items()}
+    assert send(wells["C"], wells["A"].mime())
+    assert np.array_equal(page.pictures["A"], tiles(8)[2])
+    assert np.array_equal(page.pictures["C"], tiles(8)[0])
+    assert page.wells.sources["A"] == tmp_path / "three.png"
+    assert not send(wells["A"], wells["A"].mime()), "not onto itself"
+
+    QGuiApplication.clipboard().setImage(to_qimage(tiles(8)[5]))
+    wells["B"].setFocus()
+    page._paste.activated.emit()
+    qtbot.waitUntil(lambda: np.array_equal(page.pictures["B"], tiles(8)[5]), timeout=5000)
+    QGuiApplication.clipboard().setText("no picture")
+    with qtbot.waitSignal(page._studio.said, check_params_cb=lambda text: "no picture" in text):
+        page.wells.paste()
+
+
+def test_a_file_that_is_no_picture_takes_nobodys_place(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("no picture")
+    fill(qtbot, page, 2)
+    kept = page.pictures["B"]
+    with qtbot.waitSignal(page._studio.failed, timeout=5000):
+        page.set_source("B", tmp_path / "a.png")
+    assert page.pictures["B"] is kept
+    assert page.wells.free_place() == "B", "the next picture goes where this one was meant to go"
+    page.wells.add()
+    with qtbot.waitSignal(page._studio.failed, timeout=5000):
+        page.set_source("C", tmp_path / "a.png")
+    assert page.wells.free_place() == "C"
+
+
+def test_defaults_are_those_of_the_model_as_long_as_nobody_has_chosen(qtbot: QtBot, page: BlendPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("tiles", "faces"):
+        for i in (1, 2):
+            to_qimage(tiles(8)[i + 2 * (name == "faces")]).save(str(tmp_path / f"{name}_{i}.png"))
+    monkeypatch.setattr(page._studio.jobs, "examples", lambda model: [tmp_path / f"{model.parent.name}_{i}.png" for i in (1, 2)])
+    page.hide()
+    page.show()
+    qtbot.waitUntil(lambda: page.wells.images is not None, timeout=5000)
+    page.set_source("B", tiles(8)[7])
+    page._studio.choose_model(page._studio.find_model("faces"))
+    qtbot.waitUntil(lambda: np.array_equal(page.pictures["A"], tiles(8)[3]), timeout=5000)
+    assert np.array_equal(page.pictures["B"], tiles(8)[7])
+
+
+def test_how_strong_the_noise_is_stands_there_in_words() -> None:
+    event = BlendReady((0.5, 0.5), 500, tiles(1)[0], 0.698, 0.7071)
+    assert "0.71 expected, 0.70 measured" in noise_facts(event)
+    assert "smoother" in noise_facts(event)
+    assert "√(0.50² + 0.50²) = 0.71" in noise_formula(event.weights, "independent")
+    assert "1.00 expected, 1.01 measured" in noise_facts(BlendReady((0.5, 0.5), 500, tiles(1)[0], 1.006, 1.0))
+    assert "smoother" not in noise_facts(BlendReady((0.5, 0.5), 500, tiles(1)[0], 1.006, 1.0))
+
+
+def test_a_click_on_the_sheet_opens_that_blend(qtbot: QtBot, page: BlendPage) -> None:
+    fill(qtbot, page, 2)
+    page.make_sheet()
+    assert page.views.currentIndex() == SHEET
+    qtbot.waitUntil(lambda: page.sheet.complete, timeout=5000)
+    grid = page.sheet.grid
+    assert grid.rows == ("t = 100", "t = 300", "t = 500", "t = 700", "t = 900")
+    assert grid.columns[:2] == ("λ = 0", "0.1")
+    qtbot.mouseClick(grid, Qt.MouseButton.LeftButton, pos=grid.cell(1, 3).center().toPoint())
+    assert page.views.currentIndex() == BLEND
+    assert page.lam.value() == 30
+    assert page.timestep.value == 300
+    qtbot.waitUntil(lambda: page._shown is not None and page._shown[1].timestep == 300 and page._shown[1].lam == 0.3, timeout=5000)
+    assert page.sheet.complete, "it is still there to go back to"
+    page.timestep.slider.setValue(301)
+    assert page.sheet.complete, "a sheet has timesteps of its own"
+    page.seed.setValue(5)
+    assert not page.sheet.complete, "but not noise of its own"
+
+
+def test_a_sheet_of_three_walks_from_each_to_the_next(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    fill(qtbot, page, 3)
+    page.make_sheet()
+    qtbot.waitUntil(lambda: page.sheet.complete, timeout=5000)
+    assert page.sheet.grid.columns == ("A", "0.2", "0.4", "0.6", "0.8", "B", "0.2", "0.4", "0.6", "0.8", "C")
+    page.sheet.grid.opened.emit(2, 7)
+    assert page.wells.weights == pytest.approx((0.0, 0.6, 0.4))
+    page.sheet.export(tmp_path / "sheet.png")
+    assert QImage(str(tmp_path / "sheet.png")).width() == 11 * 34 - 2
+
+
+def test_the_sheet_is_walked_by_keys(qtbot: QtBot) -> None:
+    grid = BlendTable("sheet", "Sheet")
+    qtbot.addWidget(grid)
+    grid.resize(400, 200)
+    grid.show()
+    grid.start(("t = 1", "t = 2"), ("0", "0.5", "1"), (32, 32, 3))
+    for place in ((0, 0), (0, 1), (1, 1)):
+        grid.put(*place, tiles(1)[0])
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Down):
+        qtbot.keyClick(grid, key)
+    assert grid.current == (1, 1), "there is nothing yet further right"
+    with qtbot.waitSignal(grid.opened) as opened:
+        qtbot.keyClick(grid, Qt.Key.Key_Return)
+    assert opened.args == [1, 1]
+    assert not grid.grab().isNull()
+
+
+def test_a_film_plays_while_it_is_made_and_is_saved(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    fill(qtbot, page, 3)
+    film = page.film
+    film.steps.setValue(4)
+    film.rate.setValue(50)
+    page.make_film()
+    assert page.views.currentIndex() == FILM
+    assert not film.save_button.isVisible()
+    qtbot.waitUntil(lambda: film.complete, timeout=5000)
+    qtbot.waitUntil(lambda: film.slider.value() == 11)
+    qtbot.waitUntil(lambda: film.slider.value() == 1)
+    assert film.place.text() == "A to B"
+    film.play_button.click()
+    assert not film._timer.isActive()
+    film.slider.setValue(8)
+    assert film.place.text() == "C"
+    assert np.array_equal(to_array(film.view.image), tiles(3)[2])  # type: ignore[arg-type]
+    film.play_button.click()
+    page.show_view(BLEND)
+    assert not film._timer.isActive(), "nobody sees it"
+    film.save()
+    dialog = page.window().findChild(FilmDialog)
+    assert dialog is not None
+    dialog.write(tmp_path / "loop.gif")
+    qtbot.waitUntil(lambda: "Saved loop.gif" in dialog.message.text(), timeout=5000)
+    dialog.close()
+    with Image.open(tmp_path / "loop.gif") as saved:
+        assert saved.n_frames == 12  # type: ignore[attr-defined]
+        assert saved.size == (256, 256)
+    page.lam.setValue(80)
+    assert film.complete, "a film knows no lambda"
+    page.wells.swap("A", "B")
+    assert not film.complete
+
+
+def test_series_can_be_cancelled(qtbot: QtBot, page: BlendPage) -> None:
+    fill(qtbot, page, 2)
+    page._studio.jobs.pause = 0.05  # type: ignore[attr-defined]
+    page.make_film()
+    qtbot.waitUntil(lambda: len(page.film.frames) > 1)
+    page.film.cancel_button.click()
+    page.make_sheet()
+    qtbot.waitUntil(lambda: len(page.sheet.images) > 1)
+    page.sheet.cancel_button.click()
+    qtbot.waitUntil(lambda: not page._studio.blending.busy)
+    assert not page.film.complete
+    assert not page.sheet.complete
+    assert page.film.make_button.isVisibleTo(page.film)
+    assert page.sheet.make_button.isVisible()
+    assert len(page.sheet.images) > 1, "what is there stays"
+
+
+def test_a_blend_is_saved_with_its_recipe_and_copied_as_a_command(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    fill(qtbot, page, 3)
+    qtbot.waitUntil(lambda: page._shown is not None)
+    page.save(tmp_path / "blend.png")
+    facts = gallery.read_recipe(tmp_path / "blend.png")
+    assert facts["kind"] == "blend"
+    assert facts["weights"] == [0.333333] * 3
+    assert not any(str(tmp_path) in str(value) for value in facts.values())
+    to_qimage(tiles(1)[0]).save(str(tmp_path / "a.png"))
+    page.set_source("A", tmp_path / "a.png")
+    qtbot.waitUntil(lambda: page._shown is not None and page.wells.sources["A"] == tmp_path / "a.png", timeout=5000)
+    page.copy_command()
+    assert QGuiApplication.clipboard().text().startswith(f"ddpm-studio interpolate tiles {tmp_path / 'a.png'} B.png C.png --weights 0.333333,0.333333,0.333333 --timestep 500")
+
+
+def test_pictures_to_pick_are_clicked_or_dragged(qtbot: QtBot, page: BlendPage) -> None:
+    gallery.save_pictures(tiles(3), [{"kind": "sample", "seed": seed} for seed in range(3)])
+    page.source.view.choose(GALLERY)
+    page._studio.gallery_changed.emit()
+    grid = page.source.grid
+    qtbot.waitUntil(lambda: len(grid.sources) == 3, timeout=5000)
+    qtbot.waitUntil(lambda: not workers.running_threads())
+    page.wells.sources.clear()
+    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=grid.cell_rect(1).center())
+    assert page.wells.sources["A"] == grid.sources[1]
+    assert grid.mime(1).urls()[0].toLocalFile() == str(grid.sources[1]), "the file itself, not what is seen of it"
+    page.source.view.choose(EXAMPLES)
+    page.source.refresh()
+    qtbot.waitUntil(lambda: len(grid.sources) > 20, timeout=5000)
+    with qtbot.waitSignal(page.source.picked) as picked:
+        qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=grid.cell_rect(6).center())
+    assert isinstance(picked.args[0], (Path, np.ndarray))
+
+
+def test_the_way_from_noise_to_picture_is_saved_as_a_film(qtbot: QtBot, tmp_path: Path) -> None:
+    strip = Filmstrip()
+    qtbot.addWidget(strip)
+    strip.resize(820, 200)
+    strip.show()
+    strip.start(4)
+    for i in range(4):
+        assert not strip.film_button.isEnabled()
+        strip.add_frame(FrameReady(i, 4, 990 - 330 * i, noised(tiles(4), i / 3), softened(tiles(4), 0.5) if i < 3 else tiles(4)))
+    strip.set_picture(2)
+    versions = strip.film()
+    assert [frames.shape for frames in versions.values()] == [(5, 32, 32, 3), (5, 32, 32, 3), (5, 32, 64, 3)]
+    assert all(np.array_equal(frames[-1][:, :32], tiles(4)[2]) for frames in versions.values()), "it ends with the picture itself"
+    strip.film_button.click()
+    dialog = strip.window().findChild(FilmDialog)
+    assert dialog is not None
+    dialog.version.choose(2)
+    dialog.kind.choose(1)
+    dialog.scale.choose(1)
+    dialog.rate.setValue(10)
+    dialog._show_facts()
+    assert dialog.facts.text() == "5 pictures of 256 × 128 pixels, 2.0 seconds"
+    dialog.write(tmp_path / "nowhere" / "film.mp4")
+    qtbot.waitUntil(lambda: "not the name of a film" in dialog.message.text(), timeout=5000)
+    qtbot.waitUntil(dialog.save_button.isEnabled)
+    dialog.write(tmp_path / "film.webp")
+    qtbot.waitUntil(lambda: "Saved film.webp" in dialog.message.text(), timeout=5000)
+    dialog.close()
+    with Image.open(tmp_path / "film.webp") as saved:
+        assert (saved.n_frames, saved.size) == (5, (256, 128))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_film_that_is_given_up_is_not_there(qtbot: QtBot, tmp_path: Path, close: bool) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    dialog = FilmDialog(window, {"": frozen_images(np.random.default_rng(0).integers(0, 256, (300, 64, 64, 3)))}, "film")
+    dialog.show()
+    dialog.write(tmp_path / "film.webp")
+    assert dialog.cancel_button.text() == "Cancel"
+    assert not dialog.save_button.isEnabled()
+    qtbot.waitUntil(lambda: dialog.progress.value() > 0, timeout=5000)
+    if close:
+        dialog.close()
+    else:
+        dialog.cancel_button.click()
+        qtbot.waitUntil(lambda: "nothing was written" in dialog.message.text(), timeout=5000)
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,370 @@
+"""The contact sheet, leaving pictures out, the crop, and what is said about it all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtWidgets import QLabel, QListWidget, QWidget
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio.events import DatasetExamined, DatasetReport, Finding, Skipped
+from ddpm_studio.forecast import Forecast
+from ddpm_studio.gui import workers
+from ddpm_studio.gui.app import create
+from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.gui.qimage import to_qimage
+from ddpm_studio.gui.widgets import contact_sheet
+from ddpm_studio.gui.widgets.contact_sheet import ContactSheet
+from ddpm_studio.gui.widgets.crop_view import CropView
+from ddpm_studio.gui.widgets.dataset_report import DatasetReportView
+from ddpm_studio.gui.widgets.histogram import Histogram, shape_bins, size_bins
+
+from .fakes import FakeJobs, tiles
+
+CONTROL, SHIFT, NONE = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.NoModifier
+
+
+@pytest.fixture
+def sheet(qtbot: QtBot) -> ContactSheet:
+    made = ContactSheet()
+    qtbot.addWidget(made)
+    made.pictures_wanted.connect(lambda rows: made.add_pictures(rows, tiles(96)[rows % 96]))
+    made.resize(500, 400)
+    made.show()
+    made.set_dataset(tuple(f"{i}.png" for i in range(200_000)), (32, 32))
+    return made
+
+
+def click(qtbot: QtBot, sheet: ContactSheet, index: int, keys: Qt.KeyboardModifier = NONE) -> None:
+    qtbot.mouseClick(sheet.viewport(), Qt.MouseButton.LeftButton, keys, sheet.cell_rect(index).center())
+
+
+def test_only_pictures_in_sight_are_asked_for(qtbot: QtBot, sheet: ContactSheet) -> None:
+    qtbot.waitUntil(lambda: sheet.held > 0)
+    assert sheet.held < 200
+    bar = sheet.verticalScrollBar()
+    bar.setValue(bar.maximum())
+    with qtbot.waitSignal(sheet.pictures_wanted) as asked:
+        sheet.viewport().update()
+    assert asked.args[0][-1] == 199_999
+    assert sheet.cell_rect(199_999).bottom() <= sheet.viewport().height()
+
+
+def test_memory_is_bounded(qtbot: QtBot, sheet: ContactSheet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contact_sheet, "KEPT_BYTES", 4 * 32 * 32 * 300)
+    for first in range(0, 5000, 100):
+        sheet.add_pictures(np.arange(first, first + 100), tiles(96)[np.arange(100) % 96])
+    assert sheet.held <= 300
+
+
+def test_few_pictures_are_shown_large(qtbot: QtBot, sheet: ContactSheet) -> None:
+    usual = sheet.cell_rect(0).width()
+    sheet.set_dataset(("a.png", "b.png", "c.png", "d.png"), (32, 32))
+    assert sheet.cell_rect(0).width() == 6 * 32 > usual
+    assert sheet.verticalScrollBar().maximum() == 0
+    sheet.set_dataset(tuple("abcdefghijklmnopqrstuvwxyz" * 9), (256, 128))
+    assert sheet.cell_rect(0).height() == 96
+    sheet.set_dataset((), (32, 32))
+    assert sheet.index_at(QPoint(5, 5)) == -1
+
+
+def test_selecting_by_mouse(qtbot: QtBot, sheet: ContactSheet) -> None:
+    click(qtbot, sheet, 3)
+    assert sheet.selected_rows().tolist() == [3]
+    click(qtbot, sheet, 6, SHIFT)
+    assert sheet.selected_rows().tolist() == [3, 4, 5, 6]
+    click(qtbot, sheet, 9, CONTROL)
+    click(qtbot, sheet, 4, CONTROL)
+    assert sheet.selected_rows().tolist() == [3, 5, 6, 9]
+    assert "4.png" in sheet.accessibleDescription()
+    start, end = sheet.cell_rect(0).center(), sheet.cell_rect(8).center()
+    qtbot.mousePress(sheet.viewport(), Qt.MouseButton.LeftButton, NONE, start)
+    qtbot.mouseMove(sheet.viewport(), (start + end) / 2)
+    qtbot.mouseMove(sheet.viewport(), end)
+    qtbot.mouseRelease(sheet.viewport(), Qt.MouseButton.LeftButton, NONE, end)
+    columns = next(i for i in range(1, 50) if sheet.cell_rect(i).top() > sheet.cell_rect(0).top())
+    across = 8 % columns
+    assert sheet.selected_rows().tolist() == [*range(across + 1), *range(columns, columns + across + 1)]
+
+
+def test_selecting_by_keys(qtbot: QtBot, sheet: ContactSheet) -> None:
+    sheet.show_rows(np.arange(100, 400))
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Right):
+        qtbot.keyClick(sheet, key)
+    assert sheet.current_row == 101
+    qtbot.keyClick(sheet, Qt.Key.Key_End)
+    assert sheet.current_row == 399
+    assert sheet.verticalScrollBar().value() >= sheet.verticalScrollBar().maximum() - 3
+    qtbot.keyClick(sheet, Qt.Key.Key_Home)
+    qtbot.keyClick(sheet, Qt.Key.Key_Right, SHIFT)
+    assert sheet.selected_rows().tolist() == [100, 101]
+    qtbot.keyClick(sheet, Qt.Key.Key_A, CONTROL)
+    assert len(sheet.selected_rows()) == 300
+    qtbot.keyClick(sheet, Qt.Key.Key_Escape)
+    assert len(sheet.selected_rows()) == 0
+    with qtbot.waitSignal(sheet.leave_out_wanted):
+        qtbot.keyClick(sheet, Qt.Key.Key_Delete)
+    with qtbot.waitSignal(sheet.opened):
+        qtbot.keyClick(sheet, Qt.Key.Key_Return)
+
+
+def test_the_frame_is_dragged_where_there_is_room(qtbot: QtBot) -> None:
+    view = CropView()
+    qtbot.addWidget(view)
+    view.resize(600, 300)
+    view.set_crop((32, 32), (0.5, 0.5))
+    view.set_picture(to_qimage(np.zeros((100, 200, 3), np.uint8)))
+    view.show()
+    assert view.room == (True, False)
+    assert view.frame_rect().width() == pytest.approx(view.picture_rect().width() / 2)
+    start = view.frame_rect().center()
+    free = view.picture_rect().width() - view.frame_rect().width()
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, NONE, start.toPoint())
+    qtbot.mouseMove(view, (start + QPointF(free / 4, 40)).toPoint())
+    with qtbot.waitSignal(view.focus_chosen) as chosen:
+        qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, NONE)
+    assert chosen.args[0] == pytest.approx(0.75, abs=0.02)
+    assert chosen.args[1] == 0.5, "there is no room up and down"
+    with qtbot.waitSignal(view.focus_chosen):
+        qtbot.keyClick(view, Qt.Key.Key_Left)
+    assert view.focus_at[0] == pytest.approx(0.73, abs=0.02)
+    view.set_picture(to_qimage(np.zeros((50, 50, 3), np.uint8)))
+    with qtbot.assertNotEmitted(view.focus_chosen, wait=20):
+        qtbot.keyClick(view, Qt.Key.Key_Left)
+
+
+def test_bins_hold_every_picture_once() -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(8, 5000, (1000, 2)).astype(np.int32)
+    for bins in (size_bins(sizes), shape_bins(sizes)):
+        assert sorted(np.concatenate([part.rows for part in bins]).tolist()) == list(range(1000))
+    found = {part.label: part.rows.tolist() for part in size_bins(np.array([[16, 31], [40, 32], [300, 63]], np.int32))}
+    assert found == {"16": [0], "32": [1, 2]}
+    assert {part.label: len(part.rows) for part in shape_bins(np.array([[10, 10], [30, 40], [178, 218], [16, 9]], np.int32))} == {"1:2": 0, "3:4": 2, "1:1": 1, "4:3": 0, "2:1": 1}
+
+
+def test_a_bar_can_be_chosen_by_mouse_and_keys(qtbot: QtBot) -> None:
+    histogram = Histogram("sizes", "Sizes")
+    qtbot.addWidget(histogram)
+    histogram.resize(200, 76)
+    histogram.set_bins(size_bins(np.array([[16, 16], [32, 32], [33, 40]], np.int32)))
+    histogram.show()
+    assert "2 pictures" in histogram.accessibleDescription()
+    with qtbot.waitSignal(histogram.chosen) as chosen:
+        qtbot.mouseClick(histogram, Qt.MouseButton.LeftButton, NONE, histogram.bar_rect(1).center().toPoint())
+    assert chosen.args[0].rows.tolist() == [1, 2]
+    qtbot.keyClick(histogram, Qt.Key.Key_Left)
+    with qtbot.waitSignal(histogram.chosen) as chosen:
+        qtbot.keyClick(histogram, Qt.Key.Key_Return)
+    assert chosen.args[0].rows.tolist() == [0]
+
+
+def report(**changes: object) -> DatasetReport:
+    values: dict[str, object] = {
+        "name": "a", "source": "/a", "pictures": 20, "skipped": (), "duplicates": 0, "image_size": 32, "image_height": 32, "channels": 3, "smallest": (9, 9),
+        "median": (40, 40), "largest": (99, 99), "grey": 0, "transparent": 0, "from_cache": False, "seconds": 0.1,
+    }  # fmt: skip
+    return DatasetReport(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_reasons_can_be_read_whole(qtbot: QtBot) -> None:
+    view = DatasetReportView()
+    qtbot.addWidget(view)
+    view.setFixedWidth(310)
+    reason = "its data in the zip are damaged, or packed in a way that is not read here"
+    view.show_report(report(skipped=(Skipped("deep/down/a picture with a rather long name of its own.png", reason), Skipped("b.png", "too small: 4 x 4 pixels"))))
+    view.skipped.toggle.setChecked(True)
+    view.show()
+    found = view.findChild(QListWidget, "skippedList")
+    assert found is not None
+    qtbot.waitUntil(lambda: found.visualItemRect(found.item(0)).height() > 0)
+    item = found.item(0)
+    assert reason[1:] in item.text()
+    metrics, room = found.fontMetrics(), found.viewport().width() - 12
+    needed = sum(metrics.boundingRect(0, 0, room, 1000, int(Qt.TextFlag.TextWordWrap), line).height() for line in item.text().splitlines())
+    assert found.visualItemRect(item).height() >= needed
+    assert found.visualItemRect(item).width() <= found.viewport().width()
+
+
+def test_settled_findings_get_a_tick(qtbot: QtBot) -> None:
+    view = DatasetReportView()
+    qtbot.addWidget(view)
+    findings = (Finding("copies", np.array([0, 1, 2]), np.array([0, 0, 0])), Finding("blank", np.array([4, 5])))
+    view.show_report(report(), examined=DatasetExamined(findings, 18, 1.0))
+    mask = np.zeros(20, bool)
+    view.show_left_out(mask)
+    assert [line.text() for line in view.findings] == ["2 exact copies", "2 empty pictures"]
+    mask[[1, 2, 4]] = True
+    view.show_left_out(mask)
+    assert [line.text() for line in view.findings] == ["2 exact copies, left out", "2 empty pictures"]
+
+
+# In the window.
+
+
+@pytest.fixture
+def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
+    _, made = create(jobs=FakeJobs())
+    made.resize(1280, 800)
+    made.show()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    made.train_page.dataset.open([tmp_path])
+    qtbot.waitUntil(lambda: made.train_page.dataset.examination is not None and not workers.running_threads(), timeout=5000)
+    yield made
+    made.studio.shut_down()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
+    made.close()
+    made.deleteLater()
+
+
+def press(qtbot: QtBot, window: MainWindow, name: str) -> None:
+    button = window.findChild(QWidget, name)
+    assert button is not None, name
+    assert button.isEnabled(), name
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def text(window: MainWindow, name: str) -> str:
+    found = window.findChild(QLabel, name)
+    assert found is not None
+    return found.text()
+
+
+def test_leaving_out_and_bringing_back(qtbot: QtBot, window: MainWindow) -> None:
+    page, stack = window.train_page, window.studio.undo_stack
+    sheet, section = page.pictures.sheet, page.dataset
+    click(qtbot, sheet, 2)
+    click(qtbot, sheet, 4, SHIFT)
+    qtbot.keyClick(sheet, Qt.Key.Key_Delete)
+    assert section.excluded == ("tiles/0002.png", "tiles/0003.png", "tiles/0004.png")
+    assert page.request() is not None
+    request = page.request()
+    assert request is not None
+    assert request.exclude == section.excluded
+    assert "3 left out" in section.zone.accessibleDescription()
+    assert "leaving out 3 pictures" in stack.undoText()
+    click(qtbot, sheet, 3)
+    assert not page.pictures.out_button.isEnabled()
+    press(qtbot, window, "bringBackButton")
+    assert section.excluded == ("tiles/0002.png", "tiles/0004.png")
+    sheet.setFocus()
+    qtbot.keyClick(sheet, Qt.Key.Key_Z, CONTROL)
+    assert len(section.left_out) == 3
+    stack.undo()
+    assert section.excluded is None
+    assert not sheet.left_out.any()
+    stack.redo()
+    assert len(section.left_out) == 3
+    qtbot.waitUntil(lambda: not workers.running_threads())
+    jobs = window.studio.jobs
+    assert isinstance(jobs, FakeJobs)
+    assert jobs.calls[-1] == "remember 3"
+
+
+def test_all_but_one_of_each(qtbot: QtBot, window: MainWindow) -> None:
+    page = window.train_page
+    press(qtbot, window, "finding_copies")
+    assert page.pictures.sheet.rows.tolist() == [0, 400, 800, 5, 405]
+    assert "2 groups" in page.pictures.facts.text()
+    press(qtbot, window, "oneEachButton")
+    assert np.flatnonzero(page.dataset.left_out_rows).tolist() == [400, 405, 800]
+    assert "left out" in page.dataset.report_view.findings[0].text()
+    page.pictures.leave_all_but_one_out()
+    assert len(page.dataset.left_out) == 3, "the last of each stays"
+    press(qtbot, window, "showAllButton")
+    assert len(page.pictures.sheet.rows) == 1204
+    press(qtbot, window, "leftOutFinding")
+    assert page.pictures.sheet.rows.tolist() == [400, 405, 800]
+    press(qtbot, window, "finding_grey")
+    assert not page.pictures.one_each_button.isVisible()
+    qtbot.keyClick(page.pictures.sheet, Qt.Key.Key_Escape)
+    assert len(page.pictures.sheet.rows) == 1204
+
+
+def test_the_pictures_of_a_bar(qtbot: QtBot, window: MainWindow) -> None:
+    page = window.train_page
+    histogram = page.dataset.report_view.shapes
+    qtbot.mouseClick(histogram, Qt.MouseButton.LeftButton, NONE, histogram.bar_rect(1).center().toPoint())
+    assert page.pictures.sheet.rows.tolist() == list(range(0, 1204, 7))
+
+
+def test_another_folder_has_nothing_left_out_and_nothing_to_undo(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    page = window.train_page
+    page.pictures.sheet.select_rows(np.array([1]))
+    page.pictures.leave_out()
+    (tmp_path / "other").mkdir()
+    page.dataset.open([tmp_path / "other"])
+    qtbot.waitUntil(lambda: page.dataset.examination is not None and not page.dataset.busy, timeout=5000)
+    assert page.dataset.excluded is None
+    window.studio.undo_stack.undo()
+    assert page.dataset.excluded is None
+
+
+def test_the_crop_moves_for_all_pictures(qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = window.train_page
+    view = page.pictures.crop
+    page.pictures.sheet.select_rows(np.array([9]))
+    press(qtbot, window, "cropButton")
+    qtbot.waitUntil(lambda: view.room == (True, False), timeout=5000)
+    assert "all pictures" in page.pictures.crop_words.text()
+    qtbot.keyClick(view, Qt.Key.Key_Left)
+    qtbot.waitUntil(lambda: page.dataset.settings.crop_x == 0.48, timeout=5000)
+    assert page.settings.config().data.crop == (0.48, 0.5)
+    qtbot.waitUntil(lambda: not page.dataset.busy and not workers.running_threads(), timeout=5000)
+    assert page.pictures.stack.currentIndex() == 1, "the crop stays in sight while all pictures are read again"
+    qtbot.keyClick(view, Qt.Key.Key_PageDown)
+    press(qtbot, window, "cropCentreButton")
+    qtbot.waitUntil(lambda: page.dataset.settings.crop_x == 0.5, timeout=5000)
+    qtbot.keyClick(view, Qt.Key.Key_Escape)
+    assert page.pictures.stack.currentIndex() == 0
+    qtbot.waitUntil(lambda: not page.dataset.busy and not workers.running_threads(), timeout=5000)
+
+
+def test_what_to_expect(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.waitUntil(lambda: "Blobs after 15 s" in text(window, "expectedTime"), timeout=5000)
+    assert "good pictures after 11 min" in text(window, "expectedTime")
+    assert "the run faces-tiny-32-1" in text(window, "expectedTime")
+    assert "Each is seen about 103 times" in text(window, "expectedCopies")
+    section, page = window.train_page.dataset, window.train_page
+    page.pictures.sheet.select_rows(np.arange(50, 1204))
+    page.pictures.leave_out()
+    assert "50 pictures are too few" in text(window, "expectedCopies")
+    assert section.report is not None
+    page.expectations._receive([Forecast(2.0, "guessed", "", False)])
+    assert "was not measured" in text(window, "expectedTime")
+    assert "Roughly" in text(window, "expectedTime")
+
+
+def test_real_pictures_from_folder_to_sheet(qtbot: QtBot, tmp_path: Path, photo_folder: Callable[[Path], Path]) -> None:
+    """With the real jobs: names, pixels and what was left out come through, and are there the next time."""
+    source = photo_folder(tmp_path / "photos")
+    for expected in (None, ("b.png",)):
+        _, window = create()
+        window.show()
+        page = window.train_page
+        page.dataset.open([source])
+        qtbot.waitUntil(lambda page=page: page.dataset.examination is not None and page.pictures.sheet.held == 4, timeout=20_000)
+        assert page.pictures.sheet.names == ("a.png", "b.png", "c.png", "d.png")
+        assert page.dataset.excluded == expected
+        page.pictures.sheet.select_rows(np.array([1]))
+        page.pictures.leave_out()
+        qtbot.waitUntil(lambda: not workers.running_threads(), timeout=20_000)
+        window.close()
+        window.deleteLater()
+
+
+@pytest.fixture
+def photo_folder() -> Callable[[Path], Path]:
+    from PIL import Image
+
+    def make(folder: Path) -> Path:
+        folder.mkdir()
+        for name, picture in zip("abcd", tiles(4), strict=True):
+            Image.fromarray(picture).save(folder / f"{name}.png")
+        return folder
+
+    return make

@@ -1,0 +1,236 @@
+"""The page Inside: the forward process under a slider, the network and its feature maps."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtSvg import QSvgRenderer
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio.config import DiffusionConfig
+from ddpm_studio.gui.forward import OF_MODEL, ForwardReady, log_snr, shares
+from ddpm_studio.gui.jobs import Jobs
+from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.gui.pages.inside import FORWARD, NETWORK, InsidePage
+from ddpm_studio.gui.widgets.architecture import ArchitectureView
+from ddpm_studio.gui.widgets.block_item import BOX_H, BOX_W, formula, meaning, title
+from ddpm_studio.gui.widgets.feature_panel import colours
+from ddpm_studio.nn.describe import describe_network
+from ddpm_studio.presets import PRESETS
+from ddpm_studio.sampling.forward import alphas_cumprod, diffuse, noise_of, plain_schedules
+
+from .drops import drop_on
+from .fakes import FakeJobs, tiles
+from .windows import Open
+
+VARIANTS = {
+    "patches": {"model.attention_patch": 2, "model.num_heads": 4},
+    "transposed": {"model.upsample": "transposed", "model.up_narrowing": "before", "model.stem_patch": 1},
+    "averaged": {"model.downsample": "average", "data.image_height": 64, "model.middle_attention": False},
+    "learned": {"diffusion.variance_type": "learned", "model.num_res_blocks": 3, "model.attention": (True, True, True), "model.input_skip": False},
+}
+
+
+def page_of(window: MainWindow, view: int = FORWARD) -> InsidePage:
+    page = window.pages["Inside"]
+    assert isinstance(page, InsidePage)
+    window.show_page("Inside")
+    page.view.choose(view)
+    page._show_view()
+    return page
+
+
+# The forward process.
+
+
+@pytest.mark.parametrize(("schedule", "zero"), [("cosine", False), ("linear", False), ("sigmoid", True)])
+def test_numpy_says_what_torch_says(schedule: str, zero: bool) -> None:
+    config = DiffusionConfig(beta_schedule=schedule, zero_terminal_snr=zero)  # type: ignore[arg-type]
+    picture = tiles(1)[0]
+    parts = ForwardReady(picture, noise_of(picture, 5), {OF_MODEL: alphas_cumprod(config), **plain_schedules(1000)}, 5)
+    steps = [0, 1, 250, 700, 999]
+    for t, expected in zip(steps, diffuse(picture, steps, config, seed=5), strict=True):
+        assert np.abs(parts.x_t(OF_MODEL, t).astype(int) - expected).max() <= 1
+    signal, sigma = shares(parts.schedules[OF_MODEL], 250)
+    assert signal**2 + sigma**2 == pytest.approx(1)
+    assert log_snr(parts.schedules[OF_MODEL], 250) == pytest.approx(2 * math.log(signal / sigma))
+    assert parts.schedules["linear"][0] == pytest.approx(0.9999)
+
+
+def test_the_end_of_a_schedule_without_any_signal() -> None:
+    assert log_snr(alphas_cumprod(DiffusionConfig(zero_terminal_snr=True)), 999) == -math.inf
+
+
+def test_small_pictures_of_the_strip_are_the_same_noise() -> None:
+    picture = tiles(1)[0]
+    parts = ForwardReady(picture, noise_of(picture), plain_schedules(100) | {OF_MODEL: alphas_cumprod(DiffusionConfig(num_timesteps=100))}, 0)
+    np.testing.assert_array_equal(parts.x_t(OF_MODEL, 40, 16), parts.x_t(OF_MODEL, 40)[::2, ::2])
+
+
+def test_the_real_job_takes_any_file_and_needs_no_model(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    class Real(FakeJobs):
+        forward = Jobs.forward
+
+    window = open_window(Real(models=False))
+    page = page_of(window)
+    qtbot.waitUntil(lambda: page.forward.parts is not None, timeout=20_000)  # imports torch
+    file = tmp_path / "photo.jpg"
+    Image.new("RGB", (300, 200), (200, 40, 40)).save(file)
+    assert drop_on(page.forward, file)
+    parts = page.forward.parts
+    qtbot.waitUntil(lambda: page.forward.parts is not parts, timeout=5000)
+    assert page.forward.parts is not None
+    assert page.forward.parts.picture.shape == (64, 64, 3)
+    assert page.forward.parts.picture[0, 0].tolist() == pytest.approx([200, 40, 40], abs=4)
+
+
+def test_the_slider_moves_picture_point_and_formula(qtbot: QtBot, open_window: Open) -> None:
+    page = page_of(open_window())
+    qtbot.waitUntil(lambda: page.forward.parts is not None, timeout=5000)
+    slider = page.forward.slider.slider
+    slider.setValue(0)
+    almost_clean = page.forward.picture.image
+    slider.setValue(999)
+    assert page.forward.picture.image != almost_clean
+    assert page.forward.equation.formula.startswith("x₉₉₉ = 0.0")
+    assert page.forward.snr.text().startswith("log-SNR −")
+    page.forward.strip.set_current(2)
+    assert slider.value() == page.forward.stops[2] == 222
+    qtbot.mouseClick(page.forward.plot, Qt.MouseButton.LeftButton, pos=page.forward.plot.rect().center())
+    assert 350 < slider.value() < 650
+    before = page.forward.picture.image
+    page.forward.schedule.setCurrentIndex(1)
+    assert page.forward.picture.image != before, "another schedule"
+
+
+def test_other_noise_can_be_taken_back(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    page = page_of(window)
+    qtbot.waitUntil(lambda: page.forward.parts is not None, timeout=5000)
+    page.forward.shuffle.click()
+    qtbot.waitUntil(lambda: page.forward.parts is not None and page.forward.parts.seed != 0, timeout=5000)
+    window.studio.undo_stack.undo()
+    qtbot.waitUntil(lambda: page.forward.parts is not None and page.forward.parts.seed == 0, timeout=5000)
+
+
+def test_a_file_that_is_no_picture_changes_nothing(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    class Real(FakeJobs):
+        forward = Jobs.forward
+
+    window = open_window(Real(models=False))
+    page = page_of(window)
+    qtbot.waitUntil(lambda: page.forward.parts is not None, timeout=20_000)
+    parts = page.forward.parts
+    bad = tmp_path / "notes.png"
+    bad.write_text("no picture")
+    page.forward.set_source(bad)
+    qtbot.waitUntil(window.banner.isVisible, timeout=5000)
+    assert page.forward.parts is parts
+
+
+# The network.
+
+
+@pytest.mark.parametrize("name", [*PRESETS, *VARIANTS])
+def test_every_network_is_drawn_whole_and_nothing_overlaps(qtbot: QtBot, name: str, tmp_path: Path) -> None:
+    network = describe_network(PRESETS[name] if name in PRESETS else PRESETS["tiny-32"].with_changes(VARIANTS[name]))
+    view = ArchitectureView()
+    qtbot.addWidget(view)
+    view.show_blocks(network.blocks, network.time)
+    assert list(view._scene.items_by_name) == [block.name for block in network.blocks] + ["time"]
+    rooms = {name: item.sceneBoundingRect() for name, item in view._scene.items_by_name.items()}
+    for (one, a), (other, b) in itertools.combinations(rooms.items(), 2):
+        assert not a.intersects(b), f"{one} lies on {other}"
+    for block in network.blocks:
+        assert meaning(block)
+        assert formula(block)
+        assert title(block) != block.kind
+    assert sum(item.share for item in view._scene.items_by_name.values()) == pytest.approx(1)
+    assert all(room.width() >= BOX_W and room.height() >= BOX_H for room in rooms.values())
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_the_drawing_is_exported(qtbot: QtBot, tmp_path: Path, suffix: str) -> None:
+    network = describe_network(PRESETS["tiny-32"])
+    view = ArchitectureView()
+    qtbot.addWidget(view)
+    view.show_blocks(network.blocks, network.time)
+    file = tmp_path / f"network{suffix}"
+    view.export(file)
+    if suffix == ".svg":
+        assert QSvgRenderer(str(file)).isValid()
+        assert file.read_text(encoding="utf-8").count("Residual block") == sum(block.kind == "res" for block in network.blocks)
+    else:
+        assert QImage(str(file)).width() == pytest.approx(2 * view.sceneRect().width(), abs=2)
+
+
+def test_blocks_are_chosen_by_mouse_and_keys(qtbot: QtBot, open_window: Open) -> None:
+    page = page_of(open_window(), NETWORK)
+    view = page.network.view
+    qtbot.waitUntil(lambda: bool(view.blocks), timeout=5000)
+    item = view.item("down.1.attn0")
+    assert item is not None
+    place = view.mapFromScene(item.scenePos().x() + BOX_W / 2, item.scenePos().y() + BOX_H / 2)
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert page.network.panel.name.text() == "Self-attention"
+    qtbot.waitUntil(lambda: page.network.panel.shown is not None, timeout=5000)
+    assert len(page.network.panel.grid.images) == 16
+    view.setFocus()
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Return):
+        qtbot.keyClick(view, key)
+    assert page.network.panel.path.text() == "down.1.down"
+    page.network.panel.close_button.click()
+    assert not page.network.panel.isVisible()
+
+
+def test_feature_maps_follow_t_and_are_remembered(qtbot: QtBot, open_window: Open) -> None:
+    jobs = FakeJobs()
+    page = page_of(open_window(jobs), NETWORK)
+    network = page.network
+    qtbot.waitUntil(lambda: bool(network.view.blocks) and page.forward.parts is not None, timeout=5000)
+    network.view.choose("middle0")
+    qtbot.waitUntil(lambda: network.panel.shown is not None, timeout=5000)
+    network.panel.slider.slider.setValue(700)
+    assert page.forward.t == 700
+    qtbot.waitUntil(lambda: network.panel.shown is not None and network.panel.shown.timestep == 700, timeout=5000)
+    network.panel.after.click()
+    qtbot.waitUntil(lambda: network.panel.first == 16, timeout=5000)
+    asked = sum(call.startswith("features") for call in jobs.calls)
+    network.panel.before.click()
+    assert network.panel.first == 0, "seen before"
+    assert sum(call.startswith("features") for call in jobs.calls) == asked
+    before = network.panel.grid.images.copy()
+    network.panel.colours._group.button(1).click()
+    assert not np.array_equal(network.panel.grid.images, before)
+
+
+def test_the_embedding_of_t_has_no_maps(qtbot: QtBot, open_window: Open) -> None:
+    jobs = FakeJobs()
+    page = page_of(open_window(jobs), NETWORK)
+    qtbot.waitUntil(lambda: bool(page.network.view.blocks) and page.forward.parts is not None, timeout=5000)
+    page.network.view.choose("time")
+    assert page.network.panel.without.isVisible()
+    assert not any(call.startswith("features") for call in jobs.calls)
+
+
+def test_without_a_model_the_forward_process_works_and_the_network_says_what_to_do(qtbot: QtBot, open_window: Open) -> None:
+    page = page_of(open_window(FakeJobs(models=False)))
+    qtbot.waitUntil(lambda: page.forward.parts is not None, timeout=5000)
+    page.view.choose(NETWORK)
+    page._show_view()
+    assert page.stack.currentIndex() == 2
+
+
+def test_colours_of_maps() -> None:
+    grey, diverging = colours(False), colours(True)
+    assert grey.shape == diverging.shape == (256, 3)
+    assert grey[128].tolist() == [128, 128, 128]
+    assert diverging[1].tolist()[2] > diverging[1].tolist()[0], "below zero blue"
+    assert diverging[255].tolist()[0] > diverging[255].tolist()[2], "above zero orange"

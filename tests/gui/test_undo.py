@@ -1,0 +1,143 @@
+"""What was set is taken back, and set again."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QLineEdit
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.gui.pages.blend import BlendPage
+from ddpm_studio.gui.pages.generate import GeneratePage
+from ddpm_studio.presets import PRESETS
+
+from .windows import Open
+
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+@pytest.fixture
+def window(open_window: Open, qtbot: QtBot) -> MainWindow:
+    made = open_window()
+    made.activateWindow()
+    return made
+
+
+def edits(window: MainWindow) -> list[str]:
+    stack = window.studio.undo_stack
+    return [stack.text(i) for i in range(stack.count())]
+
+
+def generate_page(window: MainWindow) -> GeneratePage:
+    page = window.pages["Generate"]
+    assert isinstance(page, GeneratePage)
+    return page
+
+
+def test_nothing_to_undo_at_first(window: MainWindow) -> None:
+    assert edits(window) == []
+    assert not window.findChild(QAction, "actionUndo").isEnabled()  # type: ignore[union-attr]
+
+
+def test_edits_of_one_field_that_follow_each_other_are_one(qtbot: QtBot, window: MainWindow) -> None:
+    page = generate_page(window)
+    window.show_page("Generate")
+    for value in (17, 18, 19):
+        page.count.setValue(value)
+        qtbot.wait(5)
+    page.seed.setValue(3)
+    qtbot.wait(5)
+    assert edits(window) == ["Pictures", "Seed"]
+    window.studio.undo_stack.undo()
+    window.studio.undo_stack.undo()
+    assert (page.count.value(), page.seed.value()) == (16, 0)
+    window.studio.undo_stack.redo()
+    assert page.count.value() == 19
+    page.count.setValue(16)
+    qtbot.wait(5)
+    assert not window.studio.undo_stack.canUndo(), "back where it began"
+
+
+def test_what_an_edit_changes_along_goes_back_with_it(qtbot: QtBot, window: MainWindow) -> None:
+    page = generate_page(window)
+    page.steps.setValue(31)
+    qtbot.wait(5)
+    page.sampler.setCurrentIndex(3)
+    qtbot.wait(5)
+    assert page.steps.value() == 50
+    window.studio.undo_stack.undo()
+    assert (page.sampler.currentIndex(), page.steps.value()) == (0, 31)
+    assert window.page == "Generate", "what has changed is shown"
+
+
+def test_another_model_is_no_edit(qtbot: QtBot, window: MainWindow) -> None:
+    models = window.studio.models
+    page = generate_page(window)
+    page.steps.setMaximum(20)  # as a model with few timesteps would
+    window.studio.choose_model(models[1], by_hand=True)
+    qtbot.wait(5)
+    assert edits(window) == []
+
+
+@pytest.mark.parametrize("keys", [(Qt.Key.Key_Z, CTRL | SHIFT), (Qt.Key.Key_Y, CTRL)])
+def test_keys_reach_the_stack_from_a_field(qtbot: QtBot, window: MainWindow, keys: tuple[Qt.Key, Qt.KeyboardModifier]) -> None:
+    page = generate_page(window)
+    window.show_page("Generate")
+    page.count.setFocus()
+    qtbot.keyClick(page.count, Qt.Key.Key_Up)
+    qtbot.wait(5)
+    assert page.count.value() == 17
+    qtbot.keyClick(page.count, Qt.Key.Key_Z, CTRL)
+    assert page.count.value() == 16
+    qtbot.keyClick(page.count, *keys)
+    assert page.count.value() == 17
+
+
+def test_settings_of_a_training(qtbot: QtBot, window: MainWindow) -> None:
+    settings = window.train_page.settings
+    entry = settings.form.fields["training.learning_rate"].widget
+    assert isinstance(entry, QLineEdit)
+    for text in ("2e-4", "3e-4"):
+        entry.setText(text)
+        entry.editingFinished.emit()
+        qtbot.wait(5)
+    entry.editingFinished.emit()  # left as it is
+    qtbot.wait(5)
+    assert settings.config().training.learning_rate == 3e-4
+    settings.preset.setCurrentIndex(settings.preset.findData("small-32"))
+    qtbot.wait(5)
+    assert edits(window) == ["Learning rate", "Preset"]
+    window.studio.undo_stack.undo()
+    assert settings.preset.currentData() == "auto"
+    assert settings.config().training.learning_rate == 3e-4, "what the preset had swept away"
+    assert entry.text() == "0.0003"
+    window.studio.undo_stack.undo()
+    assert settings.config() == PRESETS["tiny-32"]
+
+
+def test_a_setting_that_was_made_empty_comes_back(qtbot: QtBot, window: MainWindow) -> None:
+    settings = window.train_page.settings
+    entry = settings.form.fields["training.total_steps"].widget
+    assert isinstance(entry, QLineEdit)
+    for text in ("500", ""):
+        entry.setText(text)
+        entry.editingFinished.emit()
+    settings.form.fields["data.flip"].write(False)
+    qtbot.wait(5)
+    window.studio.undo_stack.undo()
+    assert settings.config() == PRESETS["tiny-32"]
+
+
+def test_blending_can_be_taken_back(qtbot: QtBot, window: MainWindow) -> None:
+    page = window.pages["Blend"]
+    assert isinstance(page, BlendPage)
+    page.lam.setValue(80)
+    qtbot.wait(5)
+    page.timestep.slider.setValue(300)
+    qtbot.wait(5)
+    assert edits(window) == ["Lambda", "Noise level t"]
+    window.studio.undo_stack.undo()
+    window.studio.undo_stack.undo()
+    assert (page.lam.value(), page.timestep.value) == (50, 500)
