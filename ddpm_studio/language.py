@@ -36,7 +36,7 @@ def language_of_system() -> str:
 
 def tr(text: str, /, **values: object) -> str:
     """The text in the language of the window, its {fields} filled in: tr("Delete {name}?", name=run.name)."""
-    said = _catalog.gettext(text)
+    said = _catalog.gettext(text) if text else ""  # under "" a catalog keeps what it says about itself
     return said.format(**values) if values else said
 
 

@@ -163,8 +163,9 @@ SHOWING: dict[str, range | tuple[int, ...]] = {
 """Calls that show a text, and which of their arguments."""
 NAMED = ("tip", "accessible", "heading", "text", "hint", "message", "title", "caption")
 """Arguments that are shown, whatever is called."""
-AS_IT_IS = ("DDPM Studio", "png", "dpmpp-2m", "generate", "model")
-"""Names, which are the same in every language."""
+AS_IT_IS = ("DDPM Studio", "gallery", "examples")
+"""Names, and words that only the program reads."""
+WORD = re.compile("[A-Za-z]{2}")
 
 
 def bare_literals(file: Path) -> list[str]:
@@ -173,7 +174,7 @@ def bare_literals(file: Path) -> list[str]:
     for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(call, ast.Call):
             name = call.func.id if isinstance(call.func, ast.Name) else call.func.attr if isinstance(call.func, ast.Attribute) else ""
-            if name in ("tr", "ntr", "later", "again"):
+            if name in ("tr", "ntr", "later", "again") or ast.unparse(call.func).endswith("page_wanted.emit"):
                 continue
             shown = [argument for place, argument in enumerate(call.args) if place in SHOWING.get(name, ())]
             shown += [keyword.value for keyword in call.keywords if keyword.arg in NAMED]
@@ -183,11 +184,11 @@ def bare_literals(file: Path) -> list[str]:
 
 def _literals(node: ast.expr) -> Iterator[tuple[ast.expr, str]]:
     match node:
-        case ast.Constant(value=str(text)) if re.search(r"[^\W\d_]{2}", text) and text not in AS_IT_IS:
+        case ast.Constant(value=str(text)) if WORD.search(text) and text not in AS_IT_IS:
             yield node, text
         case ast.JoinedStr(values=parts):
-            words = "".join(part.value for part in parts if isinstance(part, ast.Constant))
-            if re.search(r"[^\W\d_]{2}", words):
+            words = re.sub(r"\(\*\.[^)]*\)", "", "".join(part.value for part in parts if isinstance(part, ast.Constant)))  # (*.png) of a file dialog
+            if WORD.search(words):
                 yield node, words
             for part in parts:
                 if isinstance(part, ast.FormattedValue):

@@ -16,6 +16,7 @@ from ddpm_studio.gui.feature_presenter import FeaturePresenter
 from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed
 from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
 from ddpm_studio.gui.workers import DeviceLane, Job, RunThread
+from ddpm_studio.language import tr
 from ddpm_studio.runs import Run
 
 
@@ -136,7 +137,7 @@ class Studio(QObject):
             return
         data = config.data
         self._in_training = ModelChoice(
-            run.name, f"{run.name} · in training", run.model_file, data.shape, config.diffusion.num_timesteps, data.background
+            run.name, tr("{name} · in training", name=run.name), run.model_file, data.shape, config.diffusion.num_timesteps, data.background
         )
         self._show_models(self.models)
         if not self._chosen_by_hand:
