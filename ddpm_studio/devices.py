@@ -54,6 +54,10 @@ class Device:
         """Bytes that can still be taken: of the graphics card for CUDA, of the machine otherwise."""
         return int(torch.cuda.mem_get_info(self.torch)[0] if self.kind == "cuda" else psutil.virtual_memory().available)
 
+    def held_memory(self) -> int:
+        """Bytes that this process has taken: of the graphics card for CUDA, of the machine otherwise."""
+        return int(torch.cuda.memory_reserved(self.torch) if self.kind == "cuda" else psutil.Process().memory_info().rss)
+
     def release_memory(self) -> None:
         """Give back what failed work has left, and what is kept for later allocations."""
         gc.collect()

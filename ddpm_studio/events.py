@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,11 @@ def frozen_images(images: npt.NDArray[Any]) -> Images:
     copy: Images = np.array(images, dtype=np.uint8)
     copy.setflags(write=False)
     return copy
+
+
+def no_images() -> Images:
+    """uint8 [0, 1, 1, 1]"""
+    return frozen_images(np.zeros((0, 1, 1, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,23 @@ class StepDone(Event):
     seconds_left: float | None = None
     spike: bool = False
     """The loss sticks out far from what was usual."""
+    memory: int = 0
+    """Bytes that the program holds, on a graphics card those that it has taken there; 0 where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossByNoise(Event):
+    """The loss of the averaged weights, unweighted, on noisy pictures that are the same each time: a mean for each of a few
+    equally wide bands of t, little noise first."""
+
+    step: int
+    training: tuple[float, ...]
+    """On pictures that it learns from."""
+    held_out: tuple[float, ...] = ()
+    """On pictures that it never sees; empty where none are held out."""
+    gap_error: float = 0.0
+    """Standard error of the difference between the means of the two."""
+    num_timesteps: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +226,10 @@ class PreviewReady(Event):
     images: Images
     averaged: bool = True
     """Of the averaged (EMA) weights; False while the average holds too little of what was learnt."""
+    raw: Images = field(default_factory=no_images)
+    """What the weights themselves make of every second of these noises; empty where `images` are of them already."""
+    walk: Images = field(default_factory=no_images)
+    """How the first few pictures came about: the estimates of x_0 at some stages, noise first, uint8 [stages, pictures, H, W, C]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,7 +447,7 @@ class Failed(Event):
         return cls(tr("Something went wrong inside DDPM Studio ({kind}).", kind=type(error).__name__), tr("Copy the details and send them to us; saved work is safe."), details)
 
 
-_NAMES = {"StepDone": "step", "PreviewReady": "preview", "CheckpointSaved": "checkpoint", "TrainingStarted": "started"}
+_NAMES = {"StepDone": "step", "LossByNoise": "loss_by_noise", "PreviewReady": "preview", "CheckpointSaved": "checkpoint", "TrainingStarted": "started"}
 
 
 def as_json(event: Event) -> str:

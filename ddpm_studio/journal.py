@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ddpm_studio.errors import describe_os_error
-from ddpm_studio.events import CheckpointSaved, Event, Finished, Notice, StepDone, TrainingStarted, as_json
+from ddpm_studio.events import CheckpointSaved, Event, Finished, LossByNoise, Notice, StepDone, TrainingStarted, as_json
 from ddpm_studio.language import tr
 from ddpm_studio.runs import Run
 
 _STEP_FIELDS = tuple(field.name for field in dataclasses.fields(StepDone))
-_KEPT = (TrainingStarted, CheckpointSaved, Notice, Finished)
+_KEPT = (TrainingStarted, LossByNoise, CheckpointSaved, Notice, Finished)
 
 
 class Journal:
@@ -59,14 +60,14 @@ class Journal:
 
 
 class JournalReader:
-    """The steps of a run, also while another process goes on writing them."""
+    """The numbers of a run, also while another process goes on writing them."""
 
     def __init__(self, run: Run) -> None:
         self._path = run.journal_file
         self._position = 0
 
-    def read_new(self) -> list[StepDone]:
-        """What was added since the last call. Lines that are no steps, or were cut off or altered, are passed over; steps
+    def read_new(self) -> list[StepDone | LossByNoise]:
+        """What was added since the last call. Other lines, and those that were cut off or altered, are passed over; steps
         that were made again after a resume replace those of the first time."""
         try:
             with self._path.open("rb") as file:
@@ -75,28 +76,33 @@ class JournalReader:
         except OSError:
             return []
         self._position += len(lines) + bool(lines)
-        steps: list[StepDone] = []
+        found: list[StepDone | LossByNoise] = []
         for line in lines.splitlines():
-            if step := _step(line):
-                while steps and steps[-1].step >= step.step:
-                    steps.pop()
-                steps.append(step)
-        return steps
+            if event := _event(line):
+                last = event.step if isinstance(event, LossByNoise) else event.step - 1  # what is measured after a step belongs to it
+                while found and found[-1].step > last:
+                    found.pop()
+                found.append(event)
+        return found
 
 
 def read_journal(run: Run) -> list[StepDone]:
     """The steps of a past run."""
-    return JournalReader(run).read_new()
+    return [event for event in JournalReader(run).read_new() if isinstance(event, StepDone)]
 
 
-def _step(line: bytes) -> StepDone | None:
-    with contextlib.suppress(ValueError, TypeError, RecursionError):
+def _event(line: bytes) -> StepDone | LossByNoise | None:
+    with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
         values = json.loads(line)
         if isinstance(values, dict) and values.get("event") == "step":
             step = StepDone(**{name: values[name] for name in _STEP_FIELDS if name in values})
             numbers = (step.step, step.images, step.loss, step.grad_norm, step.learning_rate, step.images_per_second, step.seconds)
             if all(isinstance(number, (int, float)) for number in numbers):
                 return step
+        elif isinstance(values, dict) and values.get("event") == "loss_by_noise":
+            training, held_out = (tuple(float(loss) for loss in values[name]) for name in ("training", "held_out"))
+            if isinstance(values["step"], int) and training and len(held_out) in (0, len(training)) and all(map(math.isfinite, training + held_out)):
+                return LossByNoise(values["step"], training, held_out, float(values["gap_error"]), max(1, int(values["num_timesteps"])))
     return None
 
 

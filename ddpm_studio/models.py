@@ -164,8 +164,13 @@ def check_model(path_or_name: str | Path) -> RunConfig:
 
 
 def starting_settings(path_or_name: str | Path) -> RunConfig:
-    """The settings of a run that starts from a model: all that the model has, but no planned end."""
-    return read_header(find_model(path_or_name))[0].with_changes({"training.total_steps": None})
+    """The settings of a run that starts from a model: all that the model has, but no planned end.
+
+    A model that has held pictures out does so again, of the same pictures the same ones; one that has learnt from all of
+    them has none left that could tell whether it copies.
+    """
+    config = read_header(find_model(path_or_name))[0]
+    return config.with_changes({"training.total_steps": None, "training.held_out": None if config.training.held_out else 0})
 
 
 def _parse(file: Path, header: dict[str, str]) -> tuple[RunConfig, dict[str, Any]]:

@@ -12,6 +12,9 @@ import torch
 if TYPE_CHECKING:
     from ddpm_studio.events import Images
 
+SMALL_SET = 200
+"""Of fewer pictures none can be spared, unless somebody asks for it."""
+
 
 def batch_indices(n: int, batch_size: int, seed: int, step: int) -> npt.NDArray[np.int64]:
     """int64 `[batch_size]`, each in 0 ... n-1: the pictures of step `step` (0, 1, ...).
@@ -29,6 +32,29 @@ def batch_indices(n: int, batch_size: int, seed: int, step: int) -> npt.NDArray[
         parts.append(_permutation(n, seed, epoch)[start:stop])
         position += stop - start
     return np.concatenate(parts)
+
+
+def count_held_out(n: int, wanted: int | None) -> int:
+    """How many of n pictures are kept out of training: as many as are wanted, else 2 %, but 8 to 64, and none of a small set.
+
+    Raises ValueError when more are wanted than leaves one to learn from.
+    """
+    if wanted is None:
+        return 0 if n < SMALL_SET else min(64, max(8, n // 50))
+    if wanted and wanted >= n:
+        raise ValueError(f"{wanted} of {n} pictures cannot be held out")
+    return wanted
+
+
+@lru_cache(maxsize=4)
+def split(n: int, held_out: int, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The pictures to learn from and those held out, each int64 in rising order: a function of the seed. Read-only."""
+    draws = np.random.PCG64([seed, 0, 1]).random_raw(n)  # no epoch: those are [seed, epoch]
+    order = np.argsort(draws, kind="stable").astype(np.int64)
+    parts = np.sort(order[held_out:]), np.sort(order[:held_out])
+    for part in parts:
+        part.setflags(write=False)
+    return parts
 
 
 def load_batch(images: Images, indices: npt.NDArray[np.int64]) -> torch.Tensor:

@@ -30,7 +30,6 @@ from ddpm_studio.events import (
     ImagesReady,
     Notice,
     PicturesLoaded,
-    PreviewReady,
     Progress,
     frozen_images,
 )
@@ -298,6 +297,7 @@ class Jobs:
 
         def job(control: RunControl) -> Iterator[Event]:
             from ddpm_studio.journal import JournalReader
+            from ddpm_studio.previews import list_previews, read_preview
             from ddpm_studio.runs import is_in_training
 
             reader, seen = JournalReader(run), set[Path]()
@@ -307,18 +307,30 @@ class Jobs:
                 yield Notice(tr("The run {name} is being trained by another window or command: it is shown as it goes, and can be changed only there.", name=run.name))
             while True:
                 yield from reader.read_new()
-                new = sorted(set(run.previews.glob("step_*.png")) - seen)
+                new = [file for file in list_previews(run) if file not in seen]
                 seen.update(new)
-                for file in new[-200:]:
+                for file in spread(new, 200):
                     if control.stopping:
                         break
-                    if (images := split_grid(file, shape)) is not None:
-                        yield PreviewReady(int(file.stem.removeprefix("step_")), images)
+                    if (preview := read_preview(file, shape)) is not None:
+                        yield preview
                 if not following or control.wait(0.5):
                     break
                 following = is_in_training(run)  # looked at before the last reading, so that nothing is missed
                 if not following:
                     yield Notice(tr("The run {name} is not trained any more by the other window or command.", name=run.name))
+            yield Finished()
+
+        return job
+
+    def read_runs(self, runs: Sequence[Run]) -> Job:
+        """RunRead for each of them."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.comparing import read_run
+
+            for run in runs:
+                yield read_run(run)
             yield Finished()
 
         return job
@@ -435,23 +447,9 @@ def shipped_pictures(most: int) -> list[Path | Images]:
     return found
 
 
-def split_grid(file: Path, shape: tuple[int, int, int], gap: int = 2) -> Images | None:
-    """The pictures of a preview that was saved as one sheet -> uint8 [N, H, W, C]; empty cells are white. None for a damaged file."""
-    import numpy as np
-    from PIL import Image
-
-    try:
-        with Image.open(file, formats=("PNG",)) as image:
-            pixels = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    sheet = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    height, width, _ = shape
-    rows, columns = range(0, sheet.shape[0], height + gap), range(0, sheet.shape[1], width + gap)
-    cells = [sheet[y : y + height, x : x + width] for y in rows for x in columns]
-    if not cells or any(cell.shape != shape for cell in cells):
-        return None
-    return frozen_images(np.stack(cells))
+def spread(files: list[Path], most: int) -> list[Path]:
+    """At most so many of them, evenly spread, with the first and the last."""
+    return files if len(files) <= most else [files[round(i * (len(files) - 1) / (most - 1))] for i in range(most)]
 
 
 def _as_choice(info: ModelInfo) -> ModelChoice:

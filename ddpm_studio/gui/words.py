@@ -48,6 +48,10 @@ def loss(value: float) -> str:
     return f"{value:.4f}" if value < 1 else f"{value:.3g}"
 
 
+def memory(megabytes: float) -> str:
+    return f"{megabytes / 1000:.2f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB"
+
+
 def shape(numbers: tuple[int, ...]) -> str:
     """(64, 16, 16) -> 64 × 16 × 16."""
     return " × ".join(str(n) for n in numbers)

@@ -125,17 +125,20 @@ def save_milestone(run: Run, state: TrainingState, config: RunConfig) -> None:
         thin_out(run.milestone(0).parent, config.training.milestones_mb * 10**6)
 
 
-def thin_out(folder: Path, budget: int, pattern: str = "step_*.safetensors") -> None:
+def thin_out(folder: Path, budget: int, pattern: str = "step_*.safetensors", beside: tuple[str, ...] = ()) -> None:
     """Remove milestones (or previews) until the rest takes at most `budget` bytes: always the one whose neighbours are nearest to each
-    other, so that what stays is spread evenly over the run. The newest stays in any case, and so does what cannot be removed."""
+    other, so that what stays is spread evenly over the run. The newest stays in any case, and so does what cannot be removed.
+    What lies beside a file under another prefix than step_ counts and goes with it."""
     with contextlib.suppress(OSError):
         kept = sorted(folder.glob(pattern))
-        sizes = {file: file.stat().st_size for file in kept}
+        groups = {file: [file, *(other for name in beside if (other := file.with_name(file.name.replace("step_", name, 1))).is_file())] for file in kept}
+        sizes = {file: sum(one.stat().st_size for one in group) for file, group in groups.items()}
         steps = {file: int(file.stem.removeprefix("step_")) for file in kept}
         while len(kept) > 1 and sum(sizes[file] for file in kept) > budget:
             before = [-1, *(steps[file] for file in kept)]
             gaps = [steps[after] - before[index] for index, after in enumerate(kept[1:])]
-            kept.pop(gaps.index(min(gaps))).unlink(missing_ok=True)
+            for file in groups[kept.pop(gaps.index(min(gaps)))]:
+                file.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import torch
 
 from ddpm_studio.config import RunConfig
 from ddpm_studio.control import RunControl
+from ddpm_studio.data.batches import count_held_out
 from ddpm_studio.data.cache import open_dataset
 from ddpm_studio.data.dataset import Dataset, pack_names, unpack_names
 from ddpm_studio.devices import Device, choose_device
@@ -63,6 +64,7 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         dataset = dataset.without(wanted)
         if (unknown := len(set(wanted) - set(dataset.left_out))) and request.exclude is not None:
             yield Notice(tr("Of {count} names to leave out, {unknown} belong to no picture.", count=f"{len(set(wanted)):,}", unknown=f"{unknown:,}"))
+        config = _hold_out(config, len(dataset))
         for left in request.run.path.rglob(".*.part"):  # of a save that a crash cut short
             left.unlink(missing_ok=True)
         if saved is None:
@@ -170,7 +172,7 @@ def _remove_if_unsaved(run: Run) -> None:
     """A run that never came to a save has nothing to go on with: it would only stand in the way."""
     if not run.resume_file.exists() and not run.model_file.exists():
         with contextlib.suppress(OSError):  # what cannot be removed stays; the disk may be gone
-            for file in (run.config_file, run.journal_file, run.resume_notes, *run.previews.glob("step_*.png")):
+            for file in (run.config_file, run.journal_file, run.resume_notes, *run.previews.glob("*.png")):
                 file.unlink(missing_ok=True)
             run.previews.rmdir()
 
@@ -191,7 +193,23 @@ def _settings(request: TrainRequest, saved: Saved | None) -> RunConfig:
         if getattr(wanted, section) != getattr(shown, section):
             raise UserError(tr("The {section} settings of a run cannot change when it goes on.", section=section), tr("Leave them as they were, or start a new run."))
     changes = {name: value for name, value in wanted.training.model_dump().items() if value != getattr(shown.training, name)}
+    if "held_out" in changes:
+        message = tr("How many pictures are held out cannot change when a run goes on: what it has learnt cannot be taken back.")
+        raise UserError(message, tr("Leave it as it was, or start a new run."))
     return config.model_copy(update={"training": config.training.model_copy(update=changes)})
+
+
+def _hold_out(config: RunConfig, pictures: int) -> RunConfig:
+    """The settings with the number of pictures to hold out settled, so that every resume holds out the same ones.
+
+    Raises UserError when nothing would be left to learn from.
+    """
+    try:
+        held_out = count_held_out(pictures, config.training.held_out)
+    except ValueError:
+        message = tr("Of {count} pictures {held_out} are to be held out: none would be left to learn from.", count=f"{pictures:,}", held_out=f"{config.training.held_out:,}")
+        raise UserError(message, tr("Hold out fewer (training.held_out).")) from None
+    return config.model_copy(update={"training": config.training.model_copy(update={"held_out": held_out})})
 
 
 def _check_fit(config: RunConfig, theirs: RunConfig) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ddpm_studio.config import RunConfig
 from ddpm_studio.control import RunControl
-from ddpm_studio.data.batches import batch_indices, load_batch
+from ddpm_studio.data.batches import batch_indices, load_batch, split
 from ddpm_studio.data.dataset import Dataset
 from ddpm_studio.devices import Device
 from ddpm_studio.diffusion import codec
@@ -31,6 +31,7 @@ from ddpm_studio.training.machine import MachineWatch
 from ddpm_studio.training.memory import has_room
 from ddpm_studio.training.plan import Due, Pace, Plan, plan_notes
 from ddpm_studio.training.preview import preview
+from ddpm_studio.training.probe import Probe
 from ddpm_studio.training.tally import NotFinite, SpikeWatch, Tally
 
 MAX_RESCUES = 3
@@ -38,6 +39,8 @@ FIRST_SAVE_SECONDS = 20.0
 """Saves come early at first, each after twice the time, up to what the settings say: a young run has nothing else to fall back on."""
 LOOK_SECONDS = 15.0
 """How often the battery and the heat of the machine are looked at."""
+PROBE_SHARE = 1 / 80
+"""Most of the time that may go into measuring the loss by noise level."""
 
 
 @dataclass
@@ -60,6 +63,7 @@ class TrainingLoop:
         self._seconds_before = self.state.seconds
         self._tally, self._spikes, self._machine = Tally(self.device.torch), SpikeWatch(), MachineWatch()
         self._pace = Pace(0.0, self.state.images)
+        self._probe = Probe(self.dataset, self.config)
 
     def run(self) -> Iterator[Event]:
         """All events up to Finished. Raises UserError for trouble that ends the run; it then stands as at its last save."""
@@ -101,7 +105,7 @@ class TrainingLoop:
     def _train(self) -> Iterator[Event]:
         settings, plan, control = self.config.training, self.plan, self.control
         report_due, save_due = Due(0.0), Due(plan.watch.seconds + min(FIRST_SAVE_SECONDS, settings.checkpoint_seconds))
-        preview_due, look_due = Due(min(5.0, settings.preview_seconds)), Due(0.0)
+        preview_due, probe_due, look_due = Due(min(5.0, settings.preview_seconds)), Due(min(5.0, settings.preview_seconds)), Due(0.0)
         self.state.net.train()
         while not control.stopping and (plan.fraction(self.state.step, self.state.images) or 0.0) < 1.0:
             # The batch of this step, its timesteps and its noise: all from (seed, step).
@@ -125,6 +129,11 @@ class TrainingLoop:
                 cost = plan.watch.seconds - now
                 # Early previews come often, later ones take at most a thirtieth of the time.
                 preview_due.again(plan.watch.seconds, max(min(settings.preview_seconds, now), 30 * cost))
+            if probe_due.is_due(now):
+                began = plan.watch.seconds
+                yield from self._probe.measure(self.state, control)
+                cost = plan.watch.seconds - began
+                probe_due.again(plan.watch.seconds, max(min(settings.preview_seconds, now), cost / PROBE_SHARE))
             pausing = control.pausing  # read once: nobody may find the run paused and not saved
             if save_due.is_due(now) or pausing or control.take_checkpoint_request():
                 yield from self._save()
@@ -143,8 +152,10 @@ class TrainingLoop:
         # First what counts, then what is nice to have.
         if self._saved_at != self.state.step > plan.first_step:
             yield from self._save()
-        if settings.preview_count and self.state.step > plan.first_step:
-            yield from preview(self.request.run, self.state, self.config, control)
+        if self.state.step > plan.first_step:
+            yield from self._probe.measure(self.state, control)
+            if settings.preview_count:
+                yield from preview(self.request.run, self.state, self.config, control)
         yield Finished(self.state.step, control.stopping)
 
     def _gradients(self, batch: Batch) -> Generator[Event, None, Tensor]:
@@ -180,7 +191,8 @@ class TrainingLoop:
         state, seconds = self.state, self.plan.watch.seconds
         fraction = self.plan.fraction(state.step, state.images)
         left = (self.request.seconds_done + seconds) * (1 - fraction) / fraction if fraction else None
-        return StepDone(state.step, state.images, loss, norm, learning_rate, self._pace.mark(seconds, state.images), seconds, fraction, left, self._spikes.is_spike(loss))
+        pace, spike = self._pace.mark(seconds, state.images), self._spikes.is_spike(loss)
+        return StepDone(state.step, state.images, loss, norm, learning_rate, pace, seconds, fraction, left, spike, self.device.held_memory())
 
     # What is kept.
 
@@ -299,7 +311,8 @@ def draw_batch(dataset: Dataset, config: RunConfig, diffusion: GaussianDiffusion
     """
     settings = config.training
     generator = generator_at(settings.seed, step)
-    pixels = load_batch(dataset.images, dataset.rows(batch_indices(len(dataset), settings.batch_size, settings.seed, step)))
+    learnt_from, _ = split(len(dataset), settings.held_out or 0, settings.seed)
+    pixels = load_batch(dataset.images, dataset.rows(learnt_from[batch_indices(len(learnt_from), settings.batch_size, settings.seed, step)]))
     if config.data.flip:
         mirrored = torch.rand(len(pixels), generator=generator) < 0.5
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)

@@ -3,47 +3,52 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from ddpm_studio import imaging
+import numpy as np
+
 from ddpm_studio.config import RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.diffusion import codec
 from ddpm_studio.errors import UserError, as_user_error, is_out_of_memory
-from ddpm_studio.events import Event, Images, Notice, PreviewReady
+from ddpm_studio.events import Event, Images, Notice, PreviewReady, frozen_images
 from ddpm_studio.language import tr
 from ddpm_studio.model import Model
 from ddpm_studio.nn.ema import is_ripe
+from ddpm_studio.nn.unet import UNet
+from ddpm_studio.previews import RAW, WALK, WHOLE, save_preview
 from ddpm_studio.runs import Run, is_held
 from ddpm_studio.training.checkpoint import TrainingState, thin_out
 
 PREVIEW_SEED = 1_000_000
 """Seeds of the previews' noise: the same for every preview of every run."""
-PREVIEWS_BYTES = 30 * 10**6
-"""What the previews of a run may take on the disk: some thousands; beyond it the most closely spaced go."""
+PREVIEWS_BYTES = 60 * 10**6
+"""What the previews of a run may take on the disk: many hundreds; beyond it the most closely spaced go."""
+WALK_PICTURES, WALK_STAGES = 4, 6
+"""Of how many pictures the way from noise is kept, and how much of it."""
 
 
 def preview(run: Run, state: TrainingState, config: RunConfig, control: RunControl) -> Iterator[Event]:
-    """Samples from the noise that every preview starts from; also kept as a picture in the run.
+    """Samples from the noise that every preview starts from; also kept as pictures in the run.
 
     It gives way at once when the run is to stop. That there is no memory for it, or no room to keep it, is told, but
     ends nothing.
     """
     try:
-        images = _sample(state, config, control)
+        event = _sample(state, config, control)
     except Exception as error:
         if not is_out_of_memory(error) or (known := as_user_error(error)) is None:
             raise
         yield Notice(tr("No preview this time. {message}", message=known.message))
         return
-    if images is None:
+    if event is None:
         return
-    yield PreviewReady(state.step, images, is_averaged(state, config))
+    yield event
     if not is_held(run):
         return  # nothing may stand where the folder of the run has been: training waits for it at its next save
     try:
-        imaging.save_png(run.previews / f"step_{state.step:07d}.png", imaging.grid(images), None)
-        thin_out(run.previews, PREVIEWS_BYTES, "step_*.png")
+        save_preview(run, event)
+        thin_out(run.previews, PREVIEWS_BYTES, WHOLE, (RAW, WALK))
     except UserError as error:
         yield Notice(error.message)
 
@@ -53,12 +58,27 @@ def is_averaged(state: TrainingState, config: RunConfig) -> bool:
     return is_ripe(state.step, config.training.ema_decay, config.training.ema_warmup)
 
 
-def _sample(state: TrainingState, config: RunConfig, control: RunControl) -> Images | None:
-    """uint8 [N, H, W, C], or None when the run is to stop."""
-    model = Model.of(state.ema if is_averaged(state, config) else copy.deepcopy(state.net), config)
-    x_t, source = model.noise(range(PREVIEW_SEED, PREVIEW_SEED + config.training.preview_count))
-    for step in model.sample_steps(x_t, source, "dpmpp-2m", model.timesteps("dpmpp-2m", config.training.preview_steps)):
+def _sample(state: TrainingState, config: RunConfig, control: RunControl) -> PreviewReady | None:
+    """None when the run is to stop."""
+    seeds, averaged = range(PREVIEW_SEED, PREVIEW_SEED + config.training.preview_count), is_averaged(state, config)
+    made = _walk(state.ema if averaged else copy.deepcopy(state.net), config, seeds, control)
+    if made is None or not averaged:
+        return made and PreviewReady(state.step, made[0], averaged, walk=made[1])
+    raw = _walk(copy.deepcopy(state.net), config, seeds[::2], control)
+    return raw and PreviewReady(state.step, made[0], averaged, raw[0], made[1])
+
+
+def _walk(net: UNet, config: RunConfig, seeds: Sequence[int], control: RunControl) -> tuple[Images, Images] | None:
+    """The pictures uint8 [N, H, W, C], and of the first of them the x_0 estimated on the way, uint8 [stages, pictures, H, W, C]."""
+    model = Model.of(net, config)
+    x_t, source = model.noise(seeds)
+    timesteps = model.timesteps("dpmpp-2m", config.training.preview_steps)
+    kept = set(np.linspace(0, len(timesteps) - 1, min(WALK_STAGES, len(timesteps))).round().astype(int).tolist())
+    stages = []
+    for step in model.sample_steps(x_t, source, "dpmpp-2m", timesteps):
         if control.stopping:
             return None
+        if step.index in kept:
+            stages.append(codec.decode(step.pred_x_start[:WALK_PICTURES]))
         x_t = step.x_next
-    return codec.decode(x_t)
+    return codec.decode(x_t), frozen_images(np.stack(stages))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_studio.data.batches import batch_indices, load_batch
+from ddpm_studio.data.batches import batch_indices, count_held_out, load_batch, split
 
 EXPECTED = [0, 4, 9, 7, 1, 5, 6, 3, 8, 2, 0, 6]
 
@@ -65,3 +65,18 @@ def test_load_batch(channels: int) -> None:
     assert batch.is_contiguous()
     assert (batch[0].numpy().transpose(1, 2, 0) == images[4]).all()
     assert (batch[1].numpy().transpose(1, 2, 0) == images[0]).all()
+
+
+def test_held_out_pictures_are_a_function_of_the_seed_and_none_is_lost() -> None:
+    learnt_from, held_out = split(1000, 20, 3)
+    assert (len(learnt_from), len(held_out)) == (980, 20)
+    assert sorted([*learnt_from, *held_out]) == list(range(1000))
+    assert split(1000, 20, 3)[1].tolist() == held_out.tolist() != split(1000, 20, 4)[1].tolist()
+    assert split(7, 0, 1)[0].tolist() == list(range(7)), "with none held out a step sees what it always saw"
+
+
+def test_how_many_are_held_out() -> None:
+    assert [count_held_out(n, None) for n in (1, 199, 200, 1000, 100_000)] == [0, 0, 8, 20, 64]
+    assert (count_held_out(10, 0), count_held_out(10, 9)) == (0, 9)
+    with pytest.raises(ValueError, match="cannot be held out"):
+        count_held_out(10, 10)

@@ -213,7 +213,7 @@ SINGLE_PIXEL: dict[str, Any] = {"data.image_size": 8, "data.image_height": 8, "m
         ("model.downsample_padding", "none"), ("model.upsample", "bicubic"), ("model.up_narrowing", "never"), ("model.input_skip", "x"), ("model.dropout", 1.0),
         ("model.dropout", -0.1), ("model.norm_groups", 0), ("model.norm_groups", 65), ("model.head_norm_groups", 0), ("model.head_norm_groups", 65),
         ("model.norm_eps", 0.0), ("model.norm_eps", 0.1),
-        ("training.seed", -1), ("training.seed", 2**31), ("training.batch_size", 0), ("training.batch_size", 4097), ("training.learning_rate", 0),
+        ("training.seed", -1), ("training.seed", 2**31), ("training.held_out", -1), ("training.batch_size", 0), ("training.batch_size", 4097), ("training.learning_rate", 0),
         ("training.learning_rate", 1.1), ("training.learning_rate", float("nan")), ("training.adam_beta2", 1), ("training.adam_beta2", -0.1), ("training.warmup_steps", -1),
         ("training.warmup_steps", 100_001), ("training.total_steps", 0), ("training.decay_share", -0.1), ("training.decay_share", 1.1), ("training.grad_clip", 0),
         ("training.grad_clip", 1001), ("training.immiscible", "x"), ("training.ema_decay", 1), ("training.ema_decay", -0.1), ("training.ema_warmup", "x"),

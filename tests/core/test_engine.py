@@ -22,6 +22,7 @@ from ddpm_studio.events import CheckpointSaved, Event, Finished, ImagesReady, No
 from ddpm_studio.files import previous_of
 from ddpm_studio.journal import read_journal
 from ddpm_studio.model import Model
+from ddpm_studio.previews import RAW, WALK, WHOLE, beside, list_previews, read_preview
 from ddpm_studio.requests import SampleRequest, TrainRequest
 from ddpm_studio.runs import Run, delete_run, is_in_training, list_runs, lock_run, new_run
 from ddpm_studio.sampling.engine import generate
@@ -174,6 +175,30 @@ def test_previews_of_an_unripe_average_show_the_network_itself_and_leave_it_alon
     assert previews
     assert not any(event.averaged for event in previews)
     assert losses(with_previews) == losses(without)
+
+
+def test_previews_show_both_weights_and_the_way_and_are_read_back(run: Run, data: Path) -> None:
+    config = tiny_config(training__preview_seconds=0.01, training__preview_count=5, training__preview_steps=8, data__image_height=24)
+    told = [event for event in train_tiny(run, data, config=config, max_steps=5) if isinstance(event, PreviewReady)]
+    last = told[-1]
+    assert (last.images.shape, last.raw.shape, last.walk.shape) == ((5, 24, 16, 3), (3, 24, 16, 3), (6, 4, 24, 16, 3))
+    file = list_previews(run)[-1]
+    found = read_preview(file, config.data.shape)
+    assert found
+    assert (found.step, found.averaged) == (5, True)
+    assert (found.images[:5] == last.images).all()
+    assert (found.raw[:3] == last.raw).all()
+    assert (found.walk == last.walk).all()
+    assert (last.walk[-1] == last.images[:4]).all(), "the last estimate is the picture"
+    assert read_preview(file, (16, 16, 3)) is None
+    beside(file, RAW).unlink()
+    beside(file, WALK).write_bytes(b"x")
+    without = read_preview(file, config.data.shape)
+    assert without
+    assert not len(without.raw)
+    assert not len(without.walk)
+    thin_out(run.previews, 1, WHOLE, (RAW, WALK))
+    assert sorted(path.name for path in run.previews.iterdir()) == [file.name.replace("step", "walk"), file.name][::-1]
 
 
 def test_milestones_stay_as_they_were(run: Run, data: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ddpm_studio import paths
+from ddpm_studio.comparing import RunRead
 from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
@@ -34,6 +35,7 @@ from ddpm_studio.events import (
     Images,
     ImageSaved,
     ImagesReady,
+    LossByNoise,
     NetworkInfo,
     OriginalLoaded,
     PicturesLoaded,
@@ -127,6 +129,21 @@ def blocks(levels: tuple[int, ...] = (32, 64, 128), size: int = 16, skip: bool =
     if skip:
         found.append(BlockInfo("input_skip", "skip", "head", 0, (12, size, size), (12, size, size), 5_000, 0.003))
     return tuple(found)
+
+
+def preview(step: int, amount: float) -> PreviewReady:
+    """`amount`: how little has been learnt, 1 to 0."""
+    images = softened(noised(tiles(16), 1 - 0.3 * amount), amount)
+    raw = softened(noised(tiles(16)[::2], 1 - min(0.9, 0.3 * amount + 0.02), seed=step), min(0.95, amount + 0.05))
+    stages = [softened(noised(tiles(16)[:4], 1 - 0.3 * amount), min(0.95, amount + 0.9 * (1 - stage / 5))) for stage in range(6)]
+    return PreviewReady(step, images, True, raw, frozen_images(np.stack(stages)))
+
+
+def measured(step: int, rng: np.random.Generator) -> LossByNoise:
+    """As of a run that begins to copy after 2,000 steps."""
+    bands = [0.04 + (0.6 - 0.05 * band) * math.exp(-step / (300 + 60 * band)) + 0.25 * math.exp(-band / 2) + rng.normal() * 0.001 for band in range(10)]
+    gap = 0.03 * max(0.0, step / 2000 - 1)
+    return LossByNoise(step, tuple(bands), tuple(loss + gap + rng.normal() * 0.001 for loss in bands), 0.006)
 
 
 class FakeJobs(Jobs):
@@ -226,10 +243,14 @@ class FakeJobs(Jobs):
                 step += 1
                 loss = 0.04 + 0.5 * math.exp(-step / 40) + 0.25 * math.exp(-step / 300) + rng.normal() * 0.008
                 fraction = (step - start) / self.steps
-                yield StepDone(step * 10, step * 320, loss, 0.8, 1e-3, 412.0, step * 0.5, fraction, (1 - fraction) * 540)
+                rate = 2e-3 * min(1.0, step / 20) * min(1.0, (1 - fraction) / 0.4 + 0.001)
+                speed, memory = 412 + rng.normal() * 9, round(6.2e8 + 2e7 * math.tanh(step / 50))
+                yield StepDone(step * 10, step * 320, loss, 0.3 + loss + abs(rng.normal()) * 0.1, rate, speed, step * 0.5, fraction, (1 - fraction) * 540, memory=memory)
                 if step % 50 == 0 or step == start + 5:
                     amount = 0.92 * math.exp(-step / 150)
-                    yield PreviewReady(step * 10, softened(noised(tiles(16), 1 - 0.3 * amount), amount))
+                    yield preview(step * 10, amount)
+                if step % 20 == 0:
+                    yield measured(step * 10, rng)
                 if control.pausing:
                     yield CheckpointSaved(step * 10, request.run.model_file)
                     yield from control.gate()
@@ -317,6 +338,8 @@ class FakeJobs(Jobs):
         def job(control: RunControl) -> Iterator[Event]:
             for step in range(1, 300):
                 yield StepDone(step * 10, step * 320, 0.05 + 0.5 * math.exp(-step / 60), 0.8, 1e-3, 400.0, step * 0.5)
+                if step % 20 == 0:
+                    yield measured(step * 10, np.random.default_rng(step))
             yield PreviewReady(3000, tiles(16))
             yield Finished()
 
@@ -332,6 +355,14 @@ class FakeJobs(Jobs):
             yield Finished()
 
         return job
+
+
+def read(name: str, learning_rate: float = 2e-3) -> RunRead:
+    """A run of 3,000 steps that learns the faster the higher its rate."""
+    rng = np.random.default_rng(0)
+    config = get_preset("tiny-32").with_changes({"training.learning_rate": learning_rate})
+    steps = tuple(StepDone(s * 10, s * 320, 0.05 + 0.5 * math.exp(-s * learning_rate / 0.1) + abs(rng.normal()) * 0.01, 0.8, learning_rate, 400.0, s * 0.5) for s in range(1, 301))
+    return RunRead(name, config, steps, (measured(3000, rng),), 3000, 96_000, 1500.0)
 
 
 def make_runs(count: int = 5) -> None:

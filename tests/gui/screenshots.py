@@ -99,6 +99,12 @@ def _shoot(options: argparse.Namespace) -> None:
     window.studio.training.pause()
     wait(lambda: window.studio.training.state.name == "PAUSED", 5)
     every(window, "train-live")
+    for chip in train.live.plots.chips[2:]:
+        chip.setChecked(True)
+    wait()
+    every(window, "train-live-plots")
+    for chip in train.live.plots.chips[3:]:
+        chip.setChecked(False)
     window.studio.training.resume()
     wait(lambda: window.studio.training.state.name == "RUNNING", 5)
     window.studio.lane.borrow("somebody", lambda: None, "Training is paused while pictures are made")
@@ -139,6 +145,11 @@ def _shoot(options: argparse.Namespace) -> None:
     window.show_page("Runs")
     wait()
     every(window, "runs")
+    window.pages["Runs"].compare.set_runs(*(fakes.read(name, rate) for name, rate in (("pixel_tiles-tiny-32-1", 2e-3), ("faces-small-32-1", 1e-3))))
+    window.pages["Runs"].stack.setCurrentIndex(2)
+    wait(seconds=0.5)
+    every(window, "runs-compare")
+    window.pages["Runs"].compare.back.click()
     window.show_page("Inside")
     inside = window.pages["Inside"]
     wait(lambda: inside.forward.parts is not None, 5)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, Qt
+from PySide6.QtCore import QItemSelectionModel, QMimeData, QPoint, Qt
 from PySide6.QtGui import QDragEnterEvent, QImage, QPalette
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSlider, QWidget
 from pytestqt.qtbot import QtBot
@@ -302,6 +302,28 @@ def test_runs_are_listed_shown_and_deleted_after_a_question(qtbot: QtBot, open_w
     page.curve_button.click()  # type: ignore[attr-defined]
     qtbot.waitUntil(lambda: window.train_page.live.plot.series.size == 299)
     assert window.page == "Train"
+
+
+def test_two_runs_are_compared(qtbot: QtBot, open_window: Open) -> None:
+    make_runs(3)
+    window = open_window()
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    assert not page.compare_button.isEnabled()
+    page.view.selectAll()
+    assert not page.compare_button.isEnabled()
+    assert not page.continue_button.isEnabled(), "of three runs none is the one"
+    page.view.clearSelection()
+    flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+    for number in (0, 2):
+        page.view.selectionModel().select(page.model.index(number, 0), flags)
+    qtbot.mouseClick(page.compare_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.stack.currentWidget() is page.compare)
+    assert page.model.runs[0].run.name in page.compare.title.text()
+    assert page.compare.table.rowCount() > 3
+    page.compare.back.click()
+    assert [info.run.name for info in page.chosen] == [page.model.runs[i].run.name for i in (0, 2)]
 
 
 def test_the_last_run_is_offered_and_goes_on(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:

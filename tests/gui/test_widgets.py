@@ -23,7 +23,7 @@ from ddpm_studio.gui.widgets.loss_plot import LossPlot
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.widgets.picture_view import PictureView
 
-from .fakes import blocks, noised, softened, tiles
+from .fakes import blocks, noised, preview, softened, tiles
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -63,6 +63,33 @@ def test_grid_uses_the_room_and_keeps_pictures_whole(qtbot: QtBot) -> None:
     assert all(grid.viewport().rect().contains(rect) for rect in rects)
     grid.resize(100, 100)
     assert grid.verticalScrollBar().maximum() > 0, "pictures are not made smaller than can be seen"
+
+
+@pytest.mark.parametrize(("width", "height"), [(700, 330), (760, 300), (1200, 500), (500, 600)])
+def test_rows_are_full(qtbot: QtBot, width: int, height: int) -> None:
+    grid = PictureGrid("grid", "Grid")
+    qtbot.addWidget(grid)
+    grid.resize(width, height)
+    grid.set_images(tiles(16))
+    grid.show()
+    assert 16 % grid._columns == 0
+    assert all(grid.viewport().rect().contains(grid.cell_rect(i)) for i in range(16))
+
+
+def test_raw_and_averaged_weights_stand_side_by_side_at_one_size(qtbot: QtBot) -> None:
+    panel = LivePanel()
+    qtbot.addWidget(panel)
+    panel.resize(840, 640)
+    panel.show()
+    panel.receive([preview(100, 0.5)])
+    assert panel.raw_grid.isVisible()
+    assert panel.grid.cell_rect(0).size() == panel.raw_grid.cell_rect(0).size()
+    offset = panel.grid.cell_rect(0).top() - panel.raw_grid.cell_rect(0).top()
+    for i in range(8):  # every second noise, in the same row
+        assert panel.grid.cell_rect(2 * i).top() - panel.raw_grid.cell_rect(i).top() == offset
+    panel.receive([PreviewReady(200, tiles(16), averaged=False)])
+    assert not panel.raw_grid.isVisible()
+    assert "raw weights" in panel.detail.text()
 
 
 def test_grid_by_mouse_and_keyboard(qtbot: QtBot) -> None:

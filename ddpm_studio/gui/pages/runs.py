@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QFile, QUrl, Slot
+from PySide6.QtCore import QFile, QItemSelectionModel, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
 from ddpm_studio import runs
+from ddpm_studio.comparing import RunRead
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import Event, Failed, StepDone
+from ddpm_studio.events import Event, Failed, Finished, StepDone
 from ddpm_studio.gui.item_models import RunsModel
+from ddpm_studio.gui.pages.exporting import export_plot
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
+from ddpm_studio.gui.widgets.compare_view import CompareView
+from ddpm_studio.language import tr
 from ddpm_studio.runs import RunInfo
 
+EMPTY, LISTED, COMPARED = 0, 1, 2
 RUNS_ARE = "Every training run is kept here: its settings, its curve and its model. Runs can be continued at any time."
 
 
@@ -26,12 +31,13 @@ class RunsPage(QWidget):
         self.setAccessibleName("Runs")
         self._studio = studio
         self.model = RunsModel()
+        self._reads: list[RunRead] = []
         self.view = QTableView()
         self.view.setObjectName("runsView")
         self.view.setAccessibleName("Runs")
         self.view.setModel(self.model)
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.view.setShowGrid(False)
         self.view.setWordWrap(False)
         self.view.verticalHeader().hide()
@@ -44,10 +50,11 @@ class RunsPage(QWidget):
         self.continue_button = button("Continue", "continueRunButton", "play", tip="Train this run further")
         self.use_button = button("Use model", "useModelButton", "sparkles", tip="Choose it for Generate and Blend")
         self.curve_button = button("Show curve", "showCurveButton", "chart-line")
+        self.compare_button = button(tr("Compare"), "compareButton", "layers", tip=tr("Two runs in one plot: select both (Ctrl+click)"))
         self.inside_button = button("Look inside", "lookInsideButton", "network")
         self.folder_button = button("Open folder", "openRunButton", "folder-open")
         self.delete_button = button("Delete", "deleteRunButton", "trash-2")
-        actions = row(self.continue_button, self.use_button, self.curve_button, self.inside_button, self.folder_button, -1, self.delete_button)
+        actions = row(self.continue_button, self.use_button, self.curve_button, self.compare_button, self.inside_button, self.folder_button, -1, self.delete_button)
         card = Card(actions, self._make_question(), self.view, spacing=12, margin=12)
         inside = card.layout()
         if isinstance(inside, QVBoxLayout):
@@ -57,6 +64,8 @@ class RunsPage(QWidget):
         self.stack = QStackedWidget()
         self.stack.addWidget(Card(EmptyState("history", "No runs yet", RUNS_ARE, go)))
         self.stack.addWidget(card)
+        self.compare = CompareView()
+        self.stack.addWidget(self.compare)
         self.setLayout(column(self.stack))
         self._connect()
 
@@ -83,6 +92,9 @@ class RunsPage(QWidget):
         self.continue_button.clicked.connect(self._continue)
         self.use_button.clicked.connect(self._use)
         self.curve_button.clicked.connect(self._show_curve)
+        self.compare_button.clicked.connect(self._compare)
+        self.compare.closed.connect(self._show_list)
+        self.compare.plot.export_wanted.connect(lambda: export_plot(self, studio, self.compare.plot, self.compare.title.text()))
         self.inside_button.clicked.connect(self._look_inside)
         self.folder_button.clicked.connect(self._open_folder)
         self.delete_button.clicked.connect(self._ask_delete)
@@ -104,19 +116,49 @@ class RunsPage(QWidget):
             self.model.follow(training.step, training.images)
 
     def refresh(self) -> None:
-        chosen = self.current.run.name if self.current else ""
+        chosen = {info.run.name for info in self.chosen}
         training = self._studio.training
         self.model.set_runs(runs.list_runs(), training.run.name if training.active and training.run else "", training.step, training.images)
-        self.stack.setCurrentIndex(1 if self.model.runs else 0)
-        if self.model.runs:
-            names = [info.run.name for info in self.model.runs]
-            self.view.selectRow(names.index(chosen) if chosen in names else 0)
+        if self.stack.currentIndex() != COMPARED:
+            self._show_list()
+        self._choose([number for number, info in enumerate(self.model.runs) if info.run.name in chosen] or [0])
         self._selection_changed()
+
+    def _choose(self, rows: list[int]) -> None:
+        flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+        selection = self.view.selectionModel()
+        selection.clear()
+        selection.setCurrentIndex(self.model.index(rows[0], 0), QItemSelectionModel.SelectionFlag.NoUpdate)
+        for number in rows:
+            selection.select(self.model.index(number, 0), flags)
+
+    @property
+    def chosen(self) -> list[RunInfo]:
+        rows = sorted(index.row() for index in self.view.selectionModel().selectedRows())
+        return [self.model.runs[number] for number in rows if number < len(self.model.runs)]
 
     @property
     def current(self) -> RunInfo | None:
-        rows = self.view.selectionModel().selectedRows()
-        return self.model.runs[rows[0].row()] if rows and rows[0].row() < len(self.model.runs) else None
+        """The one that is chosen; None when there are several."""
+        return self.chosen[0] if len(self.chosen) == 1 else None
+
+    @Slot()
+    def _show_list(self) -> None:
+        self.stack.setCurrentIndex(LISTED if self.model.runs else EMPTY)
+
+    @Slot()
+    def _compare(self) -> None:
+        if len(self.chosen) == 2:
+            self._studio.ask(self._studio.jobs.read_runs([info.run for info in self.chosen]), self._read)
+
+    @Slot(list)
+    def _read(self, batch: list[Event]) -> None:
+        self._reads = [*self._reads, *(event for event in batch if isinstance(event, RunRead))][-2:]
+        if any(isinstance(event, Finished) for event in batch) and len(self._reads) == 2:
+            self.compare.set_runs(*self._reads)
+            self._reads = []
+            self.stack.setCurrentIndex(COMPARED)
+            self.compare.back.setFocus()
 
     @Slot()
     def _selection_changed(self) -> None:
@@ -127,6 +169,7 @@ class RunsPage(QWidget):
         for part in (self.use_button, self.inside_button):
             part.setEnabled(bool(info and info.has_model))
         self.curve_button.setEnabled(bool(info))
+        self.compare_button.setEnabled(len(self.chosen) == 2)
         self.folder_button.setEnabled(bool(info))
         self.delete_button.setEnabled(bool(info) and not in_training)
         self.question.hide()

@@ -9,17 +9,19 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
 
 from ddpm_studio import runs
-from ddpm_studio.errors import UserError, describe_os_error
+from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed, PreviewReady, StepDone
-from ddpm_studio.gui import dialogs, theme
+from ddpm_studio.gui import theme
 from ddpm_studio.gui.pages.dataset_section import DatasetSection
 from ddpm_studio.gui.pages.dataset_view import DatasetView
 from ddpm_studio.gui.pages.expectations import Expectations
+from ddpm_studio.gui.pages.exporting import export_plot
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Segments, button, column, label, row
 from ddpm_studio.gui.widgets.live_panel import LivePanel
+from ddpm_studio.gui.widgets.plot import Plot
 from ddpm_studio.gui.widgets.welcome import Welcome
 from ddpm_studio.gui.words import count
 from ddpm_studio.journal import ended_by_itself
@@ -107,7 +109,7 @@ class TrainPage(QWidget):
         self.view.chosen.connect(self._show_view)
         self.continue_button.clicked.connect(self._continue_offered)
         self.dismiss_button.clicked.connect(self._dismiss_offered)
-        self.live.plot.export_wanted.connect(self._export_curve)
+        self.live.plots.export_wanted.connect(self._export_plot)
         self.welcome.generate.clicked.connect(studio.generate_wanted)
         self.welcome.train.clicked.connect(self.dataset.browse)
         self.welcome.train.dropped.connect(self.dataset.open)
@@ -205,21 +207,9 @@ class TrainPage(QWidget):
 
     # Showing.
 
-    @Slot()
-    def _export_curve(self) -> None:
-        if not self.live.plot.series.size:
-            self._studio.said.emit("There is no curve yet")
-            return
-        start = str(Path.home() / f"{self.stage_title.text().split(',')[0] or 'loss'}.png")
-        dialogs.choose_target(self.window(), "Export the curve", start, self._write_curve, "Picture (*.png);;Drawing (*.svg);;Numbers (*.csv)")
-
-    def _write_curve(self, file: Path) -> None:
-        try:
-            self.live.plot.export(file)
-        except OSError as error:
-            self._studio.failed.emit(Failed.of(describe_os_error(error, f"write {file.name}")))
-        else:
-            self._studio.said.emit(f"Saved {file.name}")
+    @Slot(Plot)
+    def _export_plot(self, plot: Plot) -> None:
+        export_plot(self, self._studio, plot, self.stage_title.text().split(",")[0])
 
     @Slot(State)
     def _show_state(self, state: State) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QSlider, QSplitter, QVBoxLayout, QWidget
 
-from ddpm_studio.events import Event, PreviewReady, StepDone
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, label, row, tool_button
-from ddpm_studio.gui.widgets.loss_plot import LossPlot
+from ddpm_studio.events import Event, PreviewReady
+from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, column, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
+from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
 from ddpm_studio.gui.words import count
+from ddpm_studio.language import tr
 
 KEPT_PREVIEWS = 400
 
@@ -21,9 +22,11 @@ class LivePanel(QWidget):
         super().__init__()
         self.setObjectName("livePanel")
         self.setAccessibleName("Training in progress")
-        self.plot = LossPlot()
-        self.grid = PictureGrid("previewGrid", "Samples of the model in training")
-        self.caption = label("Samples", "heading")
+        self.plots = PlotsPanel()
+        self.plot = self.plots.loss
+        self.grid = PictureGrid("previewGrid", tr("Samples of the model in training"), centred=False)
+        self.raw_grid = PictureGrid("rawPreviewGrid", tr("Samples of the raw weights"), centred=False)
+        self.caption = label(tr("Samples"), "heading")
         self.detail = ElidedLabel("", "caption", "previewCaption")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setObjectName("previewSlider")
@@ -32,11 +35,19 @@ class LivePanel(QWidget):
         self.slider.setFixedWidth(200)
         self.newest = tool_button("skip-forward", "newestPreviewButton", "Newest preview", 16)
         self.previews: list[PreviewReady] = []
-        previews = Card(row(self.caption, 4, self.detail, self.slider, self.newest), self.grid, spacing=8, margin=12)
+        self.averaged_title, self.raw_title = (label(text, "caption") for text in (tr("Averaged weights"), tr("Raw weights, every second noise")))
+        self.raw_half = QWidget()
+        self.raw_half.setLayout(column(self.raw_title, self.raw_grid, spacing=2))
+        halves = row(column(self.averaged_title, self.grid, spacing=2), self.raw_half, spacing=12)
+        halves.setStretch(0, 2)
+        halves.setStretch(1, 1)
+        pictures = QWidget()
+        pictures.setLayout(halves)
+        previews = Card(row(self.caption, 4, self.detail, self.slider, self.newest), pictures, spacing=8, margin=12)
         inside = previews.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(1, 1)
-        curve = Card(self.plot, margin=12)
+        curve = Card(self.plots, margin=12)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setChildrenCollapsible(False)
         splitter.setHandleWidth(12)
@@ -44,7 +55,7 @@ class LivePanel(QWidget):
         splitter.addWidget(previews)
         splitter.setStretchFactor(0, 1)
         splitter.setStretchFactor(1, 2)
-        splitter.setSizes([190, 390])
+        splitter.setSizes([238, 362])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(splitter)
@@ -54,15 +65,18 @@ class LivePanel(QWidget):
 
     def clear(self) -> None:
         self.previews.clear()
-        self.plot.clear()
+        self.plots.clear()
         self.grid.clear()
+        self.raw_grid.clear()
+        self.raw_half.hide()
+        self.averaged_title.hide()
         self.slider.setEnabled(False)
         self.newest.setEnabled(False)
         self.detail.setText("The first preview comes after a few seconds.")
 
     @Slot(list)
     def receive(self, batch: list[Event]) -> None:
-        self.plot.add([event for event in batch if isinstance(event, StepDone)])
+        self.plots.add(batch)
         for event in batch:
             if isinstance(event, PreviewReady) and len(event.images):
                 self._add(event)
@@ -90,4 +104,9 @@ class LivePanel(QWidget):
         if 0 <= index < len(self.previews):
             preview = self.previews[index]
             self.grid.set_images(preview.images)
-            self.detail.setText(f"at step {count(preview.step)} · {'averaged' if preview.averaged else 'raw'} weights, always from the same noise")
+            self.raw_grid.set_images(preview.raw)
+            self.raw_half.setVisible(len(preview.raw) > 0)
+            self.averaged_title.setVisible(len(preview.raw) > 0)
+            step = count(preview.step)
+            averaged, raw = tr("at step {step}, always from the same noise", step=step), tr("at step {step} · raw weights, always from the same noise", step=step)
+            self.detail.setText(averaged if preview.averaged else raw)

@@ -22,13 +22,17 @@ class PictureGrid(QAbstractScrollArea):
     activated = Signal(int)
     menu_wanted = Signal(int, QPoint)
 
-    def __init__(self, name: str, accessible: str, selectable: bool = False, gap: int = 4, largest_zoom: int = 8, smallest_side: int = 44, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, name: str, accessible: str, selectable: bool = False, gap: int = 4, largest_zoom: int = 8, smallest_side: int = 44, centred: bool = True,
+        parent: QWidget | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(parent)
         self.setObjectName(name)
         self.setAccessibleName(accessible)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.viewport().setAutoFillBackground(False)
+        self._centred = centred
         self._selectable, self._gap, self._largest_zoom, self._smallest_side = selectable, gap, largest_zoom, smallest_side
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if selectable else Qt.FocusPolicy.NoFocus)
         self.viewport().setMouseTracking(selectable)
@@ -78,13 +82,16 @@ class PictureGrid(QAbstractScrollArea):
         height, width = self.images.shape[1:3]
         room, gap, ratio, margin, text = self.viewport().size(), self._gap, self.devicePixelRatioF(), 2, self._caption_height
         room_w, room_h = max(1, room.width() - 2 * margin), max(1, room.height() - 2 * margin)
-        best = (0.0, 0, 1)
+        fits: list[tuple[float, int, int]] = []
+        """Zoom, minus the places left empty, columns."""
         for columns in range(1, count + 1):
             rows = math.ceil(count / columns)
             zoom = min(zoom_for(width, (room_w - (columns - 1) * gap) / columns, ratio), zoom_for(height, (room_h - (rows - 1) * gap) / rows - text, ratio), self._largest_zoom)
-            best = max(best, (zoom, -(columns * rows - count), columns))
-        zoom, _, columns = best
+            fits.append((zoom, count - columns * rows, columns))
+        largest, in_full_rows = max(fits), max(fit for fit in fits if fit[1] == 0)
         floor = self._smallest_side / max(width, height)
+        # Full rows are worth a smaller picture, down to half.
+        zoom, _, columns = in_full_rows if in_full_rows[0] >= max(largest[0] / 2, min(floor, largest[0])) else largest
         if zoom < floor:
             zoom = math.ceil(floor * ratio) / ratio if floor * ratio > 1 else floor
             columns = max(1, int((room_w + gap) // (width * zoom + gap)))
@@ -94,7 +101,9 @@ class PictureGrid(QAbstractScrollArea):
         rows = math.ceil(count / self._columns)
         total_w = self._columns * (self._cell.width() + gap) - gap
         total_h = rows * (self._cell.height() + text + gap) - gap
-        self._origin = QPointF(max(margin, (room.width() - total_w) // 2), max(margin, (room.height() - total_h) // 2))
+        self._origin = QPointF(margin, margin)
+        if self._centred:
+            self._origin = QPointF(max(margin, (room.width() - total_w) // 2), max(margin, (room.height() - total_h) // 2))
         bar = self.verticalScrollBar()
         bar.setPageStep(room.height())
         bar.setSingleStep(self._cell.height() // 2)

@@ -1,0 +1,69 @@
+"""Two runs side by side: what was set differently, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ddpm_studio.as_command import words_of
+from ddpm_studio.config import SECTIONS, RunConfig
+from ddpm_studio.events import Event, LossByNoise, StepDone
+from ddpm_studio.files import whole_number
+from ddpm_studio.journal import JournalReader
+from ddpm_studio.runs import Run
+
+LAST_REPORTS = 50
+"""Whose mean is the loss that a run ended with."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRead(Event):
+    """All that is known about how a run went."""
+
+    name: str
+    config: RunConfig
+    steps: tuple[StepDone, ...]
+    measures: tuple[LossByNoise, ...]
+    step: int
+    images: int
+    seconds: float
+    """Spent training, in all sessions."""
+
+    @property
+    def end_loss(self) -> float | None:
+        last = [step.loss for step in self.steps[-LAST_REPORTS:]]
+        return sum(last) / len(last) if last else None
+
+    @property
+    def end_means(self) -> tuple[float | None, float | None]:
+        """The last loss on training pictures and on held-out ones, over all noise levels."""
+        if not self.measures:
+            return None, None
+        training, held_out = self.measures[-1].training, self.measures[-1].held_out
+        return sum(training) / len(training), sum(held_out) / len(held_out) if held_out else None
+
+
+def read_run(run: Run) -> RunRead:
+    """Raises UserError when its settings cannot be read."""
+    events = JournalReader(run).read_new()
+    notes = run.read_notes()
+    seconds = notes.get("seconds")
+    steps, measures = tuple(event for event in events if isinstance(event, StepDone)), tuple(event for event in events if isinstance(event, LossByNoise))
+    spent = float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < 1e12 else 0.0
+    return RunRead(run.name, run.read_config(), steps, measures, whole_number(notes.get("step")), whole_number(notes.get("images")), spent)
+
+
+def differing_settings(a: RunConfig, b: RunConfig) -> list[tuple[str, str, str]]:
+    """The settings that are not the same: their names `section.field`, and both values in words."""
+    found = [("preset", a.preset, b.preset)] if a.preset != b.preset else []
+    for section, kind in SECTIONS.items():
+        for field in kind.model_fields:
+            one, other = getattr(getattr(a, section), field), getattr(getattr(b, section), field)
+            if one != other:
+                found.append((f"{section}.{field}", words_of(one), words_of(other)))
+    return found
+
+
+def is_one_loss(a: RunConfig, b: RunConfig) -> bool:
+    """Whether the losses of two runs mean the same, so that the lower one is the better one."""
+    names = ("prediction_type", "loss_weighting", "min_snr_gamma", "timestep_sampling", "variance_type", "beta_schedule", "num_timesteps", "zero_terminal_snr")
+    return a.data.shape == b.data.shape and all(getattr(a.diffusion, name) == getattr(b.diffusion, name) for name in names)

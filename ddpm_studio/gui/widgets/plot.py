@@ -1,0 +1,261 @@
+"""What all plots over the steps of a run share: they load late, can be zoomed, read with the mouse, and exported."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QBuffer, QEvent, QIODevice, QObject, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QImage, QPaintDevice, QPainter, QShowEvent
+from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.widgets.basics import ElidedLabel, label, row, tool_button
+from ddpm_studio.language import tr
+
+REDRAW_MS, SLOW_REDRAW_MS = 60, 400
+LONG = 20_000
+"""Values from which on drawing takes so long that it is done less often."""
+
+
+def _log_axis(pg: Any) -> Any:
+    """An axis that, where it is logarithmic, names 1, 2 and 5 of each decade where all of them would overlap."""
+
+    class LogAxis(pg.AxisItem):  # type: ignore[misc]
+        def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
+            powers = [10.0**value * scale for value in values]
+            few = len(powers) <= 6
+            named = [few or (f"{p:.1e}"[0] in "125" and f"{p:.1e}"[2] == "0") for p in powers]
+            return [f"{p:.3g}" if keep else "" for p, keep in zip(powers, named, strict=True)]
+
+    return LogAxis("left")
+
+
+def _step_axis(pg: Any) -> Any:
+    """There are no half steps."""
+
+    class StepAxis(pg.AxisItem):  # type: ignore[misc]
+        def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
+            return [(spacing, offset) for spacing, offset in super().tickSpacing(low, high, size) if spacing >= 1] or [(1, 0)]
+
+    return StepAxis("bottom")
+
+
+class Plot(QWidget):
+    """A title, the newest value and a canvas of pyqtgraph, which is loaded when the plot is first seen: it takes a second.
+
+    The wheel zooms along the steps, dragging a rectangle into it; a double click or the button that then appears shows
+    everything again.
+    """
+
+    export_wanted = Signal()
+
+    def __init__(self, name: str, title: str, accessible: str, *controls: QWidget) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setAccessibleName(accessible)
+        self.setMinimumHeight(140)
+        self.title = title
+        self._pg: Any = None
+        self._plot: Any = None
+        self._theme = ""
+        stem = name.removesuffix("Plot")
+        self.value = ElidedLabel("", "caption", f"{stem}Value")
+        self.whole_button = tool_button("maximize", f"{stem}WholeButton", tr("Show everything again (double click)"), 16)
+        self.whole_button.hide()
+        self.whole_button.clicked.connect(self.show_everything)
+        self.export_button = tool_button("download", f"export{stem[:1].upper()}{stem[1:]}Button", tr("Export as a picture, as SVG or as numbers"), 16)
+        self.export_button.clicked.connect(self.export_wanted)
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(4)
+        self._layout.addLayout(row(label(title, "heading"), 4, self.value, *controls, self.whole_button, self.export_button))
+        self._place = QWidget()
+        self._layout.addWidget(self._place, 1)
+        self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
+        self._redraw_timer.timeout.connect(self._redraw)
+
+    # What the kinds of plots say.
+
+    @property
+    def length(self) -> int:
+        """How many values there are; 0: there is nothing to export."""
+        raise NotImplementedError
+
+    def table(self) -> tuple[str, Iterable[Sequence[float]]]:
+        """The headings of the exported numbers, and their rows."""
+        raise NotImplementedError
+
+    def _make(self, item: Any) -> None:
+        """Put what is drawn into the plot, once."""
+        raise NotImplementedError
+
+    def _colour(self) -> None:
+        """Give what is drawn the colours of the theme."""
+        raise NotImplementedError
+
+    @Slot()
+    def _redraw(self) -> None:
+        raise NotImplementedError
+
+    def _read(self, x: float, y: float) -> tuple[float, str] | None:
+        """What stands at a place of the plot: the step where to put the line, and the words beside it."""
+        raise NotImplementedError
+
+    # The canvas.
+
+    def _later(self) -> None:
+        if not self._redraw_timer.isActive():
+            self._redraw_timer.setInterval(REDRAW_MS if self.length < LONG else SLOW_REDRAW_MS)
+            self._redraw_timer.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._plot is None:
+            QTimer.singleShot(0, self, self.ensure_plot)
+
+    @Slot()
+    def ensure_plot(self) -> None:
+        """Load pyqtgraph and put the plot in its place."""
+        if self._plot is not None:
+            return
+        self._pg = importlib.import_module("pyqtgraph")
+        self._pg.setConfigOptions(antialias=True)
+        self._plot = self._pg.PlotWidget(axisItems={"left": _log_axis(self._pg), "bottom": _step_axis(self._pg)})
+        self._plot.setObjectName(f"{self.objectName().removesuffix('Plot')}Canvas")
+        self._plot.setAccessibleName(self.accessibleName())
+        self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._plot.setMenuEnabled(False)
+        self._plot.hideButtons()
+        self._plot.setFrameShape(self._plot.Shape.NoFrame)
+        item = self._plot.getPlotItem()
+        item.setContentsMargins(0, 8, 8, 0)
+        box = item.getViewBox()
+        box.setDefaultPadding(0.02)
+        box.setMouseEnabled(x=True, y=False)
+        box.setMouseMode(box.RectMode)
+        box.setAutoVisible(y=True)
+        box.sigRangeChangedManually.connect(self._zoomed)
+        self._make(item)
+        self._line = self._pg.InfiniteLine(angle=90, movable=False)
+        self._line.hide()
+        item.addItem(self._line, ignoreBounds=True)
+        self._hover = self._pg.TextItem(anchor=(0, 0))
+        self._hover.setZValue(10)
+        self._hover.hide()
+        item.addItem(self._hover, ignoreBounds=True)
+        self._plot.scene().sigMouseMoved.connect(self._mouse_moved)
+        self._plot.viewport().installEventFilter(self)
+        self._layout.replaceWidget(self._place, self._plot)
+        self._place.deleteLater()
+        self._recolour()
+        self._redraw()
+
+    def _recolour(self) -> None:
+        if self._plot is None or self._theme == theme.name():
+            return
+        self._theme = theme.name()
+        self._plot.setBackground(theme.color("base"))
+        self._line.setPen(self._pg.mkPen(theme.color("faint"), width=1, style=Qt.PenStyle.DashLine))
+        self._hover.setColor(theme.color("text"))
+        self._hover.fill = self._pg.mkBrush(theme.color("raised"))
+        self._hover.border = self._pg.mkPen(theme.color("line_strong"))
+        grid = QColor(theme.color("dim"))
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(self._pg.mkPen(theme.color("line_strong")))
+            axis.setTextPen(theme.color("dim"))
+            axis.setStyle(tickLength=-4)
+            axis.setGrid(28)
+            axis.setTickPen(self._pg.mkPen(grid, width=1))
+        self._plot.getAxis("left").setWidth(48)
+        box = self._plot.getPlotItem().getViewBox()
+        box.rbScaleBox.setPen(self._pg.mkPen(theme.color("accent"), width=1))
+        soft = theme.color("accent")
+        soft.setAlpha(40)
+        box.rbScaleBox.setBrush(self._pg.mkBrush(soft))
+        self._colour()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
+            self._recolour()
+
+    # The mouse.
+
+    @Slot()
+    def _zoomed(self) -> None:
+        self.whole_button.show()
+
+    @Slot()
+    def show_everything(self) -> None:
+        self.whole_button.hide()
+        if self._plot is not None:
+            self._plot.getPlotItem().getViewBox().enableAutoRange()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.MouseButtonDblClick:
+            self.show_everything()
+        return super().eventFilter(watched, event)
+
+    @Slot(object)
+    def _mouse_moved(self, position: Any) -> None:
+        box = self._plot.getPlotItem().getViewBox()
+        place = box.mapSceneToView(position)
+        found = self._read(place.x(), place.y()) if self.length and box.sceneBoundingRect().contains(position) else None
+        self._line.setVisible(found is not None)
+        self._hover.setVisible(found is not None)
+        if found is None:
+            return
+        step, words = found
+        self._line.setPos(step)
+        (left, right), (_, top) = box.viewRange()
+        self._hover.setAnchor((1, 0) if step > (left + right) / 2 else (0, 0))
+        self._hover.setText(words)
+        self._hover.setPos(step, top)
+
+    def leaveEvent(self, event: object) -> None:
+        if self._plot is not None:
+            self._line.hide()
+            self._hover.hide()
+
+    # Export.
+
+    def export(self, file: Path) -> None:
+        """The plot as it is shown, as .png at twice its size or .svg; as .csv its numbers. Raises OSError."""
+        if file.suffix.lower() == ".csv":
+            headings, rows = self.table()
+            file.write_text(f"{headings}\n" + "".join(",".join(_number(value) for value in values) + "\n" for values in rows), encoding="utf-8")
+            return
+        self.ensure_plot()
+        self._redraw()
+        self._line.hide()
+        self._hover.hide()
+        room = QRectF(0, 0, max(self._plot.width(), 320), max(self._plot.height(), 160))
+        content = QBuffer()
+        content.open(QIODevice.OpenModeFlag.WriteOnly)
+        if file.suffix.lower() == ".svg":
+            drawing = QSvgGenerator()
+            drawing.setOutputDevice(content)
+            drawing.setViewBox(room)
+            drawing.setTitle(self.title)
+            self._paint_on(drawing, room)
+        else:
+            picture = QImage((room.size() * 2).toSize(), QImage.Format.Format_RGB32)
+            self._paint_on(picture, QRectF(picture.rect()))
+            picture.save(content, "PNG")  # type: ignore[call-overload]  # the stubs want bytes, PySide a str
+        file.write_bytes(content.data().data())
+
+    def _paint_on(self, device: QPaintDevice, room: QRectF) -> None:
+        painter = QPainter(device)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.fillRect(room, theme.color("base"))
+        self._plot.scene().render(painter, room, QRectF(self._plot.rect()))
+        painter.end()
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"

@@ -1,0 +1,111 @@
+"""The loss by noise level: of the same noisy pictures each time, and what held-out pictures tell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ddpm_studio.config import parse_saved_config
+from ddpm_studio.control import RunControl
+from ddpm_studio.data.batches import split
+from ddpm_studio.data.cache import Dataset
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import DatasetReport, Event, LossByNoise, StepDone, as_json
+from ddpm_studio.journal import JournalReader, read_journal
+from ddpm_studio.runs import Run
+from ddpm_studio.training import loop
+from ddpm_studio.training.checkpoint import TrainingState
+from ddpm_studio.training.probe import TRIPLES, Probe
+from tests.core.made_up import picture_folder, tiny_config, train_tiny
+
+
+def measured(events: list[Event]) -> list[LossByNoise]:
+    return [event for event in events if isinstance(event, LossByNoise)]
+
+
+def dataset_of(images: Any) -> Dataset:
+    report = DatasetReport("a", "a", len(images), (), 0, 16, 16, 3, (16, 16), (16, 16), (16, 16), 0, 0, False, 0.0)
+    return Dataset(images, report, "fingerprint")
+
+
+def test_a_network_that_says_nothing_has_the_loss_of_the_target_itself() -> None:
+    """With zero weights in the head and no path around, the answer to everything is 0, so the loss for epsilon is that of the noise: 1."""
+    config = tiny_config(model__input_skip=False, diffusion__prediction_type="epsilon", training__held_out=10)
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
+    state = TrainingState.new(config, torch.device("cpu"), torch.contiguous_format)
+    with torch.no_grad():
+        for parameter in state.ema.parameters():
+            parameter.zero_()
+    probe = Probe(dataset_of(images), config)
+    (event,) = measured(list(probe.measure(state, RunControl())))
+    assert event.training == event.held_out, "t and noise are those of the other group"
+    assert len(event.training) == 10
+    assert event.training == pytest.approx([1.0] * 10, abs=0.03)
+    assert event.gap_error < 0.01
+    t, _ = probe._noise(np.arange(TRIPLES))
+    assert (t // 10).tolist() == (np.arange(TRIPLES) % 10).tolist(), "of 100 timesteps ten to each band"
+    stopped = RunControl()
+    stopped.stop()
+    assert list(probe.measure(state, stopped)) == []
+
+
+def test_held_out_pictures_are_never_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[int] = set()
+    load = loop.load_batch
+    monkeypatch.setattr(loop, "load_batch", lambda images, indices: seen.update(indices.tolist()) or load(images, indices))  # type: ignore[func-returns-value]
+    data = picture_folder(tmp_path / "discs", 12)
+    events = train_tiny(Run(tmp_path / "a"), data, config=tiny_config(training__held_out=3), max_steps=9)
+    learnt_from, held_out = split(12, 3, 0)
+    assert seen == set(learnt_from.tolist())
+    assert len(held_out) == 3
+    assert [len(event.held_out) for event in measured(events)] == [10]
+
+
+def test_measuring_changes_nothing_and_a_resumed_run_measures_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, config = picture_folder(tmp_path / "discs", 12), tiny_config(training__held_out=4, training__preview_count=0, model__dropout=0.1)
+    often, parts, never = Run(tmp_path / "often"), Run(tmp_path / "parts"), Run(tmp_path / "never")
+    monkeypatch.setattr(loop, "PROBE_SHARE", 1e9)
+    many = measured(train_tiny(often, data, config=config.with_changes({"training.preview_seconds": 1e-9}), max_steps=6))
+    assert [event.step for event in many] == [1, 2, 3, 4, 5, 6, 6]
+    few = measured(train_tiny(parts, data, config=config, max_steps=3)) + measured(train_tiny(parts, data, resume=True, max_steps=3))
+    assert few == [many[2], many[5]]
+    monkeypatch.setattr(Probe, "measure", lambda *_: iter(()))
+    train_tiny(never, data, config=config, max_steps=6)
+    weights = [load_file(run.model_file) for run in (often, parts, never)]
+    assert all(torch.equal(weights[0][name], other[name]) for other in weights[1:] for name in other)
+
+
+def test_the_number_is_settled_when_a_run_begins(tmp_path: Path) -> None:
+    data, run = picture_folder(tmp_path / "discs", 210), Run(tmp_path / "a")
+    train_tiny(run, data, max_steps=2)
+    assert run.read_config().training.held_out == 8
+    with pytest.raises(UserError, match="cannot change"):
+        train_tiny(run, data, resume=True, config=run.read_config().with_changes({"training.held_out": 0}), max_steps=1)
+    with pytest.raises(UserError, match="none would be left"):
+        train_tiny(Run(tmp_path / "b"), data, config=tiny_config(training__held_out=210), max_steps=1)
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_run_from_before_holds_nothing_out() -> None:
+    saved = json.loads(tiny_config().model_dump_json())
+    del saved["training"]["held_out"]
+    assert parse_saved_config(saved).training.held_out == 0
+
+
+def test_the_journal_holds_them_and_reads_what_was_measured_again(tmp_path: Path) -> None:
+    run = Run(tmp_path / "a")
+    run.path.mkdir()
+    first, again = LossByNoise(20, (0.5, 0.25), (0.5, 0.5), 0.1), LossByNoise(20, (0.4, 0.2))
+    steps = [StepDone(step, step, 1.0, 1.0, 1e-3, 1.0, 1.0) for step in (10, 20, 15, 20)]
+    lines = [as_json(event) for event in (steps[0], steps[1], first, steps[2], steps[3], again)]
+    rest = '"held_out": [], "gap_error": 0, "num_timesteps": 9}'
+    broken = ['{"event": "loss_by_noise", "step": 30, "training": [NaN], ' + rest, '{"event": "loss_by_noise", "step": 30, "training": 3}']
+    run.journal_file.write_text("\n".join([*lines, *broken]) + "\n", encoding="utf-8")
+    assert JournalReader(run).read_new() == [steps[0], steps[2], steps[3], again]
+    assert [event.step for event in read_journal(run)] == [10, 15, 20]

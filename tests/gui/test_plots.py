@@ -1,0 +1,156 @@
+"""The curves of a run: what they hold, how they are read, zoomed and exported, and what the loss by noise level says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QImage
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio.events import LossByNoise, StepDone
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.widgets.compare_view import CompareView
+from ddpm_studio.gui.widgets.noise_plots import verdict
+from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
+from ddpm_studio.gui.widgets.series import Series
+
+from .fakes import read
+
+
+def step(number: int) -> StepDone:
+    return StepDone(number, number * 32, 1 / number, 2.0, 1e-3, 400.0, number * 0.1, memory=500_000_000 + number)
+
+
+def measure(number: int, gap: float = 0.0, error: float = 0.01) -> LossByNoise:
+    training = tuple(1 / (band + 1) for band in range(10))
+    return LossByNoise(number, training, tuple(loss + gap for loss in training), error, 500)
+
+
+@pytest.fixture
+def panel(qtbot: QtBot) -> PlotsPanel:
+    panel = PlotsPanel()
+    qtbot.addWidget(panel)
+    panel.resize(1000, 400)
+    panel.show()
+    for plot in panel.plots:
+        plot.ensure_plot()
+    panel.add([step(i) for i in range(1, 101)] + [measure(10 * i) for i in range(1, 11)])
+    return panel
+
+
+def test_a_mean_in_blocks_is_that_of_one_after_the_other() -> None:
+    values = np.random.default_rng(0).normal(size=500)
+    at_once, in_parts = Series(), Series()
+    at_once.extend(range(500), values, 0.9)
+    for start in range(0, 500, 7):
+        in_parts.extend(range(start, min(start + 7, 500)), values[start : start + 7], 0.9)
+    total, weight, expected = 0.0, 0.0, []
+    for value in values:
+        total, weight = 0.9 * total + 0.1 * value, 0.9 * weight + 0.1
+        expected.append(total / weight)
+    assert np.allclose(at_once.means, expected)
+    assert np.allclose(in_parts.means, expected)
+
+
+def test_curves_are_chosen_and_one_always_stays(qtbot: QtBot, panel: PlotsPanel) -> None:
+    assert panel.shown == [panel.loss, panel.gap]
+    for chip in panel.chips:
+        qtbot.mouseClick(chip, Qt.MouseButton.LeftButton)
+    assert [plot.objectName() for plot in panel.shown] == ["lossPlot", "noiseMapPlot", "learningRatePlot", "gradientPlot", "speedPlot", "memoryPlot"]
+    assert panel.map.isVisible()
+    assert not panel.gap.isVisible()
+    for chip in panel.chips[2:]:
+        qtbot.mouseClick(chip, Qt.MouseButton.LeftButton)
+    assert panel.shown == [panel.loss]
+    assert panel.sentence.text() == ""
+
+
+def test_every_curve_is_exported(panel: PlotsPanel, tmp_path: Path) -> None:
+    for plot in panel.plots:
+        for suffix in ("png", "svg", "csv"):
+            plot.export(tmp_path / f"a.{suffix}")
+        picture = QImage(str(tmp_path / "a.png"))
+        assert len({picture.pixel(x, y) for x in range(0, picture.width(), 5) for y in range(0, picture.height(), 5)}) > 3
+        assert "<svg" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+        lines = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
+        assert lines[0].startswith("step,")
+        assert len(lines) == 1 + plot.length
+        assert len(lines[1].split(",")) == len(lines[0].split(","))
+    assert lines[-1] == "100,500"
+
+
+def test_a_place_is_read_a_rectangle_zooms_and_a_double_click_shows_everything(qtbot: QtBot, panel: PlotsPanel) -> None:
+    assert panel.loss._read(40.2, 0.0) == (41, f"step 41\n{1 / 41:.4f}\nmean {panel.loss.series.means[40]:.4f}")
+    read = panel.map._read(52.0, 60.0)
+    assert read
+    assert read[1].splitlines() == ["step 50", "t 50 to 99", "training 0.5000", "held out 0.5000"]
+    assert panel.map._read(52.0, 501.0) is None
+    panel.loss._redraw()
+    box = panel.loss._plot.getPlotItem().getViewBox()
+    whole = box.viewRange()[0]
+    box.scaleBy(x=0.1)
+    box.sigRangeChangedManually.emit([True, False])
+    assert panel.loss.whole_button.isVisible()
+    assert box.viewRange()[0][1] - box.viewRange()[0][0] < whole[1] - whole[0]
+    viewport = panel.loss._plot.viewport()
+    middle = panel.loss._plot.mapFromScene(box.sceneBoundingRect().center())
+    qtbot.mouseDClick(viewport, Qt.MouseButton.LeftButton, pos=middle)
+    assert not panel.loss.whole_button.isVisible()
+    qtbot.waitUntil(lambda: np.allclose(box.viewRange()[0], whole, atol=1.0))
+    panel.loss._mouse_moved(QPointF(box.sceneBoundingRect().center()))
+    assert panel.loss._hover.isVisible()
+
+
+def test_a_resumed_run_replaces_what_was_measured_later(panel: PlotsPanel) -> None:
+    panel.add([step(51)])
+    assert [m.step for m in panel.map.measures] == [10, 20, 30, 40, 50]
+    panel.add([measure(51), step(52), measure(52)])
+    assert [m.step for m in panel.gap.measures][-2:] == [51, 52]
+    panel.clear()
+    assert panel.map.length == panel.loss.length == 0
+    panel.map._redraw()
+
+
+def test_two_runs_lie_over_each_other_with_what_differs(qtbot: QtBot, tmp_path: Path) -> None:
+    view = CompareView()
+    qtbot.addWidget(view)
+    view.resize(900, 700)
+    view.show()
+    view.plot.ensure_plot()
+    fast, slow = read("fast", 4e-3), read("slow", 1e-3)
+    view.set_runs(fast, slow)
+    view.plot._redraw()
+    assert view.plot.names == ["fast", "slow"]
+    assert [len(curve.getOriginalDataset()[0]) for curve in view.plot._means] == [300, 300]
+    rows = [[view.table.item(number, place).text() for place in range(3)] for number in range(view.table.rowCount())]  # type: ignore[union-attr]
+    assert ["training.learning_rate", "0.004", "0.001"] in rows
+    assert rows[0] == ["Steps", "3,000", "3,000"]
+    assert len([name for name, *_ in rows if "." in name]) == 1, "what is the same is not shown"
+    assert not view.caution.isVisible()
+    line = view.plot._read(1504.0, 0.0)
+    assert line
+    assert line[1].startswith("step 1,510\nfast: 0.")
+    view.plot.export(tmp_path / "a.csv")
+    assert len((tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()) == 601
+    view.set_runs(fast, replace(slow, config=slow.config.with_changes({"diffusion.loss_weighting": "simple"})))
+    assert view.caution.isVisible()
+    with qtbot.waitSignal(view.closed):
+        view.back.click()
+
+
+def test_both_themes(panel: PlotsPanel) -> None:
+    for plot in panel.plots:
+        plot._recolour()
+        assert plot._plot.backgroundBrush().color() == theme.color("base")
+
+
+def test_what_the_gap_says() -> None:
+    assert "first measured" in verdict([])
+    assert "No pictures are held out" in verdict([LossByNoise(1, (1.0,))])
+    assert "nothing is being copied" in verdict([measure(i, 0.015) for i in range(5)])
+    assert "does not grow" in verdict([measure(i, 0.05) for i in range(5)])
+    assert "by heart" in verdict([measure(i, 0.03 * i) for i in range(5)])
