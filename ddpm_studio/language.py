@@ -23,15 +23,16 @@ def speak(language: str, catalogs: Path) -> None:
     _catalog = gettext.translation("ddpm_studio", catalogs, [language], fallback=True)
 
 
-def chosen(preference: str) -> str:
+def chosen(preference: str, told: str = "") -> str:
     """The key of LANGUAGES for what somebody has chosen: one of them, or "system"."""
-    return preference if preference in LANGUAGES else language_of_system()
+    return preference if preference in LANGUAGES else language_of_system(told)
 
 
-def language_of_system() -> str:
-    """The one of LANGUAGES that the system asks for."""
-    asked = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), locale.getlocale()[0] or "")
-    return "zh_CN" if asked.lower().startswith(("zh_cn", "zh_sg", "zh-hans", "chinese (simplified)", "chinese_china")) else "en"
+def language_of_system(told: str = "") -> str:
+    """The one of LANGUAGES that the system asks for: by its variables, or else by what it has `told` otherwise."""
+    asked = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), told or locale.getlocale()[0] or "")
+    chinese = ("zh_cn", "zh_sg", "zh_hans", "chinese (simplified)", "chinese_china")
+    return "zh_CN" if asked.lower().replace("-", "_").startswith(chinese) else "en"
 
 
 def tr(text: str, /, **values: object) -> str:

@@ -44,7 +44,7 @@ def create(argv: list[str] | None = None, jobs: Any = None) -> tuple[QApplicatio
 
 def choose_language(app: QApplication, preference: str) -> None:
     """What is said from now on, by Qt's own dialogs too, is in this language; what stands in a window already stays."""
-    wanted = language.chosen(preference)
+    wanted = preferences.spoken(preference)
     language.speak(wanted, paths.languages_dir())
     for before in app.findChildren(QTranslator):
         app.removeTranslator(before)

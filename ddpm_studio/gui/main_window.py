@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QSizePolicy,
 
 from ddpm_studio import language, paths
 from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, Finished, ImagesReady, Notice, Progress, StepDone, TrainingStarted
-from ddpm_studio.gui import motion, theme, workers
+from ddpm_studio.gui import motion, preferences, theme, workers
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.layout_memory import kept_settings, restore_views, save_views
 from ddpm_studio.gui.menus import Menus
@@ -228,7 +228,7 @@ class MainWindow(QMainWindow):
 
     def set_language(self, choice: str) -> None:
         """At once where nothing runs; else at the next start, which is said in that language."""
-        before, after = (language.chosen(preference) for preference in (self.studio.preferences.language, choice))
+        before, after = (preferences.spoken(preference) for preference in (self.studio.preferences.language, choice))
         self.studio.remember(language=choice)
         if before == after:
             return

@@ -7,10 +7,12 @@ import json
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from PySide6.QtCore import QLocale
 
 from ddpm_studio import paths
 from ddpm_studio.errors import UserError
 from ddpm_studio.files import write_atomically
+from ddpm_studio.language import chosen
 
 
 class Preferences(BaseModel):
@@ -28,6 +30,11 @@ class Preferences(BaseModel):
     """The model that was chosen last."""
     dismissed_run: str = ""
     """The stopped run that is not offered for continuation any more."""
+
+
+def spoken(language: str) -> str:
+    """The language that a preference stands for, a key of LANGUAGES. On a Mac and on Windows the system tells Qt what it speaks."""
+    return chosen(language, next(iter(QLocale.system().uiLanguages()), ""))
 
 
 def load() -> Preferences:
