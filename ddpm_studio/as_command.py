@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from ddpm_studio import paths
 from ddpm_studio.config import SECTIONS, RunConfig
 from ddpm_studio.presets import PRESETS
-from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, model_name
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, model_name, start_facts
 
 PROGRAM = "ddpm-studio"
 
@@ -48,6 +49,10 @@ def generate_command(request: SampleRequest, out: str = "pictures") -> str:
         words += ["--eta", words_of(request.eta)]
     if request.guide is not None:
         words += ["--guide", model_name(request.guide), "--guidance", words_of(request.guidance)]
+    if request.start is not None:
+        facts = start_facts(request.start)
+        timestep = facts.pop("timestep")
+        words += ["--start", json.dumps(facts, ensure_ascii=False), "--start-timestep", str(timestep)]
     return shlex.join([PROGRAM, *words, "--out", out])
 
 

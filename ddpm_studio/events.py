@@ -242,6 +242,10 @@ class FrameReady(Event):
     """The t (0 ... T-1) that the network was called with; x_t is its input, pred_x_start its estimate of x_0."""
     x_t: Images
     pred_x_start: Images
+    pred_noise: Images | None = None
+    """What of x_t is not the estimate of x_0, at the contrast of x_t."""
+    steps_left: int = 0
+    """How many steps the way has from here to the picture, this one included; 0 where that is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +256,22 @@ class ImagesReady(Event):
     """How far the model was trained when it made them: a run in training makes others later."""
     timesteps: tuple[int, ...] = ()
     """Of a tree: where each row of pictures has branched off."""
+    device: str = ""
+    """The kind of the device that has made them ("cpu", "cuda", "mps"); on another the last bits may be others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recreated(Event):
+    """A picture was made again by its recipe, and compared with what it was."""
+
+    values: int
+    """How many numbers the picture consists of."""
+    differing: int
+    """How many of them are others now; 0: it is the same bit for bit."""
+    largest: int
+    """The largest difference, in grey levels."""
+    model_step: int | None = None
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import calendar
 import contextlib
+import datetime
 import json
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ddpm_studio import imaging, paths
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Images
+from ddpm_studio.files import write_atomically
 from ddpm_studio.language import tr
+from ddpm_studio.requests import SampleRequest, recipe
 
 RECIPE_KEY = "ddpm-studio"
+STARS = "stars.json"
+MAX_SHEET_PIXELS = 40_000_000
+"""Of a sheet of pictures: 120 MB while it is put together."""
+
+
+def recipes(request: SampleRequest, seeds: Sequence[int], model_step: int | None, device: str) -> list[dict[str, Any]]:
+    """The recipes of the pictures of one request: each says its own seed, and with whom it was made."""
+    together: dict[str, Any] = {"first_seed": request.seed, "count": request.count} if request.count > 1 else {"count": 1}
+    return [recipe(request, seed=seed, model_step=model_step, made_on=device, **together) for seed in seeds]
 
 
 def save_pictures(images: Images, recipes: Sequence[dict[str, Any]], folder: Path | None = None) -> list[Path]:
@@ -22,21 +39,27 @@ def save_pictures(images: Images, recipes: Sequence[dict[str, Any]], folder: Pat
     folder = folder or paths.gallery_dir()
     moment = time.strftime("%Y%m%d-%H%M%S")
     saved = []
-    for image, recipe in zip(images, recipes, strict=True):
-        path = _free_name(folder, f"{moment}-{recipe.get('kind', 'picture')}-{recipe.get('seed', 0)}")
-        imaging.save_png(path, image, {RECIPE_KEY: json.dumps(recipe, ensure_ascii=False)})
+    for image, facts in zip(images, recipes, strict=True):
+        path = free_name(folder, f"{moment}-{facts.get('kind', 'picture')}-{facts.get('seed', 0)}")
+        imaging.save_png(path, image, {RECIPE_KEY: json.dumps(facts, ensure_ascii=False)})
         saved.append(path)
     return saved
 
 
 def list_pictures(folder: Path | None = None) -> list[Path]:
     """All PNGs of the gallery, newest first."""
-    found = []
-    with contextlib.suppress(OSError):
-        for path in (folder or paths.gallery_dir()).glob("*.png"):
-            with contextlib.suppress(OSError):
-                found.append((path.stat().st_mtime_ns, path.name, path))
-    return [path for _, _, path in sorted(found, reverse=True)]
+    return [path for path, _ in dated_pictures(folder)]
+
+
+def dated_pictures(folder: Path | None = None) -> list[tuple[Path, float]]:
+    """All PNGs of the gallery and when each was made (seconds since the epoch), newest first."""
+    folder, found = folder or paths.gallery_dir(), []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".png") and not entry.name.startswith("."):
+                with contextlib.suppress(OSError):
+                    found.append((entry.stat().st_mtime_ns, entry.name))
+    return [(folder / name, nanoseconds / 1e9) for nanoseconds, name in sorted(found, reverse=True)]
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -47,25 +70,167 @@ def read_recipe(path: Path) -> dict[str, Any]:
     text = imaging.read_png_text(path).get(RECIPE_KEY)
     if text is None:
         raise UserError(tr("{name} carries no recipe.", name=path.name), tr("Only pictures made by DDPM Studio say how they were made."))
+    return parse_recipe(text, path.name)
+
+
+def parse_recipe(text: str, source: str) -> dict[str, Any]:
+    """A recipe out of its JSON. Raises UserError that names its source when it is damaged."""
     try:
-        recipe = json.loads(text)
+        values = json.loads(text)
     except (ValueError, RecursionError):
-        recipe = None
-    if not isinstance(recipe, dict) or len(recipe) > 100 or not all(_is_plain(value) for value in recipe.values()):
-        raise UserError(tr("The recipe in {name} is damaged.", name=path.name), tr("Only pictures made by DDPM Studio say how they were made."))
-    return {imaging.printable(key): imaging.printable(value) if isinstance(value, str) else value for key, value in recipe.items()}
+        values = None
+    if not isinstance(values, dict) or not _is_plain(values):
+        raise UserError(tr("The recipe in {name} is damaged.", name=imaging.printable(source)), tr("Only pictures made by DDPM Studio say how they were made."))
+    return _printable(values)
 
 
-def _is_plain(value: object, inside: bool = False) -> bool:
+MAX_NESTING = 9
+"""Of recipes in recipes, each of the way that another one begins on."""
+
+
+def _is_plain(value: object, depth: int = 0) -> bool:
     """Whether a stranger's value is of the kind and size that recipes of ours have."""
+    if isinstance(value, dict):
+        return depth < MAX_NESTING and len(value) <= 100 and all(_is_plain(part, depth + 1) for part in value.values())
     if isinstance(value, list):
-        return not inside and len(value) <= 1000 and all(_is_plain(part, True) for part in value)
+        return len(value) <= 1000 and all(not isinstance(part, (list, dict)) and _is_plain(part, depth + 1) for part in value)
     if isinstance(value, str):
         return len(value) <= 1000
     return value is None or (isinstance(value, (int, float)) and abs(value) < 2**63)  # not for NaN either
 
 
-def _free_name(folder: Path, stem: str) -> Path:
+def _printable(values: dict[str, Any]) -> dict[str, Any]:
+    def clean(value: Any) -> Any:
+        return _printable(value) if isinstance(value, dict) else imaging.printable(value) if isinstance(value, str) else value
+
+    return {imaging.printable(key): clean(value) for key, value in values.items()}
+
+
+# Finding pictures again.
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a picture is found by."""
+
+    path: Path
+    made: float
+    """Seconds since the epoch."""
+    model: str = ""
+    seed: int | None = None
+    words: str = ""
+    """Its name, its model and the words of its recipe, in small letters."""
+
+
+def read_facts(path: Path, made: float) -> Facts:
+    """From its recipe; a picture without one is found by its name and date."""
+    values: dict[str, Any] = {}
+    with contextlib.suppress(UserError):
+        values = read_recipe(path)
+    model, seed = str(values.get("model", "")), values.get("seed")
+    words = [path.stem, *(str(values[name]) for name in ("kind", "model", "sampler", "guide") if values.get(name))]
+    return Facts(path, made, model, seed if isinstance(seed, int) else None, " ".join(words).casefold())
+
+
+class Search:
+    """Plain words, each of which a picture must fit: "faces 42 today".
+
+    A number is a seed. "today", "yesterday", "2026-11" and "2026-11-25" are days; everything else is a part of a word.
+    """
+
+    def __init__(self, query: str, today: datetime.date) -> None:
+        self._words: list[str] = []
+        self._seeds: list[int] = []
+        self._times: list[tuple[float, float]] = []
+        for word in query.casefold().split():
+            number = word.removeprefix("seed:").removeprefix("seed=")
+            if number.isdecimal() and len(number) < 19:
+                self._seeds.append(int(number))
+            elif word in ("today", tr("today").casefold()):
+                self._times.append(_span(today, 1))
+            elif word in ("yesterday", tr("yesterday").casefold()):
+                self._times.append(_span(today - datetime.timedelta(days=1), 1))
+            elif (span := _span_of(word)) is not None:
+                self._times.append(span)
+            else:
+                self._words.append(word)
+
+    def fits(self, facts: Facts) -> bool:
+        for word in self._words:  # loops, not all(...): this is asked ten thousand times at each key
+            if word not in facts.words:
+                return False
+        for seed in self._seeds:
+            if facts.seed != seed:
+                return False
+        return all(first <= facts.made < end for first, end in self._times) if self._times else True
+
+
+def _span(first: datetime.date, days: int) -> tuple[float, float]:
+    """When some days begin and end, in seconds since the epoch."""
+    start = datetime.datetime.combine(first, datetime.time())
+    return start.timestamp(), (start + datetime.timedelta(days=days)).timestamp()
+
+
+def _span_of(word: str) -> tuple[float, float] | None:
+    """A month (2026-11) or a day (2026-11-25); None for any other word."""
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        if len(word) == 10:
+            return _span(datetime.date.fromisoformat(word), 1)
+        if len(word) == 7 and word[4] == "-":
+            first = datetime.date.fromisoformat(f"{word}-01")
+            return _span(first, calendar.monthrange(first.year, first.month)[1])
+    return None
+
+
+def read_stars(folder: Path | None = None) -> frozenset[str]:
+    """The names of the pictures that somebody has marked with a star."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        names = json.loads(((folder or paths.gallery_dir()) / STARS).read_text(encoding="utf-8"))
+        if isinstance(names, list):
+            return frozenset(name for name in names if isinstance(name, str))
+    return frozenset()
+
+
+def write_stars(names: Collection[str], folder: Path | None = None) -> None:
+    """Raises UserError when they cannot be written."""
+    write_atomically((folder or paths.gallery_dir()) / STARS, (json.dumps(sorted(names), ensure_ascii=False, indent=0) + "\n").encode())
+
+
+# Taking pictures elsewhere.
+
+
+def copy_picture(path: Path, folder: Path) -> Path:
+    """Into a folder, under its own name or one like it: nothing there is overwritten. Raises OSError."""
+    target = free_name(folder, path.stem)
+    with target.open("xb") as copy:
+        copy.write(path.read_bytes())
+    return target
+
+
+def sheet(files: Iterable[Path]) -> Images:
+    """Pictures side by side, each as large as the largest of them: uint8 [H, W, 3]. Raises UserError when there are too many, or one cannot be read."""
+    pictures: list[Any] = []
+    height = width = 0
+    for path in files:
+        pictures.append(imaging.decode(path))
+        height, width = max(height, pictures[-1].height), max(width, pictures[-1].width)
+        if height * width * len(pictures) > MAX_SHEET_PIXELS:
+            raise UserError(tr("These are too many pictures for one sheet."), tr("Choose fewer, or smaller ones, or copy them as single files."))
+    return imaging.grid(np.stack([imaging.fit(picture, (height, width, 3)) for picture in pictures]))
+
+
+def thumbnail(path: Path, side: int) -> Images | None:
+    """A picture that fits into a square: uint8 [H, W, 3 or 4]; small ones as they are, None where it cannot be read."""
+    try:
+        picture = imaging.decode(path, side)
+    except (UserError, OSError):
+        return None
+    picture.thumbnail((side, side))
+    picture = picture.convert("RGBA" if picture.mode in ("LA", "RGBA") else "RGB")
+    return np.array(picture)
+
+
+def free_name(folder: Path, stem: str) -> Path:
     number = 1
     path = folder / f"{stem}.png"
     while path.exists():

@@ -214,6 +214,15 @@ def read_png_text(path: Path) -> dict[str, str]:
         raise UserError(tr("{name} is damaged.", name=name), tr("Use another copy of the picture.")) from error
 
 
+def read_pixels(path: Path) -> Images:
+    """A PNG of ours exactly as it was saved: uint8 [H, W, C]. Raises UserError that names the file."""
+    try:
+        pixels = np.array(decode(path))
+    except OSError as error:
+        raise describe_os_error(error, tr("open {name}", name=printable(path.name))) from error
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
 def _load(image: Image.Image, least_side: int | None) -> tuple[Image.Image, tuple[int, int]]:
     width, height = image.size
     if min(width, height) < MIN_SIDE:

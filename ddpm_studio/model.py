@@ -26,7 +26,7 @@ from ddpm_studio.errors import DamagedFile, UserError
 from ddpm_studio.events import Images, NetworkInfo
 from ddpm_studio.files import previous_of
 from ddpm_studio.language import tr
-from ddpm_studio.models import FORMAT_VERSION, find_model, read_sound_header
+from ddpm_studio.models import FORMAT_VERSION, find_model, read_sound_header, terms
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.randomness import ImageNoise
@@ -151,11 +151,6 @@ class Model:
 
     def guided_by(self, guide: Model, weight: float) -> Network:
         """This model's network, guided by a worse one (autoguidance). Raises UserError when the two do not speak of the same noise."""
-
-        def terms(config: RunConfig) -> tuple[object, ...]:
-            diffusion = config.diffusion
-            return config.data.shape, diffusion.num_timesteps, diffusion.beta_schedule, diffusion.zero_terminal_snr, diffusion.prediction_type
-
         if terms(guide.config) != terms(self.config):
             raise UserError(
                 tr("The guide is a model of another kind."),
@@ -203,12 +198,12 @@ def save_model(file: Path, weights: dict[str, Tensor], config: RunConfig, notes:
 
 
 def load_cached(path_or_name: str | Path, device: str) -> Model:
-    """Like Model.load, but the last two models stay in memory until their files change, so a slider need not wait."""
+    """Like Model.load, but the last three models (one, and two guides) stay in memory until their files change, so a slider need not wait."""
     file = find_model(path_or_name)
     status = file.stat()
     return _load_once(file.absolute(), status.st_mtime_ns, status.st_size, device)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _load_once(file: Path, modified: int, size: int, device: str) -> Model:
     return Model.load(file, device)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, whole_number
 from ddpm_studio.language import later, tr
-from ddpm_studio.runs import find_run, list_runs
+from ddpm_studio.requests import model_name
+from ddpm_studio.runs import Run, find_run, list_runs
 from ddpm_studio.tensor_layout import tensor_layout
 
 MODEL_FILE = "model.safetensors"
@@ -68,6 +71,47 @@ def list_models(also: Path | None = None) -> list[ModelInfo]:
 
 def _name(file: Path) -> str:
     return file.parent.name if file.name == MODEL_FILE else file.stem
+
+
+@dataclass(frozen=True, slots=True)
+class GuideInfo:
+    """A worse model that can guide another; `name` is what it can be asked for by."""
+
+    name: str
+    path: Path
+    step: int
+    milestone: bool
+    """An earlier state of the same run, which guides best."""
+
+
+def terms(config: RunConfig) -> tuple[object, ...]:
+    """What two models must have in common for one to guide the other: their answers are then about the same noise."""
+    diffusion = config.diffusion
+    return config.data.shape, diffusion.num_timesteps, diffusion.beta_schedule, diffusion.zero_terminal_snr, diffusion.prediction_type
+
+
+def list_guides(model: Path) -> list[GuideInfo]:
+    """Who can guide a model (autoguidance): earlier states of its run, the latest first, then runs on pictures of the same
+    name that have seen fewer of them. Raises UserError when the model cannot be read."""
+    config, notes = read_header(model)
+    run = Run(model.parent.parent if model.parent.name == "milestones" else model.parent)
+    step, images = whole_number(notes.get("step")), whole_number(notes.get("images"))
+    guides = []
+    for file in sorted(run.milestone(0).parent.glob("step_*.safetensors"), reverse=True):
+        guides += _as_guide(file, config, lambda found: whole_number(found.get("step")) < step, milestone=True)
+    data = run.read_notes().get("data") if run.exists else None
+    for info in list_runs() if data else ():
+        if info.data == data and info.has_model and info.run.path != run.path:
+            guides += _as_guide(info.run.model_file, config, lambda found: whole_number(found.get("images")) < images)
+    return guides
+
+
+def _as_guide(file: Path, config: RunConfig, weaker: Callable[[dict[str, Any]], bool], milestone: bool = False) -> list[GuideInfo]:
+    with contextlib.suppress(UserError):
+        found, notes = read_header(file)
+        if terms(found) == terms(config) and weaker(notes):
+            return [GuideInfo(model_name(file), file, whole_number(notes.get("step")), milestone)]
+    return []
 
 
 def find_model(path_or_name: str | Path) -> Path:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ddpm_studio.blend_weights import Weights
 from ddpm_studio.config import RunConfig
+from ddpm_studio.errors import UserError
 from ddpm_studio.events import Images, Latent
+from ddpm_studio.language import tr
 from ddpm_studio.runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Sampler = Literal["ddpm", "ddim", "dpmpp-2m", "unipc", "heun"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
@@ -76,6 +81,24 @@ class SampleRequest(Walk):
     count: int = 16
     frames: int = 12
     """How many columns of the filmstrip to report."""
+    start: Start | None = None
+    """Where the way begins: not at pure noise, but at a stop on the way of another picture. `steps` counts from there on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The x_t at one of the stops on a picture's way, found again by going that way from its seed."""
+
+    walk: SampleRequest
+    """Of that one picture, by the same model."""
+    timestep: int
+    model_step: int | None = None
+    """How far the model was trained when the way was seen; None where that is not known."""
+
+    @property
+    def depth(self) -> int:
+        """How often somebody has branched off: 1 from a way that began at pure noise."""
+        return 1 + (self.walk.start.depth if self.walk.start else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,19 +225,102 @@ def recipe(request: Walk, **more: Any) -> dict[str, Any]:
     """What to store in a picture so that it can be made again; pictures and paths are left out."""
     from ddpm_studio import __version__
 
-    left_out = {"model", "image", "images", "weights", "device", "frames", "quick", "mask", "x_t"}
+    return {"made_by": f"DDPM Studio {__version__}", "kind": type(request).__name__.removesuffix("Request").lower(), "model": model_name(request.model), **_facts(request), **more}
+
+
+def _facts(request: Walk) -> dict[str, Any]:
+    left_out = {"model", "image", "images", "weights", "device", "frames", "quick", "mask", "x_t", "start"}
     left_out |= set() if request.sampler == "ddim" else {"eta"}
     left_out |= set() if request.spacing != "auto" else {"spacing"}
     left_out |= set() if request.guide else {"guide", "guidance"}
     facts = {name: getattr(request, name) for name in request.__dataclass_fields__ if name not in left_out}
     if request.guide:
         facts["guide"] = model_name(request.guide)
-    return {"made_by": f"DDPM Studio {__version__}", "kind": type(request).__name__.removesuffix("Request").lower(), "model": model_name(request.model), **facts, **more}
+    if isinstance(request, SampleRequest) and request.start:
+        facts["start"] = start_facts(request.start)
+    return facts
+
+
+def start_facts(start: Start) -> dict[str, Any]:
+    """The recipe of the way that another one begins on, as a part of that one's."""
+    facts = _facts(start.walk) | {"timestep": start.timestep} | ({} if start.model_step is None else {"model_step": start.model_step})
+    del facts["count"]
+    return facts
+
+
+MAX_COUNT, MAX_STEPS, MAX_SEED, MAX_GUIDANCE, MAX_DEPTH = 4096, 100_000, 2**31 - 1, 10.0, 8
+
+
+def request_of(values: Mapping[str, Any], model: str | Path) -> SampleRequest:
+    """The one picture that a recipe describes, which may be anybody's; `model` is what its model is called here.
+
+    Raises UserError when it is not the recipe of a picture from noise, or asks for what no recipe of ours does.
+    """
+    if values.get("kind") != "sample":
+        hint = tr("Only pictures of the Generate page, or of the command `generate`, can be made again from their recipe.")
+        raise UserError(tr("This picture was not made from noise alone."), hint)
+    return _request(values, model)
+
+
+def batch_of(values: Mapping[str, Any], model: str | Path) -> SampleRequest:
+    """All pictures that were made together with the one that a recipe describes; that one alone where the recipe does not tell."""
+    one = request_of(values, model)
+    first, count = _number(values, "first_seed", one.seed, 0, MAX_SEED), _number(values, "count", 1, 1, MAX_COUNT)
+    return replace(one, seed=first, count=count) if first <= one.seed < first + count else one
+
+
+def start_of(values: Mapping[str, Any], model: str | Path, depth: int = 1) -> Start:
+    """What `start_facts` says, checked as in `request_of`."""
+    if depth > MAX_DEPTH:
+        raise _altered("start")
+    step = values.get("model_step")
+    timestep = _number(values, "timestep", -1, 0, MAX_STEPS)
+    return Start(_request(values, model, depth), timestep, step if isinstance(step, int) else None)
+
+
+def _request(values: Mapping[str, Any], model: str | Path, depth: int = 0) -> SampleRequest:
+    usual = SampleRequest(model)
+    guide, guidance, eta = values.get("guide"), values.get("guidance", usual.guidance), values.get("eta", 0.0)
+    if guide is not None and not (isinstance(guide, str) and is_name(guide)):
+        raise _altered("guide")
+    for name, value, most in (("guidance", guidance, MAX_GUIDANCE), ("eta", eta, 1.0)):
+        if not isinstance(value, (int, float)) or not 0 <= value <= most:
+            raise _altered(name)
+    sampler, spacing, start = values.get("sampler", usual.sampler), values.get("spacing", "auto"), values.get("start")
+    if sampler not in SAMPLERS:
+        raise _altered("sampler")
+    if spacing not in SPACINGS:
+        raise _altered("spacing")
+    if start is not None and not isinstance(start, dict):
+        raise _altered("start")
+    return SampleRequest(
+        model, count=1, sampler=sampler, spacing=spacing, eta=float(eta), guide=guide, guidance=float(guidance), seed=_number(values, "seed", 0, 0, MAX_SEED),
+        steps=None if values.get("steps", 0) is None else _number(values, "steps", usual.steps or 1, 1, MAX_STEPS),
+        start=None if start is None else start_of(start, model, depth + 1),
+    )
+
+
+def _number(values: Mapping[str, Any], name: str, usual: int, low: int, high: int) -> int:
+    value = values.get(name, usual)
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise _altered(name)
+    return value
+
+
+def _altered(name: str) -> UserError:
+    return UserError(tr("The recipe has a value for {name} that it cannot have.", name=name), tr("It was altered, or is of another version of DDPM Studio."))
+
+
+def is_name(text: str) -> bool:
+    """Whether a stranger's word for a model is a name, and no path: a path may lead anywhere, to another computer even."""
+    return bool(text) and len(text) <= 200 and text not in (".", "..") and not set(text) & set('/\\:~') and text.isprintable()
 
 
 def model_name(model: str | Path) -> str:
     """The name by which a model can be asked for again: that of its folder, or of its file where that says more."""
     path = Path(model)
+    if path.parent.name == "milestones" and path.stem.removeprefix("step_").isdecimal():
+        return f"{path.absolute().parent.parent.name}@{int(path.stem.removeprefix('step_'))}"
     if path.name == "model.safetensors":
         return path.absolute().parent.name
     return path.stem if path.suffix == ".safetensors" else path.name

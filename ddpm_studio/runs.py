@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import RunBusy, UserError, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, whole_number, write_atomically
 from ddpm_studio.language import tr
+from ddpm_studio.remarks import Remarks, read_remarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,6 +137,14 @@ class RunInfo:
     data: str
     modified: float
     has_model: bool
+    start_from: str = ""
+    """The model whose weights it began with."""
+    remarks: Remarks = field(default_factory=Remarks)
+
+    def matches(self, text: str) -> bool:
+        """Whether every word of a search is somewhere in what is known of the run by name, and in what was written about it."""
+        known = "\n".join((self.run.name, self.preset, self.data, self.start_from, *self.remarks.tags, self.remarks.note)).casefold()
+        return all(word in known for word in text.casefold().split())
 
 
 def list_runs(folder: Path | None = None) -> list[RunInfo]:
@@ -200,6 +209,32 @@ def delete_run(run: Run, remove: Callable[[Path], object] = shutil.rmtree) -> No
     """Raises UserError while it is being trained, and what `remove` raises."""
     with lock_run(run):
         remove(run.path)
+
+
+def rename_run(run: Run, name: str) -> Run:
+    """The run under its new name. Raises UserError while it is being trained, and when there is one of that name or it cannot be one."""
+    name = " ".join(name.split())
+    if not name or len(name) > 100 or name.startswith(".") or name.endswith(".") or any(letter in '/\\:*?"<>|@' or not letter.isprintable() for letter in name):
+        raise UserError(tr("{name!r} cannot be the name of a run.", name=name[:100]), tr("Use letters, digits, spaces, - and _."))
+    renamed = Run(run.path.with_name(name))
+    with lock_run(run):
+        # Where files that are open cannot be moved (Windows), the lock is let go of in the last moment.
+        if os.name == "posix":
+            _move(run, renamed)
+    if os.name != "posix":
+        _move(run, renamed)
+    with contextlib.suppress(OSError):
+        (renamed.path / ".writer").unlink(missing_ok=True)
+    return renamed
+
+
+def _move(run: Run, renamed: Run) -> None:
+    if renamed.path.exists() and not (run.path.exists() and renamed.path.samefile(run.path)):  # another case of letters is the same folder in places
+        raise UserError(tr("There is a run called {name} already.", name=renamed.name), tr("Choose another name."))
+    try:
+        os.rename(run.path, renamed.path)
+    except OSError as error:
+        raise describe_os_error(error, tr("rename the run {name}", name=run.name)) from error
 
 
 @contextlib.contextmanager
@@ -280,4 +315,6 @@ def _info(run: Run) -> RunInfo | None:
         data=str(notes.get("data", "")),
         modified=modified or time.time(),
         has_model=run.model_file.is_file() or previous_of(run.model_file).is_file(),
+        start_from=str(notes.get("start_from", "")),
+        remarks=read_remarks(run.path),
     )

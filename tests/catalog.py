@@ -157,8 +157,8 @@ SHOWING: dict[str, range | tuple[int, ...]] = {
     "addAction": ALL, "addMenu": ALL, "addTab": ALL, "addItem": (0,), "addItems": ALL, "addRow": (0,), "setLabel": ALL, "QAction": (0,), "QLabel": (0,), "QMenu": (0,),
     "QPushButton": (0,), "QCheckBox": (0,), "QRadioButton": (0,), "drawText": ALL, "QFileDialog": (1,), "QMessageBox": ALL,
     "label": (0,), "ElidedLabel": (0,), "button": (0, 4, 5), "tool_button": (2,), "named": (2,), "field": (0, 2), "Collapsible": (0,), "ValueSlider": (0,), "EmptyState": (1, 2),
-    "Segments": (0, 2), "Door": (2, 3), "Readout": (1,), "say": (0,), "show_notice": ALL, "offer": (0,), "begin": (0,), "choose_folder": (1,), "choose_files": (1,),
-    "choose_target": (1, 4), "picture_kinds": (0,), "emit": ALL, "plural": ALL, "LineButton": (0,),
+    "Segments": (0, 2), "Door": (2, 3), "Readout": (1,), "say": (0,), "show_notice": ALL, "offer": (0,), "begin": (0,), "choose_folder": (1, 3), "choose_files": (1,),
+    "choose_target": (1, 4), "picture_kinds": (0,), "emit": ALL, "PictureView": (1,), "PictureGrid": (1,),
 }  # fmt: skip
 """Calls that show a text, and which of their arguments."""
 NAMED = ("tip", "accessible", "heading", "text", "hint", "message", "title", "caption")

@@ -60,6 +60,8 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     generate.add_argument("--out", required=True, metavar="DIR", help="Folder for the pictures.")
     generate.add_argument("--grid", metavar="FILE", help="Also write all pictures as one.")
     generate.add_argument("--filmstrip", metavar="FILE", help="Also write the way from noise to picture.")
+    generate.add_argument("--start", metavar="PNG", help="Begin on the way of a picture that was made before (or of a recipe, as JSON): other pictures with the same x_t.")
+    generate.add_argument("--start-timestep", type=within(int, 0), default=None, metavar="T", help="At which of the stops on its way.")
     _film_flags(generate, "Also write the way from noise to picture as a film")
     _sampling_flags(generate, "dpmpp-2m")
 

@@ -30,7 +30,7 @@ from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted, Latent
 from ddpm_studio.files import write_atomically
 from ddpm_studio.models import check_model
-from ddpm_studio.requests import BlendRequest, DenoiseRequest, FilmRequest, SampleRequest, recipe
+from ddpm_studio.requests import BlendRequest, DenoiseRequest, FilmRequest, SampleRequest, Start, recipe, start_of
 
 DEFAULT_STEPS = 25
 STRIP_FRAMES, FILM_FRAMES = 12, 60
@@ -43,12 +43,13 @@ def generate(arguments: argparse.Namespace) -> int:
 
     check_places(arguments.out, arguments.grid, arguments.filmstrip)
     check_film_place(arguments)
-    frames = FILM_FRAMES if arguments.film else STRIP_FRAMES
-    request = SampleRequest(arguments.model, arguments.count, frames=frames, **walk_of(arguments, config.diffusion.num_timesteps))
+    start, frames = _start(arguments), FILM_FRAMES if arguments.film else STRIP_FRAMES
+    walk = walk_of(arguments, start.timestep + 1 if start else config.diffusion.num_timesteps)
+    request = SampleRequest(arguments.model, arguments.count, frames=frames, start=start, **walk)
     control = RunControl()
     stop_on_signals(control, "Stopping ... (Ctrl-C again ends at once)")
     made = drain(engine_generate(request, control))
-    recipes = [recipe(request, seed=seed, count=1, model_step=made.model_step) for seed in made.seeds]
+    recipes = gallery.recipes(request, made.seeds, made.model_step, made.device)
     saved = save_all(made.images, [f"{seed:06d}" for seed in made.seeds], recipes, arguments.out)
     whole = recipe(request, model_step=made.model_step)
     if arguments.grid:
@@ -59,6 +60,17 @@ def generate(arguments: argparse.Namespace) -> int:
         save_film(arguments, made.film(), hold_seconds=1.5)
     tell(arguments, saved, made.seconds, remark=f"stopped: {len(saved)} of {arguments.count} were done" if made.stopped else "")
     return 130 if made.stopped else 0
+
+
+def _start(arguments: argparse.Namespace) -> Start | None:
+    """What --start and --start-timestep ask for. Raises UserError when they do not make sense together."""
+    if (arguments.start is None) != (arguments.start_timestep is None):
+        raise UserError("--start and --start-timestep belong together.", "Give both, or neither.")
+    if arguments.start is None:
+        return None
+    text = arguments.start.strip()
+    facts = gallery.parse_recipe(text, "--start") if text.startswith("{") else gallery.read_recipe(Path(text).expanduser())
+    return start_of({**facts, "timestep": arguments.start_timestep}, arguments.model)
 
 
 def interpolate(arguments: argparse.Namespace) -> int:
@@ -143,6 +155,7 @@ class Made:
     inverted: Inverted | None = None
     model_step: int | None = None
     timesteps: tuple[int, ...] = ()
+    device: str = ""
     stopped: bool = False
     """Somebody stopped it: `images` are those that were done by then."""
 
@@ -170,7 +183,7 @@ def drain(events: Iterable[Event]) -> Made:
         elif isinstance(event, Inverted):
             made.inverted = event
         elif isinstance(event, ImagesReady):
-            made.images, made.seeds, made.model_step, made.timesteps = event.images, event.seeds, event.model_step, event.timesteps
+            made.images, made.seeds, made.model_step, made.timesteps, made.device = event.images, event.seeds, event.model_step, event.timesteps, event.device
         elif isinstance(event, Finished) and event.stopped:
             if not len(made.images):
                 sys.stderr.write("Stopped before the first pictures were done.\n")

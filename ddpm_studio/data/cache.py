@@ -115,6 +115,19 @@ def load_rows(folder: Path, rows: npt.NDArray[np.int64]) -> Images:
         raise UserError(tr("The decoded pictures are gone."), tr("Open the pictures again.")) from error
 
 
+def cached_dataset(source: Path, settings: DataConfig, control: RunControl) -> Dataset | None:
+    """The pictures of a folder or zip as they were decoded before; None when that has to be done anew, or they are gone."""
+    source = Path(os.path.abspath(source))
+    try:
+        with contextlib.ExitStack() as stack:
+            found = None if source.is_file() else stack.enter_context(find_pictures(source, control))
+            folder = paths.cache_dir() / _key(source, found, settings)
+            loaded = _load(folder, settings)
+    except (OSError, UserError):
+        return None
+    return Dataset(loaded[0], replace(loaded[1].report, name=_name(source), source=str(source)), loaded[1].fingerprint, folder) if loaded else None
+
+
 def _name(source: Path) -> str:
     return printable(source.stem if source.is_file() else source.name or str(source))
 

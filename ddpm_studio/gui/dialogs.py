@@ -17,8 +17,8 @@ def picture_kinds(title: str = "", *more: str) -> str:
     return f"{title or tr('Pictures')} ({' '.join(f'*{suffix}' for suffix in (*more, *sorted(IMAGE_SUFFIXES)))})"
 
 
-def choose_folder(parent: QWidget, start: str, chosen: Callable[[Path], None]) -> QFileDialog:
-    dialog = QFileDialog(parent, tr("Choose a folder of pictures"), start)
+def choose_folder(parent: QWidget, start: str, chosen: Callable[[Path], None], title: str = "") -> QFileDialog:
+    dialog = QFileDialog(parent, title or tr("Choose a folder of pictures"), start)
     dialog.setFileMode(QFileDialog.FileMode.Directory)
     dialog.setOption(QFileDialog.Option.ShowDirsOnly, False)
     dialog.fileSelected.connect(lambda path: chosen(Path(path)))

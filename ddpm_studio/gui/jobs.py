@@ -21,7 +21,6 @@ from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import (
-    ArchitectureReady,
     DatasetReady,
     Event,
     Finished,
@@ -34,9 +33,10 @@ from ddpm_studio.events import (
     frozen_images,
 )
 from ddpm_studio.files import replace_atomically
-from ddpm_studio.gui.forward import OF_MODEL, ForwardReady
+from ddpm_studio.gui.inside_jobs import InsideJobs, fitted
+from ddpm_studio.gui.picture_jobs import PictureJobs
 from ddpm_studio.language import tr
-from ddpm_studio.requests import BlendRequest, FeatureRequest, FilmRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.requests import BlendRequest, FilmRequest, SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class SourceFound(Event):
     path: Path
 
 
-class Jobs:
+class Jobs(InsideJobs, PictureJobs):
     """The real engines."""
 
     def warm_up(self) -> Job:
@@ -201,8 +201,7 @@ class Jobs:
             for event in generate(request, control):
                 yield event
                 if isinstance(event, ImagesReady):
-                    recipes = [recipe(request, seed=seed, model_step=event.model_step) for seed in event.seeds]
-                    for path in gallery.save_pictures(event.images, recipes):
+                    for path in gallery.save_pictures(event.images, gallery.recipes(request, event.seeds, event.model_step, event.device)):
                         yield ImageSaved(path)
 
         return job
@@ -257,38 +256,6 @@ class Jobs:
             thumbnails = np.stack([thumbnail for _, thumbnail in found]) if found else np.zeros((0, 1, 1, 3), np.uint8)
             yield PicturesOffered(kind, tuple(source for source, _ in found), frozen_images(thumbnails))
             yield Finished()
-
-        return job
-
-    def architecture(self, name: str, model: Path | RunConfig) -> Job:
-        def job(control: RunControl) -> Iterator[Event]:
-            yield Progress(tr("Measuring the network"))
-            from ddpm_studio.nn.describe import describe_network
-
-            yield ArchitectureReady(name, describe_network(model if isinstance(model, RunConfig) else settings_of(model)))
-            yield Finished()
-
-        return job
-
-    def forward(self, source: Path | Images, model: Path | None, seed: int) -> Job:
-        """A picture in the shape that the model wants, its noise, and the schedules to add it by. Without a model 64 x 64 pixels, and the usual schedule."""
-
-        def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.sampling.forward import alphas_cumprod, noise_of, plain_schedules
-
-            config = settings_of(model) if model else RunConfig(data=DataConfig(image_size=64))
-            picture = fitted(source, config.data.shape, config.data.background)
-            schedules = {OF_MODEL: alphas_cumprod(config.diffusion), **plain_schedules(config.diffusion.num_timesteps)}
-            yield ForwardReady(picture, noise_of(picture, seed), schedules, seed)
-            yield Finished()
-
-        return job
-
-    def features(self, request: FeatureRequest) -> Job:
-        def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.sampling.features import feature_maps
-
-            yield from feature_maps(request, control)
 
         return job
 
@@ -356,10 +323,13 @@ class Jobs:
     # Short enough to be called where they are needed.
 
     def model_step(self, model: Path) -> int | None:
-        """How many steps a model was trained so far."""
+        """How many steps a model was trained so far; None where it does not say, or has not been saved yet."""
         from ddpm_studio.models import find_model, read_header
 
-        step = read_header(find_model(model))[1].get("step")
+        try:
+            step = read_header(find_model(model))[1].get("step")
+        except UserError:
+            return None
         return step if isinstance(step, int) else None
 
     def gallery(self) -> list[Path]:
@@ -410,24 +380,6 @@ def one_source(sources: list[Path]) -> Path:
         if not target.exists():
             replace_atomically(target, partial(shutil.copyfile, path))
     return folder
-
-
-def fitted(source: Path | Images, shape: tuple[int, int, int], background: str) -> Images:
-    """A file or a picture of the window in the shape that a model wants: uint8 [H, W, C]."""
-    from PIL import Image
-
-    from ddpm_studio import imaging
-
-    if isinstance(source, Path):
-        return frozen_images(imaging.load_picture(source, shape, background))
-    return frozen_images(imaging.fit(Image.fromarray(source[:, :, 0] if source.shape[2] == 1 else source), shape, background))
-
-
-def settings_of(model: Path) -> RunConfig:
-    """The settings of a model; of one in training that has not been saved yet, those of its run."""
-    from ddpm_studio.models import find_model, read_header
-
-    return read_header(find_model(model))[0] if model.exists() else Run(model.parent).read_config()
 
 
 def shipped_pictures(most: int) -> list[Path | Images]:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QSizePolicy, QStackedWidget, QWidget
 
 from ddpm_studio import language, paths
@@ -23,15 +23,18 @@ from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.pages.inside import InsidePage
 from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.pages.train import TrainPage
+from ddpm_studio.gui.picture_jobs import RecipeRead
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import History, controls_of
 from ddpm_studio.gui.widgets.basics import ElidedLabel, column, label, row
+from ddpm_studio.gui.widgets.drop_zone import lone_png
 from ddpm_studio.gui.widgets.error_banner import ErrorBanner
 from ddpm_studio.gui.widgets.navigation import NavigationRail
 from ddpm_studio.gui.widgets.saving_overlay import SavingOverlay
 from ddpm_studio.gui.widgets.status_line import StatusLine
 from ddpm_studio.gui.words import loss, short_count, time_left
+from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import later, tr
 
 log = logging.getLogger(__name__)
@@ -54,8 +57,8 @@ SUBTITLES = {
     "Inside": later("What noise does to a picture, and what the network is made of"),
 }
 UNDOABLE = {
-    "Generate": ("countSpin", "samplerCombo", "stepsSpin", "etaSpin", "seedSpin"),
-    "Blend": ("timestepSlider", "noiseCombo", "blendSeedSpin", "lambdaSlider"),
+    "Generate": ("countSpin", "samplerCombo", "stepsSpin", "etaSpin", "seedSpin", "guideCombo", "guidanceSpin"),
+    "Blend": ("timestepSlider", "noiseCombo", "blendSeedSpin", "filmStepsSpin", "lambdaSlider"),
     "Inside": ("forwardScheduleCombo", "forwardRootsCheck", "forwardSeedSpin", "timestepForwardSlider"),
 }
 """Controls of the pages whose changes can be taken back, beside the settings of a training."""
@@ -84,7 +87,10 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("DDPM Studio")
         self.setWindowIcon(theme.app_icon())
         self.setMinimumSize(960, 640)
+        self.setAcceptDrops(True)
         self.studio = Studio(jobs, self)
+        self._opening = LatestRun(self)
+        self._opened: Path | None = None
         self._made = False
         self._was_training = False
         self._closing, self._close_began = False, 0.0
@@ -167,14 +173,18 @@ class MainWindow(QMainWindow):
         studio.sampling.events.connect(self._sampling_events)
         studio.blending.events.connect(self._blend_events)
         studio.lane.lent.connect(self._lent)
+        self._opening.events.connect(self._recipe_read)
         self.overlay.quit_now.connect(self._quit_now)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._scheme_changed)
 
     def _keep_histories(self) -> None:
         settings = self.train_page.settings
         History(self.studio, "Train", settings, settings.controls()).went.connect(settings.show_changes)
-        for name, controls in UNDOABLE.items():
-            History(self.studio, name, self.pages[name], controls_of(self.pages[name], controls))
+        blend = self.pages["Blend"]
+        assert isinstance(blend, BlendPage)
+        more = {"Blend": [blend.shares()]}
+        histories = {name: History(self.studio, name, self.pages[name], controls_of(self.pages[name], controls) + more.get(name, [])) for name, controls in UNDOABLE.items()}
+        blend.wells.arranged.connect(histories["Blend"].settle)  # more or fewer pictures: no edit of their shares
 
     # Pages and themes.
 
@@ -354,12 +364,13 @@ class MainWindow(QMainWindow):
             if not self.studio.lane.training_active:
                 self.status.say(tr("Generating"), "accent")
         elif state is State.DONE:
+            generate = self.pages["Generate"]
+            assert isinstance(generate, GeneratePage)
             if not self.studio.lane.training_active:
-                self.status.say(tr("The pictures are done and in the gallery") if self._made else tr("Cancelled"))
-            if self._made:
+                done = tr("The pictures are done and in the gallery") if generate.files else tr("The picture was made again; it is not kept twice")
+                self.status.say(done if self._made else tr("Cancelled"))
+            if self._made and generate.files:
                 self.notifier.tell(self.windowTitle(), tr("The pictures are done and in the gallery"))
-                generate = self.pages["Generate"]
-                assert isinstance(generate, GeneratePage)
                 self.generationFinished.emit([str(path) for path in generate.files])
 
     @Slot(list)
@@ -401,6 +412,34 @@ class MainWindow(QMainWindow):
     def open_data(self, path: Path) -> None:
         self.show_page("Train")
         self.train_page.dataset.open([path])
+
+    # A picture that was made here, dropped anywhere: its settings.
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if lone_png(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        if (picture := lone_png(event)) is not None:
+            event.acceptProposedAction()
+            self.open_picture(picture)
+
+    def open_picture(self, picture: Path) -> None:
+        """Take over the settings that it was made by; its recipe is read in a worker."""
+        self._opened = picture
+        self._opening.request(self.studio.jobs.read_recipe(picture))
+
+    @Slot(list)
+    def _recipe_read(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, RecipeRead):
+                self.banner.hide()
+                if self.studio.open_settings(event.path, event.values) and event.values.get("kind") == "sample":
+                    self.studio.recreate_wanted.emit(event.path, False)
+            elif isinstance(event, Failed) and self.page == "Train" and self._opened is not None:
+                self.train_page.dataset.open([self._opened])  # somebody wants to learn from it, and is told what that needs
+            elif isinstance(event, Failed):
+                self._failed(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space and self.studio.training.active and not event.isAutoRepeat():

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QAbstractButton, QMenu
 
 from ddpm_studio import __version__, language, paths
 from ddpm_studio.as_command import generate_command, train_command
-from ddpm_studio.gui import theme
+from ddpm_studio.gui import dialogs, theme
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.widgets.command_palette import Command, CommandPalette, without_mnemonic
@@ -53,6 +53,7 @@ class Menus(QObject):
         self._add(pictures, "MakeBlendSheet", tr("Make blend &sheet"), "Ctrl+B", self._make_sheet, "layout-grid")
         self._add(pictures, "MakeBlendFilm", tr("Make blend &film"), "Ctrl+Shift+B", self._make_film, "film")
         pictures.addSeparator()
+        self._add(pictures, "OpenAPicturesSettings", tr("Open a picture's &settings…"), "Ctrl+Shift+R", self._open_settings, "image-plus")
         self._add(pictures, "CopyGenerationAsACommand", tr("Copy generation as a c&ommand"), "", self._copy_generation, "terminal")
         self._add(pictures, "CopyBlendAsACommand", tr("Copy &blend as a command"), "", self._copy_blend, "terminal")
         for i, (name, icon, _) in enumerate(pages):
@@ -154,6 +155,11 @@ class Menus(QObject):
         page = self._window.pages["Generate"]
         assert isinstance(page, GeneratePage)
         page.start()
+
+    def _open_settings(self) -> None:
+        window = self._window
+        start = window.studio.preferences.last_folder or str(paths.gallery_dir())
+        dialogs.choose_files(window, tr("Open the settings of a picture"), start, tr("Pictures made by DDPM Studio (*.png)"), lambda files: window.open_picture(files[0]))
 
     def _copy_training(self) -> None:
         self._window.show_page("Train")

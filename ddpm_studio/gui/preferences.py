@@ -30,6 +30,10 @@ class Preferences(BaseModel):
     """The model that was chosen last."""
     dismissed_run: str = ""
     """The stopped run that is not offered for continuation any more."""
+    call_seconds: dict[str, float] = {}
+    """How long one network call for one picture took lately, for the models that were used last, by their files."""
+    seconds_per_gmac: float = 0.0
+    """The same for a billion multiply-adds, whatever the model; 0 until something was measured."""
 
 
 def spoken(language: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -167,10 +168,17 @@ class SamplingPresenter(RunPresenter):
     OWNER = "generate"
 
     def start(self, request: SampleRequest) -> None:
+        self._begin(self._jobs.generate(request))
+
+    def recreate(self, picture: Path, model: Path) -> None:
+        """A picture once more, by the recipe in its PNG, to be compared with what it was."""
+        self._begin(self._jobs.recreate(picture, model))
+
+    def _begin(self, job: Job) -> None:
         if self.active:
             return
         self._set_state(State.WAITING)
-        self._lane.borrow(self.OWNER, lambda: self._launch(request), tr("Training is paused while pictures are made"))
+        self._lane.borrow(self.OWNER, lambda: self._launch(job), tr("Training is paused while pictures are made"))
 
     @Slot()
     def cancel(self) -> None:
@@ -181,8 +189,8 @@ class SamplingPresenter(RunPresenter):
             self._lane.withdraw(self.OWNER)
             self._set_state(State.IDLE)
 
-    def _launch(self, request: SampleRequest) -> None:
-        thread = self._adopt(RunThread(self._jobs.generate(request)))
+    def _launch(self, job: Job) -> None:
+        thread = self._adopt(RunThread(job))
         self._set_state(State.RUNNING)
         thread.launch()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
@@ -15,8 +16,10 @@ from ddpm_studio.gui import preferences
 from ddpm_studio.gui.feature_presenter import FeaturePresenter
 from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed
 from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
+from ddpm_studio.gui.words import count
 from ddpm_studio.gui.workers import DeviceLane, Job, RunThread
 from ddpm_studio.language import tr
+from ddpm_studio.requests import request_of
 from ddpm_studio.runs import Run
 
 
@@ -35,9 +38,14 @@ class Studio(QObject):
     blend_wanted = Signal(str, object)
     """The letter of a picture ("A" and on), or "" for the next that is free, and a path or uint8 [H, W, C]."""
     recipe_wanted = Signal(dict)
+    """The settings of a picture, for the page that makes such."""
+    recreate_wanted = Signal(Path, bool)
+    """A picture whose settings are set now can be made again and compared; True: at once."""
     resume_wanted = Signal(object)
     """A Run to go on with."""
     replay_wanted = Signal(object)
+    settings_wanted = Signal(object)
+    """A RunConfig that a new run is to have."""
 
     def __init__(self, jobs: Jobs | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -93,6 +101,35 @@ class Studio(QObject):
 
     def find_model(self, name: str) -> ModelChoice | None:
         return next((model for model in self.models if name in (model.name, str(model.path))), None)
+
+    def open_settings(self, picture: Path, recipe: dict[str, Any]) -> bool:
+        """Choose the model of a picture, and let the page that makes such pictures take over its settings; True when one does."""
+        page = {"sample": "Generate", "blend": "Blend"}.get(str(recipe.get("kind")))
+        if page is None:
+            hint = tr("Only pictures of the pages Generate and Blend can be opened for their settings.")
+            self.failed.emit(Failed(tr("{name} was made in another way.", name=picture.name), hint))
+            return False
+        name = str(recipe.get("model", ""))
+        model = self.find_model(name)
+        if model is None:
+            hint = tr("Choose another one on the Generate page: the same seed then gives another picture.")
+            self.failed.emit(Failed(tr("The model {name} is not here any more.", name=name), hint))
+            return False
+        try:
+            if page == "Generate":
+                request_of(recipe, model.path)  # a stranger's may ask for anything
+        except UserError as error:
+            self.failed.emit(Failed.of(error))
+            return False
+        self.choose_model(model, by_hand=True)
+        self.models_changed.emit()
+        self.page_wanted.emit(page)
+        self.recipe_wanted.emit(recipe)
+        made_at, now = recipe.get("model_step"), self.jobs.model_step(model.path)
+        if isinstance(made_at, int) and now is not None and made_at != now:
+            said = tr("Made when {name} was at step {then}; at step {now} the same seed gives another picture", name=name, then=count(made_at), now=count(now))
+            self.said.emit(said)
+        return True
 
     @Slot(list)
     def _models_listed(self, batch: list[Event]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal, SignalInstance, Slot
@@ -38,7 +39,7 @@ def control(widget: QWidget) -> Control:
     """The control of a widget of a usual kind, called by its accessible name."""
     name = widget.accessibleName()
     if isinstance(widget, QComboBox):
-        return Control(name, widget.currentIndex, widget.setCurrentIndex, widget.currentIndexChanged, widget)
+        return Control(name, widget.currentData, partial(choose_data, widget), widget.currentIndexChanged, widget)
     if isinstance(widget, (QSpinBox, QDoubleSpinBox)):
         return Control(name, widget.value, widget.setValue, widget.valueChanged, widget)
     if isinstance(widget, QAbstractSlider):
@@ -46,6 +47,13 @@ def control(widget: QWidget) -> Control:
     if isinstance(widget, QCheckBox):
         return Control(name, widget.isChecked, widget.setChecked, widget.toggled, widget)
     raise TypeError(type(widget).__name__)
+
+
+def choose_data(box: QComboBox, data: Any) -> None:
+    """The line with these data, wherever it stands by now; where it is gone, nothing."""
+    index = next((i for i in range(box.count()) if box.itemData(i) == data), -1)
+    if index >= 0:
+        box.setCurrentIndex(index)
 
 
 def controls_of(page: QWidget, names: Sequence[str]) -> list[Control]:

@@ -16,10 +16,6 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def plural(number: int, one: str, many: str) -> str:
-    return f"{count(number)} {one if number == 1 else many}"
-
-
 def short_count(number: float) -> str:
     """1.4 M, 820 k, 95."""
     for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,11 +17,14 @@ from ddpm_studio.diffusion.gaussian import Network
 from ddpm_studio.diffusion.interpolation import expected_std, latent_std
 from ddpm_studio.diffusion.sampling import SampleStep
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Notice, Progress, frozen_images
+from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Notice, Progress, Recreated, frozen_images
 from ddpm_studio.language import tr
 from ddpm_studio.model import Model, load_cached
 from ddpm_studio.randomness import ImageNoise
-from ddpm_studio.requests import BlendRequest, DenoiseRequest, InpaintRequest, SampleRequest, TreeRequest, Walk
+from ddpm_studio.requests import BlendRequest, DenoiseRequest, InpaintRequest, SampleRequest, Start, TreeRequest, Walk
+
+BRANCHES = 3
+"""Stream of the noise that sets branches apart: branch 0 must not repeat the trunk, whose stream is 0."""
 
 
 def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
@@ -31,9 +35,47 @@ def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
     check_numbers(request)
     model, network = yield from load_for(request)
     seeds = [request.seed + i for i in range(request.count)]
-    timesteps = model.timesteps(request.sampler, request.steps, None, request.spacing)
-    images = yield from walk(model, network, seeds, model.noise, request, timesteps, tr("Generating"), control, request.frames)
+    begin, timesteps = model.noise, _timesteps(model, request)
+    if request.start is not None:
+        start = request.start
+        x_t = yield from _reach(start, control)
+        if x_t is None:
+            yield Finished(stopped=True)
+            return
+
+        def begin(seeds: Sequence[int]) -> tuple[Tensor, ImageNoise]:
+            return x_t.expand(len(seeds), -1, -1, -1), _tail_noise(seeds, start)
+
+    images = yield from walk(model, network, seeds, begin, request, timesteps, tr("Generating"), control, request.frames)
     yield from ending(images, seeds, model, len(timesteps))
+
+
+def recreate(batch: SampleRequest, seed: int, original: Images, control: RunControl) -> Iterator[Event]:
+    """One picture of a batch once more, compared with the original uint8 [H, W, C]: its frames, ImagesReady, Recreated, Finished.
+
+    First alone, which is quicker. Where that is not the same, with its neighbours: how the numbers are added up may
+    depend on how many pictures are computed together.
+    """
+    model, _ = yield from load_for(batch)
+    size, place = model.batch_size, seed - batch.seed
+    first = place - place % size
+    together = replace(batch, seed=batch.seed + first, count=min(size, batch.count - first))
+    for request in (replace(batch, seed=seed, count=1), together):
+        for event in generate(request, control):
+            if isinstance(event, ImagesReady):
+                made = event
+            elif not isinstance(event, Finished):
+                yield event
+            elif event.stopped:
+                yield event
+                return
+        image = made.images[seed - request.seed]
+        difference = np.abs(image.astype(np.int16) - original) if image.shape == original.shape else np.full(image.shape, 255, np.int16)
+        if not difference.any() or together.count == 1:
+            break
+    yield ImagesReady(frozen_images(image[None]), (seed,), made.model_step, device=made.device)
+    yield Recreated(difference.size, int(np.count_nonzero(difference)), int(difference.max()), made.model_step, made.device)
+    yield Finished(step=1)
 
 
 def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
@@ -96,6 +138,51 @@ def denoise(request: DenoiseRequest, control: RunControl) -> Iterator[Event]:
     yield from ending(images, seeds, model, len(timesteps))
 
 
+def _timesteps(model: Model, request: SampleRequest) -> list[int]:
+    if request.start is not None:
+        check_timestep(model, request.start.timestep)
+    return model.timesteps(request.sampler, request.steps, request.start.timestep if request.start else None, request.spacing)
+
+
+def _tail_noise(seeds: Sequence[int], start: Start) -> ImageNoise:
+    return ImageNoise(seeds, BRANCHES + start.depth - 1)
+
+
+def _trained_since(then: int, now: int) -> str:
+    return tr("The model has been trained since, from step {then} to {now}: the way is not quite the one that was seen.", then=f"{then:,}", now=f"{now:,}")
+
+
+def _reach(start: Start, control: RunControl) -> Generator[Event, None, Tensor | None]:
+    """`x_t = yield from _reach(...)`: float32 [1, C, H, W] at a stop on a picture's way; None when it was stopped."""
+    way = start.walk
+    model, network = yield from load_for(way)
+    timesteps = _timesteps(model, way)
+    if start.timestep not in timesteps:
+        nearest = min(timesteps, key=lambda t: abs(t - start.timestep))
+        hint = tr("The nearest of its {count} stops is {nearest}.", count=len(timesteps), nearest=nearest)
+        raise UserError(tr("That way does not stop at timestep {t}.", t=start.timestep), hint)
+    if start.model_step is not None and model.step is not None and start.model_step != model.step:
+        yield Notice(_trained_since(start.model_step, model.step))
+    if way.start is None:
+        x_t, source = model.noise([way.seed])
+    else:
+        before = yield from _reach(way.start, control)
+        if before is None:
+            return None
+        x_t, source = before, _tail_noise([way.seed], way.start)
+    place = timesteps.index(start.timestep)
+    steps = model.sample_steps(x_t, source, way.sampler, timesteps, way.eta, network)
+    for step in steps if place else ():
+        x_t = step.x_next
+        yield Progress(tr("Going to the chosen frame"), step.index + 1, place)
+        yield from control.gate()
+        if control.stopping:
+            return None
+        if step.index + 1 == place:
+            break
+    return x_t
+
+
 def walk(
     model: Model,
     network: Network,
@@ -120,7 +207,7 @@ def walk(
         for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta, network):
             x_t = step.x_next
             if index == 0:
-                yield from _frame(step, columns)
+                yield from _frame(model, step, columns)
             yield Progress(doing, index * len(timesteps) + step.index + 1, len(batches) * len(timesteps))
             yield from control.gate()
             if control.stopping:
@@ -133,7 +220,7 @@ def ending(images: Images | None, seeds: Sequence[int], model: Model, steps: int
     """What a walk ends with: the pictures, when it was stopped those that were done, and Finished."""
     made = 0 if images is None else len(images)
     if images is not None:
-        yield ImagesReady(images, tuple(seeds)[:made], model.step)
+        yield ImagesReady(images, tuple(seeds)[:made], model.step, device=model.device.type)
     yield Finished(step=steps if images is not None else 0, stopped=made < len(seeds))
 
 
@@ -187,9 +274,11 @@ def frame_indices(timesteps: Sequence[int], frames: int) -> list[int]:
     return sorted({min(range(len(timesteps)), key=lambda index: abs(timesteps[index] - t)) for t in wanted})
 
 
-def _frame(step: SampleStep, chosen: Sequence[int]) -> Iterator[Event]:
+def _frame(model: Model, step: SampleStep, chosen: Sequence[int]) -> Iterator[Event]:
     if step.index in chosen:
-        yield FrameReady(chosen.index(step.index), len(chosen), step.t, visible(step.x_t), codec.decode(step.pred_x_start))
+        a = float(model.diffusion.alphas_cumprod[step.t])
+        noise = (step.x_t - a**0.5 * step.pred_x_start) / max(1 - a, 1e-12) ** 0.5  # equation 4, solved for epsilon
+        yield FrameReady(chosen.index(step.index), len(chosen), step.t, visible(step.x_t), codec.decode(step.pred_x_start), visible(noise), step.count - step.index)
 
 
 def visible(x_t: Tensor) -> Images:

@@ -20,10 +20,7 @@ from ddpm_studio.events import Event, Finished, Images, ImagesReady, Inverted, P
 from ddpm_studio.language import tr
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import InpaintRequest, InvertRequest, TreeRequest
-from ddpm_studio.sampling.engine import check_numbers, check_shape, check_timestep, ending, load_for, visible, walk
-
-BRANCHES = 3
-"""Stream of the noise that sets branches apart: branch 0 must not repeat the trunk, whose stream is 0."""
+from ddpm_studio.sampling.engine import BRANCHES, check_numbers, check_shape, check_timestep, ending, load_for, visible, walk
 
 
 def tree(request: TreeRequest, control: RunControl) -> Iterator[Event]:

@@ -25,7 +25,7 @@ from ddpm_studio.journal import Journal
 from ddpm_studio.language import tr
 from ddpm_studio.model import Model
 from ddpm_studio.models import find_model, read_header
-from ddpm_studio.requests import TrainRequest
+from ddpm_studio.requests import TrainRequest, model_name
 from ddpm_studio.runs import Run, lock_run, planned_seconds
 from ddpm_studio.training.checkpoint import Saved, TrainingState, mend_model, read_checkpoint, restore, save_checkpoint, write_notes
 from ddpm_studio.training.compiling import compile_network
@@ -81,6 +81,8 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
     about: dict[str, Any] = {"data": dataset.report.name, "source": os.path.abspath(request.data), "pictures": len(dataset), "fingerprint": dataset.fingerprint}
     if dataset.left_out:
         about["left_out"] = pack_names(dataset.left_out)
+    if start_from := model_name(request.start_from) if request.start_from is not None else saved.notes.get("start_from") if saved else None:
+        about["start_from"] = start_from
     if device.kind == "cpu":
         about["threads"] = torch.get_num_threads()
     # Network, average, optimizer; resume.

@@ -38,7 +38,7 @@ class Probe:
     """Triple k shows picture k mod P with t in band k mod `bands`; both groups have the same t and noise, so that their difference is one of pictures."""
 
     def __init__(self, dataset: Dataset, config: RunConfig) -> None:
-        self._images, self._config = dataset.images, config
+        self._dataset, self._config = dataset, config
         learnt_from, held_out = split(len(dataset), config.training.held_out or 0, config.training.seed)
         # Evenly spread: neighbours in a folder are often alike.
         spread = (group[np.linspace(0, len(group) - 1, min(PICTURES, len(group))).round().astype(np.int64)] for group in (learnt_from, held_out) if len(group))
@@ -83,7 +83,7 @@ class Probe:
             for group, losses in zip(self._groups, found, strict=True):
                 if control.stopping:
                     return None
-                x_start = codec.encode(load_batch(self._images, group[chosen % len(group)])).to(model.device)
+                x_start = codec.encode(load_batch(self._dataset.images, self._dataset.rows(group[chosen % len(group)]))).to(model.device)
                 prediction = network(diffusion.q_sample(x_start, t, noise), t).float()[:, : x_start.shape[1]]
                 losses.append((prediction - diffusion.target(x_start, t, noise)).square().mean(dim=(1, 2, 3)))
         return [torch.cat(losses).cpu().numpy().astype(np.float64) for losses in found]

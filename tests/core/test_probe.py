@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from ddpm_studio.config import parse_saved_config
 from ddpm_studio.control import RunControl
 from ddpm_studio.data.batches import split
-from ddpm_studio.data.cache import Dataset
+from ddpm_studio.data.dataset import Dataset
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import DatasetReport, Event, LossByNoise, StepDone, as_json
 from ddpm_studio.journal import JournalReader, read_journal
@@ -31,7 +31,7 @@ def measured(events: list[Event]) -> list[LossByNoise]:
 
 def dataset_of(images: Any) -> Dataset:
     report = DatasetReport("a", "a", len(images), (), 0, 16, 16, 3, (16, 16), (16, 16), (16, 16), 0, 0, False, 0.0)
-    return Dataset(images, report, "fingerprint")
+    return Dataset(images, report, "fingerprint", Path())
 
 
 def test_a_network_that_says_nothing_has_the_loss_of_the_target_itself() -> None:

@@ -41,6 +41,7 @@ from ddpm_studio.events import (
     PicturesLoaded,
     PreviewReady,
     Progress,
+    Recreated,
     Rows,
     Skipped,
     StepDone,
@@ -49,10 +50,13 @@ from ddpm_studio.events import (
 )
 from ddpm_studio.forecast import Forecast
 from ddpm_studio.gui.forward import ForwardReady
-from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound, fitted
+from ddpm_studio.gui.inside_jobs import fitted
+from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound
+from ddpm_studio.gui.picture_jobs import ModelAbout
 from ddpm_studio.gui.workers import Job
+from ddpm_studio.models import GuideInfo
 from ddpm_studio.presets import get_preset
-from ddpm_studio.requests import BlendRequest, FeatureRequest, SampleRequest, TrainRequest, recipe
+from ddpm_studio.requests import BlendRequest, FeatureRequest, SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 
 SIDE = 32
@@ -152,6 +156,8 @@ class FakeJobs(Jobs):
     def __init__(self, pause: float = 0.0, steps: int = 400, models: bool = True) -> None:
         self.pause, self.steps, self.has_models = pause, steps, models
         self.calls: list[str] = []
+        self.guides: tuple[GuideInfo, ...] = ()
+        self.differing = 0
 
     def _wait(self) -> None:
         if self.pause:
@@ -264,11 +270,12 @@ class FakeJobs(Jobs):
         def job(control: RunControl) -> Iterator[Event]:
             self.calls.append("generate")
             final = tiles(96)[np.arange(40, 40 + request.count) % 96]
-            columns = min(request.frames, request.steps)
+            columns = min(request.frames, request.steps or 1000)
+            first = request.start.timestep if request.start else 999
             for index in range(columns):
                 known = (index / max(1, columns - 1)) ** 1.2
                 yield Progress("Generating", index + 1, columns)
-                yield FrameReady(index, columns, round(999 * (1 - known)), noised(final, known), softened(final, 0.93 * (1 - known)))
+                yield FrameReady(index, columns, round(first * (1 - known)), noised(final, known), softened(final, 0.93 * (1 - known)), noised(final, 0.0))
                 yield from control.gate()
                 if control.stopping:
                     yield Finished(stopped=True)
@@ -278,9 +285,27 @@ class FakeJobs(Jobs):
             yield ImagesReady(final, seeds)
             from ddpm_studio import gallery
 
-            for path in gallery.save_pictures(final, [recipe(request, seed=seed) for seed in seeds]):
+            for path in gallery.save_pictures(final, gallery.recipes(request, seeds, None, "cpu")):
                 yield ImageSaved(path)
             yield Finished(step=columns)
+
+        return job
+
+    def about_model(self, model: Path) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            yield ModelAbout(model, self.guides, 0.1)
+            yield Finished()
+
+        return job
+
+    def recreate(self, path: Path, model: Path) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import gallery, imaging
+
+            seed = gallery.read_recipe(path)["seed"]
+            yield ImagesReady(frozen_images(imaging.read_pixels(path)[None]), (seed,), 24_000, device="cpu")
+            yield Recreated(3072, self.differing, 3 if self.differing else 0, 24_000, "cpu")
+            yield Finished()
 
         return job
 
@@ -340,6 +365,8 @@ class FakeJobs(Jobs):
                 yield StepDone(step * 10, step * 320, 0.05 + 0.5 * math.exp(-step / 60), 0.8, 1e-3, 400.0, step * 0.5)
                 if step % 20 == 0:
                     yield measured(step * 10, np.random.default_rng(step))
+            for step in (600, 1800):
+                yield preview(step, 0.92 * math.exp(-step / 1500))
             yield PreviewReady(3000, tiles(16))
             yield Finished()
 
@@ -373,6 +400,8 @@ def make_runs(count: int = 5) -> None:
         preset = "-".join(name.split("-")[1:3])
         run.write_config(get_preset(preset))
         step = (24_000, 61_400, 18_250, 9_800, 12_000)[i]
-        run.resume_notes.write_text(f'{{"step": {step}, "images": {step * 32}, "data": "{name.split("-")[0]}", "source": "/data/{name.split("-")[0]}"}}', encoding="utf-8")
+        started = ', "start_from": "faces"' if i == 3 else ""
+        notes = f'"step": {step}, "images": {step * 32}, "data": "{name.split("-")[0]}", "source": "/data/{name.split("-")[0]}"{started}'
+        run.resume_notes.write_text(f"{{{notes}}}", encoding="utf-8")
         run.resume_file.write_bytes(b"")
         run.model_file.write_bytes(b"")

@@ -38,6 +38,7 @@ def main() -> int:
 
 def _shoot(options: argparse.Namespace) -> None:
     import fakes
+    from PySide6.QtWidgets import QPushButton
 
     from ddpm_studio import gallery
     from ddpm_studio.events import Failed
@@ -88,6 +89,18 @@ def _shoot(options: argparse.Namespace) -> None:
     wait(lambda: train.dataset.report is not None, 5)
     wait()
     every(window, "train-data")
+    finding = train.dataset.report_view.findings[1]
+    finding.click()
+    train.pictures.leave_all_but_one_out()
+    train.pictures.sheet.set_current(2)
+    wait()
+    every(window, "train-doctor")
+    train.pictures.show_all()
+    train.pictures.open_crop(40)
+    wait()
+    every(window, "train-crop")
+    train.pictures.close_crop()
+    window.studio.undo_stack.undo()
     train.settings.more.toggle.setChecked(True)
     train.dataset.report_view.skipped.toggle.setChecked(True)
     wait()
@@ -99,6 +112,11 @@ def _shoot(options: argparse.Namespace) -> None:
     window.studio.training.pause()
     wait(lambda: window.studio.training.state.name == "PAUSED", 5)
     every(window, "train-live")
+    window.findChild(QPushButton, "previewView1").click()
+    train.live.film.show_at(train.live.film.index - 1, 4)
+    wait()
+    every(window, "train-live-film")
+    window.findChild(QPushButton, "previewView0").click()
     for chip in train.live.plots.chips[2:]:
         chip.setChecked(True)
     wait()

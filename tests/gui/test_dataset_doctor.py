@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtWidgets import QLabel, QListWidget, QWidget
 from pytestqt.qtbot import QtBot
 
+from ddpm_studio import paths
+from ddpm_studio.as_command import train_command
 from ddpm_studio.events import DatasetExamined, DatasetReport, Finding, Skipped
 from ddpm_studio.forecast import Forecast
 from ddpm_studio.gui import workers
@@ -22,8 +25,10 @@ from ddpm_studio.gui.widgets.contact_sheet import ContactSheet
 from ddpm_studio.gui.widgets.crop_view import CropView
 from ddpm_studio.gui.widgets.dataset_report import DatasetReportView
 from ddpm_studio.gui.widgets.histogram import Histogram, shape_bins, size_bins
+from ddpm_studio.requests import TrainRequest
+from ddpm_studio.runs import list_runs
 
-from .fakes import FakeJobs, tiles
+from .fakes import FakeJobs, make_runs, tiles
 
 CONTROL, SHIFT, NONE = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.NoModifier
 
@@ -255,7 +260,7 @@ def test_leaving_out_and_bringing_back(qtbot: QtBot, window: MainWindow) -> None
     qtbot.keyClick(sheet, Qt.Key.Key_Z, CONTROL)
     assert len(section.left_out) == 3
     stack.undo()
-    assert section.excluded is None
+    assert section.excluded == ()
     assert not sheet.left_out.any()
     stack.redo()
     assert len(section.left_out) == 3
@@ -322,6 +327,28 @@ def test_the_crop_moves_for_all_pictures(qtbot: QtBot, window: MainWindow, monke
     qtbot.keyClick(view, Qt.Key.Key_Escape)
     assert page.pictures.stack.currentIndex() == 0
     qtbot.waitUntil(lambda: not page.dataset.busy and not workers.running_threads(), timeout=5000)
+
+
+def test_a_run_that_goes_on_is_told_what_was_left_out_meanwhile(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    make_runs(1)
+    run = list_runs()[0].run
+    run.resume_notes.write_text(json.dumps({"step": 10, "source": str(tmp_path)}), encoding="utf-8")
+    page = window.train_page
+
+    def request_of_resume() -> TrainRequest:
+        page.resume(run)
+        qtbot.waitUntil(lambda: not window.studio.training.active and not workers.running_threads(), timeout=10_000)
+        assert page._resumed is not None
+        return page._resumed
+
+    assert request_of_resume().exclude is None, "as the run remembers it"
+    page.pictures.sheet.select_rows(np.array([3]))
+    page.pictures.leave_out()
+    request = request_of_resume()
+    assert request.exclude == ("tiles/0003.png",)
+    assert f"--exclude {paths.left_out_file(tmp_path)}" in train_command(request)
+    page.pictures.bring_back()
+    assert request_of_resume().exclude == ()
 
 
 def test_what_to_expect(qtbot: QtBot, window: MainWindow) -> None:

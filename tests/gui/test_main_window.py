@@ -26,6 +26,7 @@ from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.widgets.command_palette import matches
 from ddpm_studio.presets import get_preset
+from ddpm_studio.remarks import Remarks, read_remarks
 from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run, list_runs
 
@@ -219,7 +220,7 @@ def test_generating_fills_strip_grid_and_gallery(qtbot: QtBot, open_window: Open
     assert page.filmstrip.strip.current == 3  # type: ignore[attr-defined]
     assert len(window.studio.jobs.calls) == calls, "scrubbing computes nothing"  # type: ignore[attr-defined]
     window.show_page("Gallery")
-    assert window.pages["Gallery"].model.rowCount() == 16  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: window.pages["Gallery"].model.rowCount() == 16)  # type: ignore[attr-defined]
 
 
 def test_blend_follows_the_slider(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -304,6 +305,45 @@ def test_runs_are_listed_shown_and_deleted_after_a_question(qtbot: QtBot, open_w
     assert window.page == "Train"
 
 
+def test_runs_are_named_tagged_found_and_their_settings_used_again(qtbot: QtBot, open_window: Open) -> None:
+    make_runs(4)
+    window = open_window()
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    run = page.chosen[0].run
+    qtbot.keyClicks(page.details.tags, "good,  for later ,good")
+    page.details.note.setPlainText("The first that shows eyes.")
+    qtbot.waitUntil(lambda: read_remarks(run.path) == Remarks("The first that shows eyes.", ("good", "for later")))
+    page.details.tags.setText("")
+    page.details._written()
+    page.view.selectRow(1)  # what was being written belongs to the one before
+    assert read_remarks(run.path).tags == ()
+    assert page.details.note.toPlainText() == ""
+    other = page.chosen[0].run.name
+    page.search.setText("EYES first")
+    assert [info.run.name for info in page.model.runs] == [run.name]
+    page.search.setText("nothing like it")
+    assert page.chosen == []
+    assert not page.details.name.isEnabled()
+    page.search.setText("faces-small")
+    assert page.current
+    assert page.current.run.read_config().preset == "small-32"
+    page.search.clear()
+    page.details.name.setText(other if other != page.current.run.name else run.name)
+    page.details.name.editingFinished.emit()
+    assert window.banner.isVisible(), "there is a run of that name"
+    page.details.name.setText("small faces")
+    page.details.name.editingFinished.emit()
+    assert page.current.run.name == page.details.name.text() == "small faces"
+    assert page.current.run.read_config().preset == "small-32"
+    page.details.again.click()
+    assert window.page == "Train"
+    assert window.train_page.settings.config() == get_preset("small-32")
+    from_model = next(row for row in range(4) if page.model.runs[row].start_from)
+    assert page.model.data(page.model.index(from_model, 2)) == "from faces"
+
+
 def test_two_runs_are_compared(qtbot: QtBot, open_window: Open) -> None:
     make_runs(3)
     window = open_window()
@@ -373,19 +413,21 @@ def test_a_run_that_fails_at_once_leaves_no_model_behind(qtbot: QtBot, open_wind
     assert window.studio.model in window.studio.models
 
 
-def test_a_picture_whose_model_is_gone_says_so(open_window: Open, tmp_path: Path) -> None:
+def test_a_picture_whose_model_is_gone_says_so(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     gallery.save_pictures(tiles(1), [recipe(SampleRequest("faces-tiny-32-1/model.safetensors"), seed=0)])
     window = open_window()
     window.show_page("Gallery")
     page = window.pages["Gallery"]
+    qtbot.waitUntil(lambda: page.model.rowCount() == 1)  # type: ignore[attr-defined]
     page.view.setCurrentIndex(page.model.index(0))  # type: ignore[attr-defined]
-    page.again.click()  # type: ignore[attr-defined]
+    page.side.again.click()  # type: ignore[attr-defined]
     assert "faces-tiny-32-1 is not here any more" in window.banner.message.text()
 
 
 def test_the_network_is_drawn(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     window.show_page("Inside")
+    find(window, "insideView1").click()  # type: ignore[attr-defined]
     view = find(window, "architectureView")
     qtbot.waitUntil(lambda: len(view.blocks) == len(blocks()), timeout=5000)  # type: ignore[attr-defined]
     assert "Residual block" in view.accessibleDescription()
@@ -435,19 +477,21 @@ def test_the_model_that_was_used_last_is_there_again(open_window: Open) -> None:
     assert again.studio.model.name == "faces"
 
 
-def test_the_gallery_keeps_its_place_when_pictures_come_in(open_window: Open) -> None:
+def test_the_gallery_keeps_its_place_when_pictures_come_in(qtbot: QtBot, open_window: Open) -> None:
     gallery.save_pictures(tiles(3), [recipe(SampleRequest(model="tiles", seed=i), seed=i) for i in range(3)])
     window = open_window()
     window.show_page("Gallery")
     page = window.pages["Gallery"]
     assert isinstance(page, GalleryPage)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 3)
     chosen = page.model.files[1]
     page.choose(chosen)
+    qtbot.waitUntil(lambda: page.current == chosen)
     gallery.save_pictures(tiles(2), [recipe(SampleRequest(model="tiles", seed=i), seed=i) for i in range(2)])
     chosen.with_name("gone.png").write_bytes(chosen.read_bytes())
     window.studio.gallery_changed.emit()
+    qtbot.waitUntil(lambda: page.count.text().startswith("6 pictures"))
     assert page.current == chosen
-    assert page.count.text().startswith("6 pictures")
 
 
 def test_the_list_of_runs_follows_the_run_in_training(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:

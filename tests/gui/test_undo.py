@@ -141,3 +141,24 @@ def test_blending_can_be_taken_back(qtbot: QtBot, window: MainWindow) -> None:
     window.studio.undo_stack.undo()
     window.studio.undo_stack.undo()
     assert (page.lam.value(), page.timestep.value) == (50, 500)
+
+
+def test_shares_of_three_pictures(qtbot: QtBot, window: MainWindow) -> None:
+    page = window.pages["Blend"]
+    assert isinstance(page, BlendPage)
+    page.wells.add()
+    qtbot.wait(5)
+    assert edits(window) == [], "a place is no edit of the shares"
+    before = page.wells.weights
+    page.wells.places["C"].slider.setValue(90)
+    qtbot.wait(5)
+    after = page.wells.weights
+    assert after != before
+    window.studio.undo_stack.undo()
+    assert page.wells.weights == before
+    window.studio.undo_stack.redo()
+    assert page.wells.weights == after
+    page.wells.remove("C")
+    qtbot.wait(5)
+    window.studio.undo_stack.undo()
+    assert len(page.wells.weights) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
@@ -21,6 +22,7 @@ from ddpm_studio.gui.pages.generate import spin
 from ddpm_studio.gui.pages.picture_source import PictureSource
 from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.undo import Control
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, ValueSlider, button, column, field, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import tr
@@ -172,6 +174,7 @@ class BlendPage(QWidget):
         studio.blending.events.connect(self._receive)
         studio.model_changed.connect(self._model_changed)
         studio.blend_wanted.connect(self._wanted)
+        studio.recipe_wanted.connect(self.use_recipe)
         self._paste = QShortcut(QKeySequence(QKeySequence.StandardKey.Paste), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self._paste.activated.connect(wells.paste)
 
@@ -192,6 +195,22 @@ class BlendPage(QWidget):
     def _wanted(self, letter: str, source: Path | Images) -> None:
         self.set_source(letter, source)
         self._studio.page_wanted.emit("Blend")
+
+    @Slot(dict)
+    def use_recipe(self, values: dict[str, Any]) -> None:
+        """Take over the settings that a blend was made by; the two pictures are not part of a recipe."""
+        if values.get("kind") != "blend":
+            return
+        timestep, lam, seed = values.get("timestep"), values.get("lam"), values.get("seed")
+        if isinstance(timestep, int) and 0 <= timestep <= self.timestep.slider.maximum():
+            self.timestep.slider.setValue(timestep)
+        if isinstance(lam, (int, float)) and 0 <= lam <= 1:
+            self.lam.setValue(round(100 * lam))
+        if isinstance(seed, int) and self.seed.minimum() <= seed <= self.seed.maximum():
+            self.seed.setValue(seed)
+        if (index := self.noise.findData(values.get("noise"))) >= 0:
+            self.noise.setCurrentIndex(index)
+        self._studio.said.emit(tr("The settings are set; a recipe does not hold the two pictures: choose them again"))
 
     @Slot(object)
     def _picked(self, source: Path | Images) -> None:
@@ -245,6 +264,16 @@ class BlendPage(QWidget):
     def weights(self) -> Weights:
         """How much of each picture. Lambda says it for two; it is finer than what a slider of shares would keep."""
         return pair(self.lam.value() / 100) if len(self.wells.weights) == 2 else self.wells.weights
+
+    def shares(self) -> Control:
+        """The shares of the pictures, as something that can be taken back while there are as many pictures."""
+
+        def write(weights: Weights) -> None:
+            if len(weights) == len(self.wells.weights):
+                self.wells.set_weights(weights)
+                self.wells.moved.emit()
+
+        return Control(tr("Shares"), lambda: self.wells.weights, write, self.wells.moved)
 
     def request(self, weights: tuple[Weights, ...] | None = None, quick: bool = False, timestep: int | None = None) -> BlendRequest | None:
         """What the controls ask for; None as long as a picture is missing, or still being brought to the model's shape."""

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QSlider, QStackedWidget, QWidget
 
 from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images, Progress
-from ddpm_studio.gui import theme
+from ddpm_studio.gui import motion, theme
 from ddpm_studio.gui.pages.generate import spin
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import EmptyState, button, column, label, row, tool_button
@@ -49,6 +49,7 @@ class BlendFilm(QWidget):
         studio.blending.film_events.connect(self._receive)
         self._rate_changed()
         self._show_state()
+        self.play(not motion.reduced())
 
     def _build(self) -> None:
         self.view = PictureView("filmView", tr("The film"), 160)

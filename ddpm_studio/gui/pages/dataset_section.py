@@ -42,6 +42,8 @@ class DatasetSection(QWidget):
         self.examination: DatasetExamined | None = None
         self.left_out: frozenset[str] = frozenset()
         """Names of the pictures that are not trained on."""
+        self._touched = False
+        """Somebody has left pictures out or brought them back since the source was opened."""
         self.left_out_rows: npt.NDArray[np.bool_] = np.zeros(0, bool)
         """bool [N]: the same, for each picture."""
         self._opening: list[Path] = []
@@ -66,8 +68,8 @@ class DatasetSection(QWidget):
 
     @property
     def excluded(self) -> tuple[str, ...] | None:
-        """What a request is to leave out."""
-        return tuple(sorted(self.left_out)) or None
+        """What a request is to leave out; None as long as nobody has left out anything: a run that goes on then does as before."""
+        return tuple(sorted(self.left_out)) if self.left_out or self._touched else None
 
     @property
     def busy(self) -> bool:
@@ -135,6 +137,7 @@ class DatasetSection(QWidget):
                     before = self.source
                     self.source, self.report = self._opening[0] if self._opening else Path(report.source), report
                     self.contents, self.examination = contents, None
+                    self._touched = self._touched and before == self.source
                     self._take_left_out(self.left_out if before == self.source else contents.left_out if contents else frozenset())
                     self._studio.examples = examples
                     self._set_opening([])
@@ -175,6 +178,7 @@ class DatasetSection(QWidget):
 
     def set_left_out(self, names: frozenset[str]) -> None:
         """As the undo stack says; it is kept for the next time that this source is opened."""
+        self._touched = True
         self._take_left_out(names)
         if self.report and self.source:
             self._show_facts(self.report)

@@ -184,6 +184,11 @@ class DatasetView(QFrame):
                     self.crop.set_picture(to_qimage(image))
                     self._show_crop_words()
 
+    def set_locked(self, locked: bool) -> None:
+        """While a training reads the pictures, they are not read again for another crop."""
+        self.crop.setEnabled(not locked)
+        self._show_crop_words()
+
     # Leaving out.
 
     @Slot()
@@ -272,12 +277,14 @@ class DatasetView(QFrame):
     @Slot()
     def _show_crop_words(self) -> None:
         across, down = self.crop.room
-        if across or down:
+        if not self.crop.isEnabled():
+            words = tr("The crop can be changed when the training has ended.")
+        elif across or down:
             words = tr("Drag the frame to the part that matters. It moves for all pictures; they are read again when you let go.")
         else:
             words = tr("This picture has the shape that is used: nothing is cut off. Look at another one with the arrows above.")
         self.crop_words.setText(words)
-        self.centre_button.setEnabled(self.crop.focus_at != (0.5, 0.5))
+        self.centre_button.setEnabled(self.crop.isEnabled() and self.crop.focus_at != (0.5, 0.5))
 
     def _step(self, by: int) -> None:
         places = np.flatnonzero(self.sheet.rows == self._crop_row)

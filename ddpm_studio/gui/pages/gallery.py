@@ -2,93 +2,122 @@
 
 from __future__ import annotations
 
-import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QFile, QSize, Qt, Slot
-from PySide6.QtGui import QGuiApplication, QImage, QKeySequence, QShortcut
-from PySide6.QtWidgets import QAbstractItemView, QFormLayout, QListView, QStackedWidget, QWidget
+from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Slot
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QStackedWidget, QVBoxLayout, QWidget
 
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import Failed
-from ddpm_studio.gui import dialogs
-from ddpm_studio.gui.item_models import THUMBNAIL, GalleryModel
+from ddpm_studio.events import Event, Failed
+from ddpm_studio.gui.gallery_model import CELL, THUMBNAIL, GalleryModel, ThumbnailDelegate
+from ddpm_studio.gui.pages.gallery_export import GalleryExport
+from ddpm_studio.gui.pages.gallery_side import GallerySide
+from ddpm_studio.gui.pages.gallery_trash import TrashQuestion
+from ddpm_studio.gui.picture_jobs import FactsRead, PicturesListed, ThumbnailsMade
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, button, label, row
-from ddpm_studio.gui.widgets.picture_view import PictureView
-from ddpm_studio.gui.words import count, plural
+from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, label, row, tool_button
+from ddpm_studio.gui.workers import LatestRun
+from ddpm_studio.language import ntr, tr
 
-RECIPE_NAMES = {
-    "kind": "Kind", "model": "Model", "model_step": "Trained steps", "seed": "Seed", "sampler": "Sampler", "steps": "Steps", "eta": "Eta",
-    "timestep": "Noise level t", "noise": "Noise", "lam": "Lambda", "made_by": "Made by",
-}
+THUMBNAILS_AT_ONCE = 64
 
 
 class GalleryPage(QWidget):
     def __init__(self, studio: Studio) -> None:
         super().__init__()
         self.setObjectName("galleryPage")
-        self.setAccessibleName("Gallery")
+        self.setAccessibleName(tr("Gallery"))
         self._studio = studio
-        self._recipe: dict[str, Any] = {}
+        self._wanted: Path | None = None
+        """The picture to choose as soon as it is listed."""
+        self._listing, self._thumbnails = LatestRun(self, interval=33), LatestRun(self)
+        self._search_timer, self._facts_timer = QTimer(self, singleShot=True, interval=120), QTimer(self, singleShot=True, interval=250)
         self.model = GalleryModel()
+        self.side = GallerySide()
+        self.side.hide()
+        self.export = GalleryExport(studio, self)
+        go = button(tr("Generate pictures"), "galleryDoor", "sparkles", "primary")
+        go.clicked.connect(lambda: studio.page_wanted.emit("Generate"))
+        self.empty = EmptyState("images", tr("Nothing here yet"), tr("Every picture that you generate is kept here, together with all that is needed to make it again."), go)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(Card(self.empty))
+        self.stack.addWidget(self._make_shelf())
+        self.stack.setCurrentIndex(1)
+        layout = row(self.stack, self.side, spacing=12)
+        layout.setStretch(0, 1)
+        self.setLayout(layout)
+        self._connect()
+
+    def _make_shelf(self) -> QWidget:
+        self.search = QLineEdit()
+        self.search.setObjectName("gallerySearch")
+        self.search.setAccessibleName(tr("Search the gallery"))
+        self.search.setPlaceholderText(tr("Search: a model, a seed, a day, as in “faces 42 today”"))
+        self.search.setToolTip(tr("Words of the name, the model or the sampler; a number is a seed; today, yesterday, 2026-11 and 2026-11-25 are days (Ctrl+F)"))
+        self.search.setClearButtonEnabled(True)
+        self.only_stars = tool_button("star", "starFilter", tr("Only pictures with a star"))
+        self.only_stars.setCheckable(True)
+        self.count = label("", "caption", "galleryCount")
+        self.count.setContentsMargins(8, 0, 8, 0)
         self.view = QListView()
         self.view.setObjectName("galleryView")
-        self.view.setAccessibleName("Pictures that were made")
+        self.view.setAccessibleName(tr("Pictures that were made"))
         self.view.setModel(self.model)
-        self.view.setViewMode(QListView.ViewMode.IconMode)
-        self.view.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
-        self.view.setGridSize(QSize(THUMBNAIL + 16, THUMBNAIL + 16))
+        self.view.setItemDelegate(ThumbnailDelegate(self.view))
+        # As a list that wraps, not in icon mode, which keeps a place for each of thousands of icons.
+        self.view.setFlow(QListView.Flow.LeftToRight)
+        self.view.setWrapping(True)
         self.view.setUniformItemSizes(True)
+        self.view.setSpacing(0)
         self.view.setResizeMode(QListView.ResizeMode.Adjust)
-        self.view.setLayoutMode(QListView.LayoutMode.Batched)
-        self.view.setMovement(QListView.Movement.Static)
+        self.view.setMouseTracking(True)
         self.view.setDragEnabled(True)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        go = button("Generate pictures", "galleryDoor", "sparkles", "primary")
-        go.clicked.connect(lambda: studio.page_wanted.emit("Generate"))
-        self.empty = EmptyState("images", "Nothing here yet", "Every picture that you generate is kept here, together with all that is needed to make it again.", go)
-        self.stack = QStackedWidget()
-        self.stack.addWidget(Card(self.empty))
-        self.count = label("", "caption", "galleryCount")
-        self.count.setContentsMargins(8, 0, 8, 0)
-        shelf = Card(self.count, self.view, margin=8, spacing=4)
-        self.stack.addWidget(shelf)
-        self.setLayout(row(self.stack, self._make_side(), spacing=12))
-        layout = self.layout()
-        if layout is not None and hasattr(layout, "setStretch"):
-            layout.setStretch(0, 1)
-        self.view.selectionModel().currentChanged.connect(lambda *_: self._show_current())
-        self.view.activated.connect(lambda *_: self._show_current())
-        QShortcut(QKeySequence.StandardKey.Delete, self.view, self.delete, context=Qt.ShortcutContext.WidgetShortcut)
+        self.view.verticalScrollBar().setSingleStep(CELL // 2)
+        self.question = TrashQuestion(self._studio)
+        top = row(self.search, self.only_stars, spacing=4)
+        top.setStretch(0, 1)
+        everything = button(tr("Show all"), "showAllButton", "images")
+        everything.clicked.connect(self._clear_search)
+        self.none = EmptyState("search", tr("No picture fits"), tr("Try a part of a model's name, a number for a seed, or a day such as today or 2026-11-25."), everything)
+        self.found = QStackedWidget()
+        self.found.addWidget(self.view)
+        self.found.addWidget(self.none)
+        shelf = Card(top, self.question, self.count, self.found, margin=8, spacing=6)
+        inside = shelf.layout()
+        if isinstance(inside, QVBoxLayout):
+            inside.setStretch(3, 1)
+        return shelf
+
+    def _connect(self) -> None:
+        studio, only_here = self._studio, Qt.ShortcutContext.WidgetShortcut
+        self.view.selectionModel().selectionChanged.connect(self._show_chosen)
+        self.view.activated.connect(self._show_chosen)
+        self.model.modelReset.connect(self._show_chosen)
+        self.model.thumbnails_wanted.connect(self._make_thumbnails)
+        self._thumbnails.idle.connect(self._make_thumbnails)
+        self._thumbnails.events.connect(self._thumbnails_made)
+        self._listing.events.connect(self._listed)
+        self._listing.events.connect(studio.report_failures)
+        self._search_timer.timeout.connect(self._search)
+        self._facts_timer.timeout.connect(self._search_again)
+        self.search.textChanged.connect(self._search_timer.start)
+        self.search.returnPressed.connect(self._search)
+        self.only_stars.toggled.connect(self._search)
+        self.side.wanted.connect(self._act)
+        self.question.gone.connect(self._gone)
+        self.question.back.connect(self._came_back)
+        QShortcut(QKeySequence.StandardKey.Delete, self.view, partial(self._act, GallerySide.TRASH), context=only_here)
+        QShortcut(QKeySequence("S"), self.view, partial(self._act, GallerySide.STAR), context=only_here)
+        QShortcut(QKeySequence.StandardKey.Copy, self.view, partial(self._act, GallerySide.COPY), context=only_here)
+        QShortcut(QKeySequence.StandardKey.Find, self, self._find, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         studio.gallery_changed.connect(self._changed)
 
-    def _make_side(self) -> QWidget:
-        self.picture = PictureView("galleryPicture", "The chosen picture", 160)
-        self.picture.hint = "Choose a picture"
-        self.picture.setFixedHeight(258)
-        self.name = label("", "heading", "galleryName", wrap=True)
-        self.facts = QFormLayout()
-        self.facts.setHorizontalSpacing(16)
-        self.facts.setVerticalSpacing(4)
-        self.no_recipe = label("", "caption", wrap=True)
-        self.again = button("Generate again with these settings", "againButton", "rotate-ccw")
-        self.as_a, self.as_b = button("Use as A", "useAsAButton", "blend"), button("Use as B", "useAsBButton", "blend")
-        self.save = button("Save as…", "saveButton", "download")
-        self.copy = button("Copy", "copyButton", "copy")
-        self.trash = button("Delete", "deleteButton", "trash-2", tip="Move to the trash (Del)")
-        card = Card(self.picture, self.name, self.facts, self.no_recipe, self.again, row(self.as_a, self.as_b), row(self.save, self.copy), self.trash, spacing=8)
-        self.again.clicked.connect(self._again)
-        self.as_a.clicked.connect(lambda: self._use("A"))
-        self.as_b.clicked.connect(lambda: self._use("B"))
-        self.save.clicked.connect(self._save)
-        self.copy.clicked.connect(self._copy)
-        self.trash.clicked.connect(self.delete)
-        self.side = ControlColumn(card, width=320)
-        self.side.hide()
-        return self.side
+    # Which pictures there are.
 
     def showEvent(self, event: object) -> None:
         self.refresh()
@@ -99,97 +128,163 @@ class GalleryPage(QWidget):
             self.refresh()
 
     def refresh(self) -> None:
-        chosen = self.current
-        self.model.set_files(self._studio.jobs.gallery())
-        self.count.setText(f"{plural(len(self.model.files), 'picture', 'pictures')}, the newest first")
-        if chosen in self.model.files and chosen != self.current:
-            self.view.setCurrentIndex(self.model.index(self.model.files.index(chosen)))
-        self.stack.setCurrentIndex(1 if self.model.files else 0)
-        if not self.model.files:
-            self.side.hide()
+        """Look again what there is, in a worker."""
+        self._listing.request(self._studio.jobs.list_gallery(frozenset(self.model.facts)))
 
     def choose(self, path: Path) -> None:
+        """Show this picture, as soon as it is found."""
+        self._wanted = path
+        self._clear_search()
         self.refresh()
-        if path in self.model.files:
+
+    @Slot(list)
+    def _listed(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, PicturesListed):
+                with_current = self._wanted or self.current
+                self.model.set_files(event.files, event.stars)
+                self._restore(with_current)
+                self._wanted = None
+                self.stack.setCurrentIndex(1 if event.files else 0)
+                self._show_chosen()
+            elif isinstance(event, FactsRead):
+                self.model.add_facts(event.facts)
+                if self.model.filtered and not self._facts_timer.isActive():
+                    self._facts_timer.start()
+        self._show_count()
+
+    def _restore(self, path: Path | None) -> None:
+        if path is not None and path != self.current and path in self.model.files:
             self.view.setCurrentIndex(self.model.index(self.model.files.index(path)))
+
+    def _show_count(self) -> None:
+        shown, everything = len(self.model.files), len(self.model.all_files)
+        self.found.setCurrentIndex(1 if everything and not shown else 0)
+        if self.model.filtered:
+            self.count.setText(ntr("{shown} of {count} picture", "{shown} of {count} pictures", everything, shown=f"{shown:,}"))
+        else:
+            self.count.setText(ntr("{count} picture", "{count} pictures, the newest first", everything))
+
+    @Slot()
+    def _search(self) -> None:
+        self._search_timer.stop()
+        kept = self.current
+        self.model.search(self.search.text(), self.only_stars.isChecked())
+        self._restore(kept)
+        self._show_count()
+
+    @Slot()
+    def _search_again(self) -> None:
+        kept = self.current
+        self.model.search_again()
+        self._restore(kept)
+        self._show_count()
+
+    @Slot()
+    def _clear_search(self) -> None:
+        self.search.clear()
+        self.only_stars.setChecked(False)
+        self._search()
+
+    @Slot()
+    def _find(self) -> None:
+        self.search.setFocus()
+        self.search.selectAll()
+
+    # Thumbnails.
+
+    @Slot()
+    def _make_thumbnails(self) -> None:
+        if not self._thumbnails.busy and (files := self.model.take_wanted(THUMBNAILS_AT_ONCE)):
+            self._thumbnails.request(self._studio.jobs.thumbnails(files, THUMBNAIL), patient=True)
+
+    @Slot(list)
+    def _thumbnails_made(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, ThumbnailsMade):
+                self.model.set_thumbnails(event.pictures)
+
+    # The chosen ones.
 
     @property
     def current(self) -> Path | None:
         index = self.view.currentIndex()
         return self.model.files[index.row()] if index.isValid() and index.row() < len(self.model.files) else None
 
+    @property
+    def chosen(self) -> list[Path]:
+        """In the order in which they are shown."""
+        # By ranges: thousands of single indexes take a quarter of a second to make.
+        selection = self.view.selectionModel().selection()
+        ranges = sorted((part.top(), part.bottom()) for part in (selection.at(i) for i in range(selection.count())) if part.isValid())
+        return [path for top, bottom in ranges for path in self.model.files[top : bottom + 1]]
+
     @Slot()
-    def _show_current(self) -> None:
-        path = self.current
-        self.side.setVisible(path is not None)
-        if path is None:
-            return
-        self.picture.set_picture(QImage(str(path)))
-        self.name.setText(path.stem)
-        while self.facts.rowCount():
-            self.facts.removeRow(0)
+    def _show_chosen(self) -> None:
+        chosen = self.chosen
+        self.side.setVisible(bool(chosen))
+        if len(chosen) == 1:
+            values, trouble = self._recipe(chosen[0])
+            self.side.show_one(chosen[0], values, trouble)
+        elif chosen:
+            self.side.show_several(len(chosen))
+        self.side.show_star(bool(chosen) and all(path.name in self.model.stars for path in chosen))
+        self.question.forget()
+
+    def _recipe(self, path: Path) -> tuple[dict[str, Any], str]:
         try:
-            self._recipe = self._studio.jobs.recipe(path)
-            self.no_recipe.hide()
+            return self._studio.jobs.recipe(path), ""
         except UserError as error:
-            self._recipe = {}
-            self.no_recipe.setText(error.message)
-            self.no_recipe.show()
-        for name, caption in RECIPE_NAMES.items():
-            if name in self._recipe:
-                self.facts.addRow(label(caption, "caption"), label(str(self._recipe[name]), wrap=True))
-        self.again.setEnabled(self._recipe.get("kind") == "sample")
+            return {}, error.message
 
-    @Slot()
-    def _again(self) -> None:
-        name = str(self._recipe.get("model", ""))
-        model = self._studio.find_model(name)
-        if model is None:
-            self._studio.failed.emit(Failed(f"The model {name} is not here any more.", "Choose another one on the Generate page: the same seed then gives another picture."))
+    @Slot(str)
+    def _act(self, what: str) -> None:
+        chosen = self.chosen
+        if not chosen:
             return
-        self._studio.choose_model(model, by_hand=True)
-        self._studio.models_changed.emit()
-        self._studio.recipe_wanted.emit(self._recipe)
-        self._studio.page_wanted.emit("Generate")
-        made_at, now = self._recipe.get("model_step"), self._studio.jobs.model_step(model.path)
-        if isinstance(made_at, int) and now is not None and made_at != now:
-            self._studio.said.emit(f"Made when {name} was at step {count(made_at)}; at step {count(now)} the same seed gives another picture")
+        one = chosen[0]
+        if what == GallerySide.AGAIN:
+            self._studio.open_settings(one, self._recipe(one)[0])
+        elif what == GallerySide.RECREATE:
+            if self._studio.open_settings(one, self._recipe(one)[0]):
+                self._studio.recreate_wanted.emit(one, True)
+        elif what in (GallerySide.LEFT, GallerySide.RIGHT):
+            self._studio.blend_wanted.emit("A" if what == GallerySide.LEFT else "B", one)
+        elif what == GallerySide.SAVE:
+            self.export.ask_save(one)
+        elif what == GallerySide.COPY:
+            self.export.to_clipboard(chosen)
+        elif what == GallerySide.STAR:
+            self._star(chosen)
+        elif what == GallerySide.TRASH:
+            self.question.ask(chosen)
+        elif what == GallerySide.FOLDER:
+            self.export.ask_folder(chosen)
+        elif what == GallerySide.SHEET:
+            self.export.ask_sheet(chosen)
 
-    def _use(self, letter: str) -> None:
-        if self.current:
-            self._studio.blend_wanted.emit(letter, self.current)
+    def _star(self, files: list[Path]) -> None:
+        from ddpm_studio import gallery
 
-    @Slot()
-    def _copy(self) -> None:
-        if self.current:
-            QGuiApplication.clipboard().setImage(QImage(str(self.current)))
-            self._studio.said.emit("Copied")
-
-    @Slot()
-    def _save(self) -> None:
-        path = self.current
-        if path:
-            start = str(Path(self._studio.preferences.last_folder or Path.home()) / path.name)
-            dialogs.choose_target(self.window(), "Save the picture", start, lambda target: self._write(path, target))
-
-    def _write(self, path: Path, target: Path) -> None:
+        on = not all(path.name in self.model.stars for path in files)
+        self.model.set_stars(files, on)
+        self._show_chosen()
+        self._show_count()
         try:
-            shutil.copyfile(path, target)
-            self._studio.said.emit(f"Saved {target.name}")
-        except OSError as error:
+            gallery.write_stars(self.model.stars & {path.name for path in self.model.all_files})
+        except UserError as error:
             self._studio.failed.emit(Failed.of(error))
 
-    @Slot()
-    def delete(self) -> None:
-        """To the trash of the system, where it can be got back from."""
-        chosen = [self.model.files[index.row()] for index in self.view.selectionModel().selectedIndexes()]
-        row_before = self.view.currentIndex().row()
-        kept = [path for path in chosen if not QFile.moveToTrash(str(path))]
-        self.refresh()
-        if kept:
-            self._studio.failed.emit(Failed(f"{plural(len(kept), 'picture', 'pictures')} could not be moved to the trash.", "Delete the file in your file manager."))
-        elif chosen:
-            self._studio.said.emit(f"{plural(len(chosen), 'picture', 'pictures')} moved to the trash")
+    @Slot(tuple)
+    def _gone(self, files: tuple[Path, ...]) -> None:
+        place, gone = self.view.currentIndex().row(), set(files)
+        self.model.set_files([path for path in self.model.all_files if path not in gone], self.model.stars)
         if self.model.files:
-            self.view.setCurrentIndex(self.model.index(min(row_before, len(self.model.files) - 1)))
+            index = self.model.index(min(max(place - len(gone) + 1, 0), len(self.model.files) - 1))
+            self.view.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        self.refresh()
 
+    @Slot(tuple)
+    def _came_back(self, files: tuple[Path, ...]) -> None:
+        self._wanted = files[0] if files else None
+        self.refresh()

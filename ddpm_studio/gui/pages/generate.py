@@ -3,133 +3,116 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from PySide6.QtCore import QPoint, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDoubleSpinBox, QMenu, QProgressBar, QSpinBox, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from ddpm_studio.events import Event, Failed, Finished, FrameReady, ImageSaved, ImagesReady, Progress
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import Event, Failed, Finished, FrameReady, Images, ImageSaved, ImagesReady, Progress, Recreated
 from ddpm_studio.gui import dialogs
-from ddpm_studio.gui.pages.train_settings import combo
+from ddpm_studio.gui.pages.generate_controls import GenerateControls, spin, variations
+from ddpm_studio.gui.pages.generate_cost import ModelCost
+from ddpm_studio.gui.pages.generate_results import NearestPanel, Results
+from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
+from ddpm_studio.gui.picture_jobs import NearestFound
 from ddpm_studio.gui.presenters import State
+from ddpm_studio.gui.qimage import to_qimage
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, button, column, field, label, row, tidy, tool_button
+from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip, FrameView
-from ddpm_studio.gui.widgets.picture_grid import PictureGrid
-from ddpm_studio.gui.words import count, plural
-from ddpm_studio.requests import SampleRequest, recipe
+from ddpm_studio.gui.words import count
+from ddpm_studio.gui.workers import LatestRun
+from ddpm_studio.language import ntr, tr
+from ddpm_studio.requests import MAX_SEED, SampleRequest, Start, recipe, request_of
 
-SAMPLERS = (
-    ("Fast (DPM-Solver++)", "dpmpp-2m", 25, "Good pictures in 15 to 30 steps; the same seed gives the same picture."),
-    ("Fast (UniPC)", "unipc", 20, "Like DPM-Solver++, and each step is corrected by the next: a little more exact in very few steps."),
-    ("Exact (Heun)", "heun", 25, "Second order with two network calls a step: twice the time, and nearest to the true path."),
-    ("Steady (DDIM)", "ddim", 50, "Deterministic with eta 0: a seed is a picture, and similar noise gives similar pictures."),
-    ("Original (ancestral DDPM)", "ddpm", 1000, "Algorithm 2 of the paper: fresh noise in each of its 1,000 steps. Slow and true."),
-)
+__all__ = ["GeneratePage", "spin"]
+NEAREST = 6
 
 
 class GeneratePage(QWidget):
     def __init__(self, studio: Studio) -> None:
         super().__init__()
         self.setObjectName("generatePage")
-        self.setAccessibleName("Generate")
+        self.setAccessibleName(tr("Generate"))
         self._studio = studio
         self._request: SampleRequest | None = None
+        """What the pictures in sight were asked for by."""
         self._images: ImagesReady | None = None
+        self._nearest = LatestRun(self)
         self.files: list[Path] = []
-        self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
+        self.controls = GenerateControls()
+        self.cost = ModelCost(studio, self.controls)
+        # Scripts and menus know these by the page.
+        self.count, self.sampler, self.steps, self.eta, self.seed = (getattr(self.controls, name) for name in ("count", "sampler", "steps", "eta", "seed"))
+        self.generate_button, self.cancel_button, self.progress = self.controls.generate_button, self.controls.cancel_button, self.controls.progress
+        self.setLayout(row(self.controls, self._make_stage(), spacing=16))
         self._connect()
-        self._sampler_chosen()
         self._show_state(State.IDLE)
         self._model_changed()
 
-    def _make_controls(self) -> QWidget:
-        self.count = spin("countSpin", 1, 256, 16)
-        self.sampler = combo("samplerCombo", [(text, sampler) for text, sampler, _, _ in SAMPLERS])
-        self.sampler_note = label("", "caption", wrap=True)
-        self.steps = spin("stepsSpin", 1, 1000, 25)
-        self.eta = QDoubleSpinBox()
-        self.eta.setObjectName("etaSpin")
-        self.eta.setRange(0, 1)
-        self.eta.setSingleStep(0.1)
-        tidy(self.eta)
-        self.seed = spin("seedSpin", 0, 2**31 - 1, 0)
-        self.shuffle = tool_button("shuffle", "shuffleButton", "Another seed")
-        self.generate_button = button("Generate", "generateButton", "sparkles", "primary", "Make pictures (Ctrl+G)")
-        self.cancel_button = button("Cancel", "cancelButton", "x")
-        self.progress = QProgressBar()
-        self.progress.setObjectName("generateProgress")
-        self.progress.setAccessibleName("Generation progress")
-        self.progress.setTextVisible(False)
-        self.steps_eta = row(field("Steps", self.steps, "More steps take longer and are a little finer"), spacing=12)
-        self._eta_box = QWidget()
-        self._eta_box.setLayout(field("Eta", self.eta, "0: deterministic, 1: as noisy as the ancestral sampler"))
-        self.steps_eta.addWidget(self._eta_box)
-        card = Card(
-            field("Pictures", self.count, "How many pictures to make"),
-            column(field("Sampler", self.sampler), self.sampler_note, spacing=6),
-            self.steps_eta,
-            field("Seed", self.seed, "The same seed makes the same picture again; picture i uses seed + i"),
-        )
-        seed_row = row(self.seed, self.shuffle, spacing=4)
-        last = card.layout()
-        if isinstance(last, QVBoxLayout):
-            item = last.itemAt(last.count() - 1)
-            holder = item.layout() if item else None
-            if isinstance(holder, QVBoxLayout):
-                holder.addLayout(seed_row)
-                seed_row.setStretch(0, 1)
-        footer = QWidget()
-        buttons = row(self.generate_button, self.cancel_button)
-        buttons.setStretch(0, 1)
-        footer.setLayout(column(self.progress, buttons, spacing=8))
-        return ControlColumn(card, footer=footer)
-
     def _make_stage(self) -> QWidget:
+        self.offer = RecreateOffer(self._studio)
         self.filmstrip = Filmstrip()
-        self.grid = PictureGrid("sampleGrid", "Pictures that were made", selectable=True)
+        self.results = Results()
+        self.grid, self.made = self.results.grid, self.results.made
         self.frame = FrameView()
-        self.made = label("", "caption", "madeCaption")
-        legend = label("above: noisy x\u209c   ·   below: the network's guess x̂\u2080", "caption")
-        film = Card(row(label("From noise to picture", "heading"), -1, legend), self.filmstrip, spacing=8, margin=12)
-        pictures = Card(row(label("Pictures", "heading"), 4, self.made, -1), self.grid, spacing=8, margin=12)
-        for card in (pictures,):
-            inside = card.layout()
-            if isinstance(inside, QVBoxLayout):
-                inside.setStretch(1, 1)
-        frame = Card(self.frame, margin=12)
+        self.nearest = NearestPanel()
+        self.again_from = button(tr("Start from here"), "startHereButton", "rotate-ccw", "quiet")
+        legend = label(tr("x\u209c   ·   the noise found in it   ·   the guess x\u0302\u2080"), "caption")
+        legend.setToolTip(tr("Above the noisy picture, below the network's guess of what it will be, between them the noise that would explain the difference"))
+        film = Card(row(label(tr("From noise to picture"), "heading"), 8, legend, -1, self.again_from), self.filmstrip, spacing=8, margin=12)
+        self.side = QStackedWidget()
+        self.side.addWidget(self.frame)
+        self.side.addWidget(self.nearest)
+        frame = Card(self.side, margin=12)
         frame.setMinimumWidth(168)
         frame.setMaximumWidth(304)
-        bottom = row(pictures, frame, spacing=12)
+        bottom = row(self.results, frame, spacing=12)
         bottom.setStretch(0, 5)
         bottom.setStretch(1, 1)
         result = QWidget()
         layout = column(film, bottom, spacing=12)
         layout.setStretch(1, 1)
         result.setLayout(layout)
-        self.train_door = button("Train a model", "doorTrain", "activity", "primary")
-        self.empty = EmptyState("sparkles", "Nothing generated yet", "", self.train_door)
+        self.train_door = button(tr("Train a model"), "doorTrain", "activity", "primary")
+        self.empty = EmptyState("sparkles", tr("Nothing generated yet"), "", self.train_door)
         self.stack = QStackedWidget()
         self.stack.addWidget(Card(self.empty))
         self.stack.addWidget(result)
-        return self.stack
+        stage = QWidget()
+        whole = column(self.offer, self.stack, spacing=12)
+        whole.setStretch(1, 1)
+        stage.setLayout(whole)
+        return stage
 
     def _connect(self) -> None:
-        self.sampler.currentIndexChanged.connect(self._sampler_chosen)
-        self.shuffle.clicked.connect(self._shuffle)
-        self.generate_button.clicked.connect(self.start)
-        self._studio.generate_wanted.connect(self._wanted)
-        self.cancel_button.clicked.connect(self._studio.sampling.cancel)
+        studio, controls = self._studio, self.controls
+        controls.generate_button.clicked.connect(self.start)
+        controls.cancel_button.clicked.connect(studio.sampling.cancel)
         self.filmstrip.frame_shown.connect(self._show_frame)
+        self.again_from.clicked.connect(self._start_from_frame)
         self.grid.current_changed.connect(self._picture_chosen)
         self.grid.activated.connect(self._open_picture)
-        self.grid.menu_wanted.connect(self._show_menu)
-        self.train_door.clicked.connect(lambda: self._studio.page_wanted.emit("Train"))
-        self._studio.sampling.state_changed.connect(self._show_state)
-        self._studio.sampling.events.connect(self._receive)
-        self._studio.model_changed.connect(self._model_changed)
-        self._studio.recipe_wanted.connect(self.use_recipe)
+        self.results.wanted.connect(self._act)
+        self.nearest.closed.connect(lambda: self.side.setCurrentIndex(0))
+        self.offer.wanted.connect(self.recreate)
+        self.train_door.clicked.connect(lambda: studio.page_wanted.emit("Train"))
+        self._nearest.events.connect(studio.report_failures)
+        self._nearest.events.connect(self._show_nearest)
+        studio.generate_wanted.connect(self._wanted)
+        studio.sampling.state_changed.connect(self._show_state)
+        studio.sampling.events.connect(self._receive)
+        studio.model_changed.connect(self._model_changed)
+        studio.models_changed.connect(self._ask_about_model)
+        studio.recipe_wanted.connect(self.use_recipe)
+        studio.recreate_wanted.connect(self._recreation_wanted)
+
+    def showEvent(self, event: object) -> None:
+        self._ask_about_model()
 
     # Making.
 
@@ -137,27 +120,36 @@ class GeneratePage(QWidget):
     def start(self) -> None:
         if self._studio.sampling.active:
             return
+        self.controls.next_seed()
         request = self.request()
         if request is None:
             return
-        self._request = request
-        self._images, self.files = None, []
-        self.filmstrip.start(min(12, self.steps.value()))
-        self.frame.show_frame(None)
-        self.grid.clear()
-        self.made.setText("")
-        self.stack.setCurrentIndex(1)
-        self._studio.sampling.start(self._request)
+        if name := self.controls.missing_guide:
+            self._studio.said.emit(tr("The guide {name} is not here: these pictures are made without it", name=name))
+        self.offer.hide()
+        self._empty_stage(request)
+        self._studio.sampling.start(request)
 
     def request(self) -> SampleRequest | None:
         """What the controls ask for; without a model None, and a word about it."""
         model = self._studio.model
         if model is None:
-            self._studio.failed.emit(Failed("There is no model yet.", "Train one on the Train page: it can be used after its first save."))
+            self._studio.failed.emit(Failed(tr("There is no model yet."), tr("Train one on the Train page: it can be used after its first save.")))
             return None
-        return SampleRequest(
-            model=model.path, count=self.count.value(), sampler=self.sampler.currentData(), steps=self.steps.value(), eta=self.eta.value(), seed=self.seed.value()
-        )
+        return self.controls.request(model.path)
+
+    def _empty_stage(self, request: SampleRequest) -> None:
+        self._request = request
+        self.cost.begin(request)
+        self._images, self.files = None, []
+        self.filmstrip.start(min(request.frames, request.steps or request.frames))
+        self.frame.show_frame(None)
+        self.side.setCurrentIndex(0)
+        self.grid.clear()
+        self.made.setText("")
+        self.stack.setCurrentIndex(1)
+        self.results.show_ready(False)
+        self._show_frame_actions()
 
     @Slot()
     def _wanted(self) -> None:
@@ -166,51 +158,48 @@ class GeneratePage(QWidget):
         self.start()
 
     @Slot(dict)
-    def use_recipe(self, values: dict[str, object]) -> None:
-        """Take over the settings that a picture was made by."""
-        index = self.sampler.findData(values.get("sampler"))
-        if index >= 0:
-            self.sampler.setCurrentIndex(index)
-        for box, name in ((self.steps, "steps"), (self.seed, "seed")):
-            value = values.get(name)
-            if isinstance(value, int) and not box.minimum() <= value <= box.maximum():
-                self._studio.failed.emit(Failed(f"The recipe asks for {value:,} as {name}, which cannot be set here.", "It was altered, or is of another version of DDPM Studio."))
-            elif isinstance(value, int):
-                box.setValue(value)
-        if isinstance(eta := values.get("eta"), (int, float)) and 0 <= eta <= 1:
-            self.eta.setValue(float(eta))
-        self.count.setValue(1)
+    def use_recipe(self, values: dict[str, Any]) -> None:
+        """Take over the settings that a picture was made by; only those of pictures from noise concern this page."""
+        if values.get("kind") != "sample" or self._studio.model is None:
+            return
+        try:
+            self.controls.use(request_of(values, self._studio.model.path))
+        except UserError as error:
+            self._studio.failed.emit(Failed.of(error))
 
-    @Slot()
-    def _shuffle(self) -> None:
-        self.seed.setValue(random.randrange(2**31 - 1))
+    # Once more.
 
-    @Slot()
-    def _sampler_chosen(self) -> None:
-        _, sampler, steps, note = SAMPLERS[self.sampler.currentIndex()]
-        self.sampler_note.setText(note)
-        self.steps.setValue(steps)
-        self._eta_box.setVisible(sampler == "ddim")
+    @Slot(Path, bool)
+    def _recreation_wanted(self, picture: Path, at_once: bool) -> None:
+        self.offer.offer(picture)
+        if at_once:
+            self.recreate(picture)
+
+    @Slot(Path)
+    def recreate(self, picture: Path) -> None:
+        request = self.request()
+        if request is None or self._studio.sampling.active:
+            return
+        self._empty_stage(replace(request, count=1))
+        self.cost.begin(None)
+        self.offer.wait()
+        self._studio.sampling.recreate(picture, Path(request.model))
 
     # Showing.
 
     @Slot(State)
     def _show_state(self, state: State) -> None:
-        active = self._studio.sampling.active
-        self.generate_button.setEnabled(not active and self._studio.model is not None)
-        self.generate_button.setText({State.WAITING: "Waiting…", State.RUNNING: "Generating…", State.STOPPING: "Stopping…"}.get(state, "Generate"))
-        self.cancel_button.setEnabled(active and state is not State.STOPPING)
-        self.progress.setVisible(active)
-        if state is State.WAITING:
-            self.progress.setRange(0, 0)
+        self.controls.show_state(state, self._studio.model is not None)
+        if state is State.FAILED and self.offer.isVisible():
+            self.offer.hide()
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
         for event in batch:
             match event:
                 case Progress(done=done, total=total):
-                    self.progress.setRange(0, total)
-                    self.progress.setValue(done)
+                    self.controls.show_progress(done, total)
+                    self.cost.follow(done, total)
                 case FrameReady():
                     self.filmstrip.add_frame(event)
                     if self._images is None:
@@ -220,82 +209,149 @@ class GeneratePage(QWidget):
                 case ImagesReady(images=images, seeds=seeds):
                     self._images = event
                     self.grid.set_images(images)
-                    self.made.setText(f"{plural(len(images), 'picture', 'pictures')} · seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}")
+                    self.made.setText(
+                        ntr("{count} picture · seeds {first} to {last}", "{count} pictures · seeds {first} to {last}", len(images), first=seeds[0], last=seeds[-1])
+                        if len(seeds) > 1
+                        else tr("seed {seed}", seed=seeds[0])
+                    )
+                    self.results.show_ready(True)
+                    self._show_frame_actions()
+                case Recreated():
+                    self.offer.tell(event)
                 case Finished(stopped=True):
-                    asked = self._request.count if self._request else 0
-                    if self._images is None:  # what is seen are guesses on the way, no pictures
-                        self.grid.clear()
-                        self.made.setText("cancelled before a picture was done")
-                    else:
-                        self.made.setText(f"cancelled: {count(len(self._images.images))} of {count(asked)} are done and kept")
+                    self._show_cancelled()
                 case ImageSaved(path=path):
                     self.files.append(path)
                     self._studio.gallery_changed.emit()
 
+    def _show_cancelled(self) -> None:
+        self.offer.hide()
+        if self._images is None:  # what is seen are guesses on the way, no pictures
+            self.grid.clear()
+            self.made.setText(tr("cancelled before a picture was done"))
+        else:
+            asked = count(self._request.count if self._request else 0)
+            self.made.setText(tr("cancelled: {done} of {asked} are done and kept", done=count(len(self._images.images)), asked=asked))
+
     @Slot(int)
     def _picture_chosen(self, index: int) -> None:
         self.filmstrip.set_picture(index)
+        self._show_frame_actions()
 
     @Slot(int)
     def _show_frame(self, index: int) -> None:
         self.frame.show_frame(self.filmstrip.current_frame)
+        self._show_frame_actions()
+
+    def _show_frame_actions(self) -> None:
+        frame, ready = self._frame, self._images is not None and self.grid.current >= 0
+        self.again_from.setEnabled(bool(frame and ready))
+        t = frame.timestep if frame else 0
+        self.again_from.setToolTip(tr("Take x\u209c at t = {t} of the chosen picture as the beginning: then choose another sampler, more steps or a guide, and Generate", t=t))
+        self.results.say_how_varied(tr("More pictures with the same x\u209c at t = {t}, and new noise after it; choose the frame in the strip", t=t))
+
+    @property
+    def _frame(self) -> FrameReady | None:
+        return self.filmstrip.frames.get(self.filmstrip.strip.current)
+
+    # The model.
 
     @Slot()
     def _model_changed(self) -> None:
         model = self._studio.model
         self.train_door.setVisible(model is None)
         if model is None:
-            self.empty.say("There is no model yet", "Train one first: it can generate after its first save, even while training goes on.")
+            self.empty.say(tr("There is no model yet"), tr("Train one first: it can generate after its first save, even while training goes on."))
         else:
-            self.empty.say("Nothing generated yet", "Press Generate and watch every picture emerge from its own noise.")
-            self.steps.setMaximum(model.num_timesteps)
+            self.empty.say(tr("Nothing generated yet"), tr("Press Generate and watch every picture emerge from its own noise."))
+            if self.controls.start and self.controls.start.walk.model != model.path:
+                self.controls.set_start(None)  # a way of another model
+            self.controls.set_timesteps(model.num_timesteps)
+        self.cost.forget()
+        self._ask_about_model()
         self._show_state(self._studio.sampling.state)
+
+    @Slot()
+    def _ask_about_model(self) -> None:
+        if self.isVisible():
+            self.cost.ask()  # there may be new milestones
 
     # What can be done with a picture.
 
-    @Slot(int, QPoint)
-    def _show_menu(self, index: int, place: QPoint) -> None:
-        menu = QMenu(self)
-        menu.setObjectName("pictureMenu")
-        menu.addAction("Save as…", lambda: self._save(index))
-        menu.addAction("Copy", lambda: QGuiApplication.clipboard().setImage(self.grid.picture(index)))
-        menu.addSeparator()
-        menu.addAction("Use as A in Blend", lambda: self._use_in_blend("A", index))
-        menu.addAction("Use as B in Blend", lambda: self._use_in_blend("B", index))
-        if index < len(self.files):
-            menu.addSeparator()
-            menu.addAction("Show in the gallery", lambda: self._open_picture(index))
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(place)
+    @Slot(str, int)
+    def _act(self, what: str, index: int) -> None:
+        made, picture = self._images, None
+        if made is None or self._request is None:
+            return
+        picture = made.images[index] if 0 <= index < len(made.images) else None
+        if what == Results.SAVE_GRID:
+            self._save_grid(made)
+        elif what == Results.COPY_GRID:
+            QGuiApplication.clipboard().setImage(to_qimage(self._studio.jobs.grid(made.images)))
+            self._studio.said.emit(tr("Copied"))
+        elif picture is None:
+            return
+        elif what == Results.VARY:
+            self._vary(made, index)
+        elif what == Results.NEAREST:
+            self.nearest.wait()
+            self.side.setCurrentIndex(1)
+            self._nearest.request(self._studio.jobs.nearest(Path(self._request.model), picture, NEAREST))
+        elif what in (Results.LEFT, Results.RIGHT):
+            self._studio.blend_wanted.emit("A" if what == Results.LEFT else "B", self.files[index] if index < len(self.files) else picture)
+        elif what == Results.COPY:
+            QGuiApplication.clipboard().setImage(self.grid.picture(index))
+            self._studio.said.emit(tr("Copied"))
+        elif what == Results.SAVE:
+            self._save(picture, f"picture-{made.seeds[index]}.png", recipe(self._request, seed=made.seeds[index], model_step=made.model_step, made_on=made.device, count=1))
+        elif what == Results.GALLERY:
+            self._open_picture(index)
 
     @Slot(int)
     def _open_picture(self, index: int) -> None:
         self._studio.page_wanted.emit(f"Gallery:{self.files[index]}" if index < len(self.files) else "Gallery")
 
-    def _use_in_blend(self, letter: str, index: int) -> None:
-        if self._images is not None:
-            self._studio.blend_wanted.emit(letter, self.files[index] if index < len(self.files) else self._images.images[index])
-
-    def _save(self, index: int) -> None:
-        if self._images is None or self._request is None:
+    def _vary(self, made: ImagesReady, index: int) -> None:
+        frame, shown = self._frame, self._request
+        if frame is None or shown is None or self._studio.sampling.active:
             return
-        picture, notes = self._images.images[index], recipe(self._request, seed=self._images.seeds[index], model_step=self._images.model_step)
-        start = str(Path(self._studio.preferences.last_folder or Path.home()) / f"picture-{self._images.seeds[index]}.png")
-        dialogs.choose_target(self.window(), "Save the picture", start, lambda path: self._write(path, picture, notes))
+        if frame.timestep == 0:
+            self._studio.said.emit(tr("At t = 0 nothing is left to vary: choose an earlier frame in the strip"))
+            return
+        self.controls.use(variations(shown, made.seeds[index], frame.timestep, frame.steps_left, made.model_step, max(2, self.count.value()), random.randrange(MAX_SEED)))
+        self.controls.lock.setChecked(False)
+        self.start()
 
-    def _write(self, path: Path, picture: object, notes: dict[str, object]) -> None:
+    @Slot()
+    def _start_from_frame(self) -> None:
+        frame, made, shown = self._frame, self._images, self._request
+        if frame is None or made is None or shown is None or self.grid.current < 0:
+            return
+        walk = replace(shown, seed=made.seeds[self.grid.current], count=1)
+        self.controls.set_start(Start(walk, frame.timestep, made.model_step))
+        self.steps.setValue(max(1, frame.steps_left))
+        self._studio.said.emit(tr("The next pictures begin at t = {t}: choose another sampler, more steps or a guide, and Generate", t=frame.timestep))
+
+    @Slot(list)
+    def _show_nearest(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, NearestFound):
+                self.nearest.show_found(event)
+            elif isinstance(event, Failed):
+                self.side.setCurrentIndex(0)
+
+    def _save_grid(self, made: ImagesReady) -> None:
+        if self._request is not None:
+            notes = recipe(self._request, model_step=made.model_step, made_on=made.device, count=len(made.images), first_seed=made.seeds[0])
+            self._save(self._studio.jobs.grid(made.images), f"pictures-{made.seeds[0]}-{made.seeds[-1]}.png", notes)
+
+    def _save(self, picture: Images, name: str, notes: dict[str, Any]) -> None:
+        start = str(Path(self._studio.preferences.last_folder or Path.home()) / name)
+        dialogs.choose_target(self.window(), tr("Save the picture"), start, lambda path: self._write(path, picture, notes))
+
+    def _write(self, path: Path, picture: Images, notes: dict[str, Any]) -> None:
         try:
-            self._studio.jobs.save_png(path, picture, notes)  # type: ignore[arg-type]
-            self._studio.said.emit(f"Saved {path.name}")
+            self._studio.jobs.save_png(path, picture, notes)
+            self._studio.said.emit(tr("Saved {name}", name=path.name))
         except Exception as error:
             self._studio.failed.emit(Failed.of(error))
-
-
-def spin(name: str, low: int, high: int, value: int) -> QSpinBox:
-    box = QSpinBox()
-    box.setObjectName(name)
-    box.setRange(low, high)
-    box.setValue(value)
-    box.setMinimumWidth(72)
-    tidy(box)
-    return box

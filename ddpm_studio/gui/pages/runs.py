@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QFile, QItemSelectionModel, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QStackedWidget, QTableView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QLineEdit, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
 from ddpm_studio import runs
 from ddpm_studio.comparing import RunRead
@@ -17,8 +18,10 @@ from ddpm_studio.gui.pages.exporting import export_plot
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
 from ddpm_studio.gui.widgets.compare_view import CompareView
+from ddpm_studio.gui.widgets.run_details import RunDetails
 from ddpm_studio.language import later, tr
-from ddpm_studio.runs import RunInfo
+from ddpm_studio.remarks import Remarks, write_remarks
+from ddpm_studio.runs import Run, RunInfo
 
 EMPTY, LISTED, COMPARED = 0, 1, 2
 RUNS_ARE = later("Every training run is kept here: its settings, its curve and its model. Runs can be continued at any time.")
@@ -31,6 +34,7 @@ class RunsPage(QWidget):
         self.setAccessibleName(tr("Runs"))
         self._studio = studio
         self.model = RunsModel()
+        self._all: list[RunInfo] = []
         self._reads: list[RunRead] = []
         self.view = QTableView()
         self.view.setObjectName("runsView")
@@ -55,10 +59,21 @@ class RunsPage(QWidget):
         self.folder_button = button(tr("Open folder"), "openRunButton", "folder-open")
         self.delete_button = button(tr("Delete"), "deleteRunButton", "trash-2")
         actions = row(self.continue_button, self.use_button, self.curve_button, self.compare_button, self.inside_button, self.folder_button, -1, self.delete_button)
-        card = Card(actions, self._make_question(), self.view, spacing=12, margin=12)
-        inside = card.layout()
+        self.search = QLineEdit()
+        self.search.setObjectName("runSearch")
+        self.search.setAccessibleName(tr("Search"))
+        self.search.setPlaceholderText(tr("Search names, data, tags and notes"))
+        self.search.setToolTip(tr("Shows the runs that have all of these words"))
+        self.search.setClearButtonEnabled(True)
+        self.details = RunDetails()
+        table = Card(actions, self._make_question(), self.search, self.view, spacing=12, margin=12)
+        inside = table.layout()
         if isinstance(inside, QVBoxLayout):
-            inside.setStretch(2, 1)
+            inside.setStretch(3, 1)
+        card = QWidget()
+        layout = column(table, self.details, spacing=12)
+        layout.setStretch(0, 1)
+        card.setLayout(layout)
         go = button(tr("Train a model"), "runsDoor", "activity", "primary")
         go.clicked.connect(lambda: studio.page_wanted.emit("Train"))
         self.stack = QStackedWidget()
@@ -98,6 +113,10 @@ class RunsPage(QWidget):
         self.inside_button.clicked.connect(self._look_inside)
         self.folder_button.clicked.connect(self._open_folder)
         self.delete_button.clicked.connect(self._ask_delete)
+        self.search.textChanged.connect(self._filter)
+        self.details.renamed.connect(self._rename)
+        self.details.remarked.connect(self._remark)
+        self.details.settings_wanted.connect(self._use_settings)
         studio.runs_changed.connect(self._changed)
         studio.training.events.connect(self._follow)
 
@@ -116,18 +135,26 @@ class RunsPage(QWidget):
             self.model.follow(training.step, training.images)
 
     def refresh(self) -> None:
-        chosen = {info.run.name for info in self.chosen}
+        self._all = runs.list_runs()
+        self._filter()
+
+    @Slot()
+    def _filter(self) -> None:
+        chosen = {info.run.path for info in self.chosen}
         training = self._studio.training
-        self.model.set_runs(runs.list_runs(), training.run.name if training.active and training.run else "", training.step, training.images)
+        shown = [info for info in self._all if info.matches(self.search.text())]
+        self.model.set_runs(shown, training.run.name if training.active and training.run else "", training.step, training.images)
         if self.stack.currentIndex() != COMPARED:
             self._show_list()
-        self._choose([number for number, info in enumerate(self.model.runs) if info.run.name in chosen] or [0])
+        self._choose([number for number, info in enumerate(shown) if info.run.path in chosen] or [0])
         self._selection_changed()
 
     def _choose(self, rows: list[int]) -> None:
         flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
         selection = self.view.selectionModel()
         selection.clear()
+        if not self.model.runs:
+            return
         selection.setCurrentIndex(self.model.index(rows[0], 0), QItemSelectionModel.SelectionFlag.NoUpdate)
         for number in rows:
             selection.select(self.model.index(number, 0), flags)
@@ -144,7 +171,7 @@ class RunsPage(QWidget):
 
     @Slot()
     def _show_list(self) -> None:
-        self.stack.setCurrentIndex(LISTED if self.model.runs else EMPTY)
+        self.stack.setCurrentIndex(LISTED if self._all else EMPTY)
 
     @Slot()
     def _compare(self) -> None:
@@ -172,6 +199,7 @@ class RunsPage(QWidget):
         self.compare_button.setEnabled(len(self.chosen) == 2)
         self.folder_button.setEnabled(bool(info))
         self.delete_button.setEnabled(bool(info) and not in_training)
+        self.details.set_run(info, in_training)
         self.question.hide()
 
     @Slot()
@@ -208,6 +236,45 @@ class RunsPage(QWidget):
     def _open_folder(self) -> None:
         if self.current:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.current.run.path)))
+
+    # What is written about a run.
+
+    @Slot(object, Remarks)
+    def _remark(self, run: Run, remarks: Remarks) -> None:
+        try:
+            write_remarks(run.path, remarks)
+        except UserError as error:
+            self._studio.failed.emit(Failed.of(error))
+            return
+        self._all = [replace(info, remarks=remarks) if info.run == run else info for info in self._all]
+        for info in self._all:
+            if info.run == run:
+                self.model.replace(info)
+
+    @Slot(object, str)
+    def _rename(self, run: Run, name: str) -> None:
+        try:
+            renamed = runs.rename_run(run, name)
+        except UserError as error:
+            self._studio.failed.emit(Failed.of(error))
+            return
+        self._studio.said.emit(tr("{old} is called {new} now", old=run.name, new=renamed.name))
+        model = self._studio.model
+        self.refresh()
+        self._choose([number for number, info in enumerate(self.model.runs) if info.run == renamed] or [0])
+        self._studio.refresh_models(renamed.model_file if model and model.path == run.model_file else None)
+
+    @Slot()
+    def _use_settings(self) -> None:
+        if self.current:
+            try:
+                config = self.current.run.read_config()
+            except UserError as error:
+                self._studio.failed.emit(Failed.of(error))
+                return
+            self._studio.settings_wanted.emit(config)
+            self._studio.page_wanted.emit("Train")
+            self._studio.said.emit(tr("The settings of {name} are set", name=self.current.run.name))
 
     @Slot()
     def _ask_delete(self) -> None:

@@ -123,6 +123,7 @@ class TrainPage(QWidget):
         studio.device_found.connect(lambda kind, words: self.settings.set_device(kind))
         studio.resume_wanted.connect(self.resume)
         studio.replay_wanted.connect(self.replay)
+        studio.settings_wanted.connect(self.settings.adopt)
         studio.models_changed.connect(self._show_doors)
 
     # Starting.
@@ -150,7 +151,7 @@ class TrainPage(QWidget):
             self._studio.failed.emit(Failed.of(error))
             return None
         run = runs.new_run(Path(report.name).stem or report.name, config.preset)
-        return TrainRequest(run=run, data=source, config=config, start_from=self.settings.start_from, exclude=self.dataset.excluded, max_seconds=self.settings.max_seconds)
+        return TrainRequest(run=run, data=source, config=config, start_from=self.settings.start_from, exclude=self.dataset.excluded or None, max_seconds=self.settings.max_seconds)
 
     @Slot(object)
     def resume(self, run: Run) -> None:
@@ -178,7 +179,7 @@ class TrainPage(QWidget):
         planned = runs.planned_seconds(run.read_notes())
         # To the end that was planned, if one was and it has not been reached; else as long as is chosen now, or until it is stopped.
         chosen = self.settings.duration_chosen or (planned is not None and planned[1] < 1)
-        exclude = (self.dataset.excluded or ()) if self.dataset.source == data and not self.dataset.busy else None  # not shown: as the run remembers it
+        exclude = self.dataset.excluded if self.dataset.source == data and not self.dataset.busy else None  # not shown: as the run remembers it
         limit = self.settings.max_seconds if self.settings.duration_chosen else None
         self._resumed = TrainRequest(run=run, data=data, resume=True, exclude=exclude, max_seconds=limit, keep_plan=not chosen)
         self._begin(self._resumed)
@@ -233,6 +234,7 @@ class TrainPage(QWidget):
         self.stop_button.setEnabled(active and state is not State.STOPPING)
         self.dataset.zone.setEnabled(not active)
         self.settings.setEnabled(not active)
+        self.pictures.set_locked(active)
         if state is State.FAILED and not self.live.plot.series.size:
             self._set_view(PICTURES)  # it ended before there was anything to watch
         self._show_head()

@@ -10,7 +10,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QWidget
 
-from ddpm_studio.config import DataConfig, RunConfig
+from ddpm_studio.config import SECTIONS, DataConfig, RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import DatasetReport
 from ddpm_studio.gui.config_form import ConfigForm
@@ -158,6 +158,23 @@ class TrainSettings(QWidget):
             name, _ = choose_preset(self._device, size, min(self._report.median) if self._report else None)
         base = PRESETS[name]
         return base.with_changes({"data.image_size": size}) if size and size != base.data.image_size else base
+
+    @Slot(object)
+    def adopt(self, config: RunConfig) -> None:
+        """Set everything as a run had it; which pictures are held out is settled anew."""
+        preset = config.preset if config.preset in PRESETS else next(iter(PRESETS))
+        sizes = [self.size_box.itemData(i) for i in range(self.size_box.count())]
+        size = config.data.image_size
+        for box, index in ((self.start, 0), (self.preset, self.preset.findData(preset)), (self.size_box, sizes.index(size) if size in sizes else 0)):
+            box.blockSignals(True)
+            box.setCurrentIndex(index)
+            box.blockSignals(False)
+        held_out = None if config.training.held_out else config.training.held_out
+        config = config.model_copy(update={"training": config.training.model_copy(update={"held_out": held_out})})
+        base = self._base()
+        wanted, usual = ({f"{section}.{name}": value for section in SECTIONS for name, value in getattr(settings, section)} for settings in (config, base))
+        self._changes = {name: value for name, value in wanted.items() if value != usual[name]}
+        self._rebase()
 
     @Slot()
     def _preset_chosen(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
@@ -69,7 +71,8 @@ class BlockItem(QGraphicsItem):
         self._hover = self._chosen = self._at = False
         self.setAcceptHoverEvents(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip(f"{title(block)}: {block.name}\n{meaning(block)}\n\n{formula(block)}\n\n{facts(block, share)}")
+        parts = (html.escape(text).replace("\n", "<br>") for text in (meaning(block), formula(block), facts(block, share)))
+        self.setToolTip(f"<b>{html.escape(title(block))}</b> {html.escape(block.name)}" + "".join(f"<p>{part}</p>" for part in parts))
 
     def set_state(self, chosen: bool, at: bool) -> None:
         """`at`: where the arrow keys are."""

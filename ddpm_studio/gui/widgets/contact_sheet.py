@@ -225,7 +225,7 @@ class ContactSheet(QAbstractScrollArea):
         for index in self._visible():
             row, cell = int(self.rows[index]), self.cell_rect(index)
             if self._groups is not None:
-                painter.fillRect(cell.adjusted(-GROUP_GAP // 2, -3, GROUP_GAP // 2, 3), theme.color("line_strong" if self._groups[index] % 2 else "accent"))
+                painter.fillRect(cell.adjusted(-GROUP_GAP // 2, -3, GROUP_GAP // 2, 3), theme.color("line" if self._groups[index] % 2 else "dim"))
             painter.fillRect(cell.adjusted(-1, -1, 1, 1), theme.color("line"))
             if tile := self._tiles.get(row):
                 self._tiles.move_to_end(row)

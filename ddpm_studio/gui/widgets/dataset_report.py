@@ -66,6 +66,8 @@ class DatasetReportView(QWidget):
         self._examined: DatasetExamined | None = None
         self._said: list[str] = []
         self.left_out = self._line("leftOutFinding", "image-off", "dim")
+        self.left_out.setToolTip(tr("Show the pictures that are left out"))
+        self.left_out.setAccessibleName(self.left_out.toolTip())
         self.left_out.clicked.connect(self.left_out_wanted)
         self.looking = label(tr("Looking at every picture…"), "caption", "lookingLabel")
         self._list = QListWidget()
@@ -107,8 +109,9 @@ class DatasetReportView(QWidget):
                 text.setProperty("tone", tone)
             self._grid.addWidget(caption, i, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(text, i, 1)
-        self.bars.setVisible(contents is not None)
-        if contents is not None:
+        differ = contents is not None and report.smallest != report.largest
+        self.bars.setVisible(differ)
+        if contents is not None and differ:
             self.sizes.set_bins(size_bins(contents.sizes))
             self.shapes.set_bins(shape_bins(contents.sizes))
         self.looking.setVisible(contents is not None and examined is None)
@@ -161,7 +164,7 @@ class DatasetReportView(QWidget):
             self._list.item(self._list.count() - 1).setToolTip(plain_tip(skipped.path if folder else name))
         if len(report.skipped) > LISTED:
             self._list.addItem(tr("… and {count} more", count=count(len(report.skipped) - LISTED)))
-        self._list.setFixedHeight(min(220, 52 * self._list.count() + 8))
+        self._list.setFixedHeight(min(220, 40 * self._list.count() + 8))
 
     def _show_some(self, some: Some) -> None:
         self.chosen.emit(some)

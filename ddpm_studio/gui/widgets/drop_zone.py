@@ -126,7 +126,7 @@ class DropZone(QWidget):
             super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if local_files(event):
+        if local_files(event) and lone_png(event) is None:
             event.acceptProposedAction()
             self._set_over(True)
 
@@ -143,3 +143,9 @@ class DropZone(QWidget):
 def local_files(event: QDropEvent) -> list[Path]:
     """The files of this machine that are dragged, or dropped."""
     return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+
+
+def lone_png(event: QDropEvent) -> Path | None:
+    """The one PNG that is dragged: nothing to learn from, but perhaps a picture of ours, whose settings the window takes over."""
+    files = local_files(event)
+    return files[0] if len(files) == 1 and files[0].suffix.lower() == ".png" else None

@@ -1,4 +1,4 @@
-"""Noise becomes a picture: x_t above, the network's guess of x_0 below, from left to right."""
+"""Noise becomes a picture, from left to right: x_t above, the noise that the network finds in it, and its guess of x_0 below."""
 
 from __future__ import annotations
 
@@ -13,48 +13,60 @@ from ddpm_studio.gui.qimage import draw_picture, fitted, to_qimage
 from ddpm_studio.gui.widgets.basics import column, label, row, tool_button
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.picture_view import PictureView
-from ddpm_studio.gui.words import plural
-from ddpm_studio.language import tr
+from ddpm_studio.language import ntr, tr
 
 COLUMNS = 12
 HEAD = 20
 """Height of the line with the timesteps."""
 GAP = 2
 EDGE = 2
+LARGEST = 96
+"""Side of a frame at most: there must be room for the pictures below."""
 """Room for the frame around the chosen column."""
 
 
+Column = tuple[int, QImage, QImage, QImage | None]
+"""A timestep, x_t, the guess of x_0, and the noise where it was told."""
+
+
 class Strip(QWidget):
-    """Two rows of small pictures; a click on a column chooses it."""
+    """Rows of small pictures, three where the noise is known; a click on a column chooses it."""
 
     chosen = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("filmstripFrames")
-        self.setAccessibleName("Frames from noise to picture")
+        self.setAccessibleName(tr("Frames from noise to picture"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.columns: dict[int, tuple[int, QImage, QImage]] = {}
+        self.columns: dict[int, Column] = {}
+        self.rows = 3
         self.count = COLUMNS
         self.current = -1
         self.note = ""
         """Said instead of the frames."""
 
     def sizeHint(self) -> QSize:
-        return QSize(720, HEAD + 2 * 66 + GAP + 2)
+        return QSize(720, self._height(66))
 
     def heightForWidth(self, width: int) -> int:
-        return HEAD + 2 * int(self._step(width) - GAP) + GAP + 2
+        return self._height(int(self._step(width) - GAP))
+
+    def _height(self, side: int) -> int:
+        return HEAD + self.rows * (side + GAP) + 2
 
     def resizeEvent(self, event: object) -> None:
-        self.setFixedHeight(min(self.heightForWidth(self.width()), HEAD + 2 * 128 + GAP + 2))
+        self.arrange()
+
+    def arrange(self) -> None:
+        self.setFixedHeight(min(self.heightForWidth(self.width()), self._height(LARGEST)))
 
     def _step(self, width: int) -> float:
         return (width - 2 * EDGE + GAP) / self.count
 
     def cell(self, column_index: int, line: int) -> QRectF:
         step = self._step(self.width())
-        side = (self.height() - HEAD - GAP - 2) / 2
+        side = (self.height() - HEAD - 2) / self.rows - GAP
         return QRectF(EDGE + column_index * step, HEAD + line * (side + GAP), step - GAP, side)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -70,10 +82,10 @@ class Strip(QWidget):
         painter.setFont(small)
         for i in range(self.count):
             known = self.columns.get(i)
-            for line in (0, 1):
+            images = self._images(known)
+            for line, image in enumerate(images):
                 room = self.cell(i, line)
-                if known:
-                    image = known[2] if line else known[1]
+                if image is not None:
                     draw_picture(painter, fitted(QSizeF(image.size()), room, self.devicePixelRatioF()), image)
                 else:
                     side = min(room.width(), room.height(), 64)
@@ -82,11 +94,16 @@ class Strip(QWidget):
                 painter.setPen(theme.color("accent" if i == self.current else "dim"))
                 painter.drawText(QRectF(self.cell(i, 0).left(), 0, self.cell(i, 0).width(), HEAD), centred, f"t = {known[0]}" if i == 0 else str(known[0]))
             if i == self.current:
-                frame = self.cell(i, 0).united(self.cell(i, 1)).adjusted(-1, -1, 1, 1)
+                frame = self.cell(i, 0).united(self.cell(i, self.rows - 1)).adjusted(-1, -1, 1, 1)
                 painter.setPen(QPen(theme.color("accent"), 2))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
                 painter.drawRoundedRect(frame, 4, 4)
         painter.end()
+
+    def _images(self, known: Column | None) -> list[QImage | None]:
+        """From top to bottom."""
+        _, noisy, guess, noise = known or (0, None, None, None)
+        return [noisy, noise, guess] if self.rows == 3 else [noisy, guess]
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         index = int((event.position().x() - EDGE) // self._step(self.width()))
@@ -102,12 +119,12 @@ class Filmstrip(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("filmstrip")
-        self.setAccessibleName("Filmstrip from noise to picture")
+        self.setAccessibleName(tr("Filmstrip from noise to picture"))
         self.strip = Strip()
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setObjectName("filmstripSlider")
-        self.slider.setAccessibleName("Frame")
-        self.slider.setToolTip("Look at each moment again; nothing is computed anew")
+        self.slider.setAccessibleName(tr("Frame"))
+        self.slider.setToolTip(tr("Look at each moment again; nothing is computed anew"))
         self.slider.setEnabled(False)
         self.slider.setRange(0, COLUMNS - 1)
         self.film_button = tool_button("film", "filmstripFilmButton", tr("Save the way from noise to picture as a film"), 16)
@@ -128,6 +145,7 @@ class Filmstrip(QWidget):
         self.strip.columns.clear()
         self.strip.count = count
         self.strip.current = -1
+        self.strip.arrange()
         self._follow = True
         self.slider.setRange(0, count - 1)
         self._show_note()
@@ -135,7 +153,11 @@ class Filmstrip(QWidget):
     def add_frame(self, frame: FrameReady) -> None:
         if frame.count != self.strip.count:
             self.strip.count = frame.count
+            self.strip.arrange()
             self.slider.setRange(0, frame.count - 1)
+        if (rows := 2 if frame.pred_noise is None else 3) != self.strip.rows:
+            self.strip.rows = rows
+            self.strip.arrange()
         self._frames[frame.index] = frame
         self._put(frame)
         if self._follow:
@@ -153,7 +175,7 @@ class Filmstrip(QWidget):
             self.frame_shown.emit(self.strip.current)
 
     @property
-    def current_frame(self) -> tuple[int, QImage, QImage] | None:
+    def current_frame(self) -> Column | None:
         return self.strip.columns.get(self.strip.current)
 
     @property
@@ -178,11 +200,12 @@ class Filmstrip(QWidget):
         if picture >= len(frame.x_t):  # the way is kept for the first batch only
             self.strip.columns.pop(frame.index, None)
             return
-        self.strip.columns[frame.index] = (frame.timestep, to_qimage(frame.x_t[picture]), to_qimage(frame.pred_x_start[picture]))
+        noise = None if frame.pred_noise is None else to_qimage(frame.pred_noise[picture])
+        self.strip.columns[frame.index] = (frame.timestep, to_qimage(frame.x_t[picture]), to_qimage(frame.pred_x_start[picture]), noise)
 
     def _show_note(self) -> None:
         kept = min((len(frame.x_t) for frame in self._frames.values()), default=0)
-        self.strip.note = f"The way is kept for the first {plural(kept, 'picture', 'pictures')}" if 0 < kept <= self._picture else ""
+        self.strip.note = ntr("The way is kept for the first picture", "The way is kept for the first {count} pictures", kept) if 0 < kept <= self._picture else ""
         self.strip.setAccessibleDescription(self.strip.note)
         self.slider.setEnabled(bool(self._frames) and not self.strip.note)
         self.film_button.setEnabled(len(self._frames) == self.strip.count and not self.strip.note)
@@ -209,18 +232,24 @@ class FrameView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("frameView")
-        self.setAccessibleName("The chosen frame")
-        self.noisy = PictureView("frameNoisy", "Noisy picture", 64)
-        self.guess = PictureView("frameGuess", "The network's guess", 64)
-        self._captions = (label("noisy x\u209c", "caption"), label("guess x̂\u2080", "caption"))
+        self.setAccessibleName(tr("The chosen frame"))
+        self.noisy = PictureView("frameNoisy", tr("Noisy picture"), 64)
+        self.guess = PictureView("frameGuess", tr("The network's guess"), 64)
+        self._captions = (label(tr("noisy xₜ"), "caption"), label(tr("guess x̂₀"), "caption"))
         self.setLayout(column(column(self._captions[0], self.noisy, spacing=4), column(self._captions[1], self.guess, spacing=4), spacing=12))
 
-    def show_frame(self, frame: tuple[int, QImage, QImage] | None) -> None:
+    def resizeEvent(self, event: object) -> None:
+        """Both as high as each other: a pixel less would make one of them smaller by a whole zoom."""
+        room = self.height() - sum(caption.sizeHint().height() + 4 for caption in self._captions) - 12
+        for view in (self.noisy, self.guess):
+            view.setMaximumHeight(max(view.minimumSizeHint().height(), room // 2))
+
+    def show_frame(self, frame: Column | None) -> None:
         if frame is None:
             self.noisy.set_picture(None)
             self.guess.set_picture(None)
-            self._captions[0].setText("noisy x\u209c")
+            self._captions[0].setText(tr("noisy xₜ"))
             return
-        self._captions[0].setText(f"noisy x\u209c at t = {frame[0]}")
+        self._captions[0].setText(tr("noisy xₜ at t = {value1}", value1=frame[0]))
         self.noisy.set_picture(frame[1])
         self.guess.set_picture(frame[2])

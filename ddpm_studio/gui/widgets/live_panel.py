@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QSlider, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSlider, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from ddpm_studio.events import Event, PreviewReady
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, Segments, column, label, row, tool_button
+from ddpm_studio.gui.widgets.growth_film import GrowthFilm
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
 from ddpm_studio.gui.words import count
 from ddpm_studio.language import tr
 
 KEPT_PREVIEWS = 400
+KEPT_BYTES = 400 * 10**6
+PICTURES, FILM = 0, 1
+
+
+def _bytes(preview: PreviewReady) -> int:
+    return preview.images.nbytes + preview.raw.nbytes + preview.walk.nbytes
 
 
 class LivePanel(QWidget):
@@ -32,7 +39,7 @@ class LivePanel(QWidget):
         self.slider.setObjectName("previewSlider")
         self.slider.setAccessibleName(tr("Earlier previews"))
         self.slider.setToolTip(tr("Go back to earlier previews and see the pictures improve"))
-        self.slider.setFixedWidth(200)
+        self.slider.setFixedWidth(150)
         self.newest = tool_button("skip-forward", "newestPreviewButton", tr("Newest preview"), 16)
         self.previews: list[PreviewReady] = []
         self.averaged_title, self.raw_title = (label(text, "caption") for text in (tr("Averaged weights"), tr("Raw weights, every second noise")))
@@ -43,7 +50,12 @@ class LivePanel(QWidget):
         halves.setStretch(1, 1)
         pictures = QWidget()
         pictures.setLayout(halves)
-        previews = Card(row(self.caption, 4, self.detail, self.slider, self.newest), pictures, spacing=8, margin=12)
+        self.film = GrowthFilm()
+        self.view = Segments((tr("Pictures"), tr("Film")), "previewView", tr("How the previews are shown"))
+        self.stack = QStackedWidget()
+        self.stack.addWidget(pictures)
+        self.stack.addWidget(self.film)
+        previews = Card(row(self.caption, self.view, 4, self.detail, self.slider, self.newest), self.stack, spacing=8, margin=12)
         inside = previews.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(1, 1)
@@ -61,6 +73,8 @@ class LivePanel(QWidget):
         layout.addWidget(splitter)
         self.slider.valueChanged.connect(self._show)
         self.newest.clicked.connect(self._show_newest)
+        self.view.chosen.connect(self._show_view)
+        self.film.chosen.connect(self.slider.setValue)
         self.clear()
 
     def clear(self) -> None:
@@ -70,6 +84,7 @@ class LivePanel(QWidget):
         self.raw_grid.clear()
         self.raw_half.hide()
         self.averaged_title.hide()
+        self.film.set_previews(self.previews, 0)
         self.slider.setEnabled(False)
         self.newest.setEnabled(False)
         self.detail.setText(tr("The first preview comes after a few seconds."))
@@ -84,13 +99,19 @@ class LivePanel(QWidget):
     def _add(self, preview: PreviewReady) -> None:
         at_end = self.slider.value() >= len(self.previews) - 1
         self.previews.append(preview)
-        if len(self.previews) > KEPT_PREVIEWS:  # thin the past out, keep first and last
+        if len(self.previews) > KEPT_PREVIEWS or (len(self.previews) > 2 and len(self.previews) * _bytes(preview) > KEPT_BYTES):  # thin the past out, keep first and last
             del self.previews[1:-1:2]
         self.slider.setRange(0, len(self.previews) - 1)
         self.slider.setEnabled(len(self.previews) > 1)
         self.newest.setEnabled(len(self.previews) > 1)
         if at_end:
             self._show_newest()
+
+    @Slot(int)
+    def _show_view(self, view: int) -> None:
+        self.stack.setCurrentIndex(view)
+        if view == FILM:
+            self.film.setFocus()
 
     @Slot()
     def _show_newest(self) -> None:
@@ -103,6 +124,7 @@ class LivePanel(QWidget):
     def _show(self, index: int) -> None:
         if 0 <= index < len(self.previews):
             preview = self.previews[index]
+            self.film.set_previews(self.previews, index)
             self.grid.set_images(preview.images)
             self.raw_grid.set_images(preview.raw)
             self.raw_half.setVisible(len(preview.raw) > 0)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QSizePolicy, QToolButton, QWidget
 
 from ddpm_studio.events import Event, LossByNoise, StepDone
-from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, row, tool_button
 from ddpm_studio.gui.widgets.loss_plot import LossPlot, NumberPlot, newest_of_each
 from ddpm_studio.gui.widgets.noise_plots import GapPlot, NoiseMap, verdict
 from ddpm_studio.gui.widgets.plot import Plot
@@ -19,8 +19,10 @@ from ddpm_studio.language import tr
 if TYPE_CHECKING:
     from PySide6.QtGui import QResizeEvent
 
-LEAST_WIDTH = 250
+LEAST_WIDTH = 225
 """Of a plot beside others."""
+NARROW = 740
+"""Up to this width the plots are chosen in a menu."""
 
 
 class PlotsPanel(QWidget):
@@ -47,7 +49,7 @@ class PlotsPanel(QWidget):
         self._grid.setSpacing(12)
         place = QWidget()
         place.setLayout(self._grid)
-        layout = column(row(self._make_chips(), -1, self.loss.controls), self.sentence, place, spacing=4)
+        layout = column(row(self._make_menu(), self._make_chips(), -1, self.loss.controls), self.sentence, place, spacing=4)
         layout.setStretch(2, 1)
         self.sentence.setMinimumHeight(16)
         self.setLayout(layout)
@@ -58,8 +60,14 @@ class PlotsPanel(QWidget):
         self._columns = 0
         self._arrange()
 
+    def _make_menu(self) -> QToolButton:
+        self.menu_button = tool_button("chart-line", "plotsMenuButton", tr("Which curves are shown"))
+        self.menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu_button.setMenu(QMenu(self.menu_button))
+        return self.menu_button
+
     def _make_chips(self) -> QFrame:
-        frame = QFrame()
+        frame = self.chip_frame = QFrame()
         frame.setObjectName("plotChips")
         frame.setAccessibleName(tr("Which curves are shown"))
         frame.setProperty("segments", "true")
@@ -69,6 +77,11 @@ class PlotsPanel(QWidget):
             chip = button(plot.title, f"{plot.objectName()}Chip", kind="segment", tip=tr("Show or hide: {what}", what=plot.accessibleName()))
             chip.setCheckable(True)
             chip.setChecked(plot in (self.loss, self.gap))
+            action = self.menu_button.menu().addAction(plot.accessibleName())
+            action.setCheckable(True)
+            action.setChecked(chip.isChecked())
+            action.toggled.connect(chip.setChecked)
+            chip.toggled.connect(action.setChecked)
             chip.toggled.connect(self._arrange)
             self.chips.append(chip)
         frame.setLayout(row(*self.chips, spacing=2, margins=(3, 3, 3, 3)))
@@ -105,6 +118,9 @@ class PlotsPanel(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        narrow = self.width() <= NARROW
+        self.chip_frame.setVisible(not narrow)
+        self.menu_button.setVisible(narrow)
         self._arrange()
 
     def clear(self) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import ElidedLabel, column, label, row
-from ddpm_studio.gui.widgets.drop_zone import local_files
+from ddpm_studio.gui.widgets.drop_zone import local_files, lone_png
 from ddpm_studio.gui.widgets.noise_strip import NoiseStrip
 from ddpm_studio.gui.words import moment
 from ddpm_studio.language import tr
@@ -49,7 +49,7 @@ class Door(QPushButton):
         return QSize(150, 124)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if local_files(event):
+        if local_files(event) and lone_png(event) is None:
             event.acceptProposedAction()
             self._set_over(True)
 

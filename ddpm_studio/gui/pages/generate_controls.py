@@ -1,0 +1,280 @@
+"""What the Generate page can be asked for: how many pictures, by which way, from which noise, guided by whom."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QProgressBar, QSpinBox, QWidget
+
+from ddpm_studio.gui import theme
+from ddpm_studio.gui.pages.train_settings import combo
+from ddpm_studio.gui.presenters import ACTIVE, State
+from ddpm_studio.gui.widgets.basics import Card, ControlColumn, button, column, field, label, row, tidy, tool_button
+from ddpm_studio.language import tr
+from ddpm_studio.models import GuideInfo
+from ddpm_studio.requests import MAX_SEED, SampleRequest, Start, model_name
+
+
+def samplers() -> tuple[tuple[str, str, int, str], ...]:
+    """Name, sampler, steps to begin with, and what it is."""
+    return (
+        (tr("Fast (DPM-Solver++)"), "dpmpp-2m", 25, tr("Good pictures in 15 to 30 steps; the same seed gives the same picture.")),
+        (tr("Fast (UniPC)"), "unipc", 20, tr("Like DPM-Solver++, and each step is corrected by the next: a little more exact in very few steps.")),
+        (tr("Exact (Heun)"), "heun", 25, tr("Second order with two network calls a step: twice the time, and nearest to the true path.")),
+        (tr("Steady (DDIM)"), "ddim", 50, tr("Deterministic with eta 0: a seed is a picture, and similar noise gives similar pictures.")),
+        (tr("Original (ancestral DDPM)"), "ddpm", 1000, tr("Algorithm 2 of the paper: fresh noise in each of its 1,000 steps. Slow and true.")),
+    )
+
+
+class GenerateControls(QWidget):
+    changed = Signal()
+    """Another request than before would be made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.samplers = samplers()
+        self._num_timesteps = 1000
+        self.start: Start | None = None
+        self._seed_used: int | None = None
+        self._rolling = False
+        self._wanted_guide: str | None = None
+        columns = ControlColumn(self._make_card(), footer=self._make_footer())
+        self.setLayout(column(columns))
+        self.setFixedWidth(columns.width())
+        self._connect()
+        self._sampler_chosen()
+        self._guide_chosen()
+
+    def _make_card(self) -> QWidget:
+        self.count = spin("countSpin", 1, 256, 16)
+        self.sampler = combo("samplerCombo", [(text, sampler) for text, sampler, _, _ in self.samplers])
+        self.sampler_note = label("", "caption", wrap=True)
+        self.steps = spin("stepsSpin", 1, 1000, 25)
+        self.eta = decimal("etaSpin", 0, 1, 0.1, 0)
+        self.eta_box = QWidget()
+        self.eta_box.setLayout(field(tr("Eta"), self.eta, tr("0: deterministic, 1: as noisy as the ancestral sampler")))
+        steps = row(field(tr("Steps"), self.steps, tr("More steps take longer and are a little finer")), spacing=12)
+        steps.addWidget(self.eta_box)
+        self.seed = spin("seedSpin", 0, MAX_SEED, 0)
+        self.lock = tool_button("lock-open", "seedLockButton", tr("Keep this seed"))
+        self.lock.setCheckable(True)
+        self.shuffle = tool_button("shuffle", "shuffleButton", tr("Another seed"))
+        caption = label(tr("Seed"), "field")
+        caption.setBuddy(self.seed)
+        self.seed.setAccessibleName(tr("Seed"))
+        self.seed.setToolTip(tr("The same seed makes the same picture again; picture i uses seed + i"))
+        seed_row = row(self.seed, self.lock, self.shuffle, spacing=4)
+        seed_row.setStretch(0, 1)
+        seed = column(caption, seed_row, spacing=4)
+        self.guide = QComboBox()
+        self.guide.setObjectName("guideCombo")
+        self.guide.setAccessibleName(tr("Guide"))
+        self.guidance = decimal("guidanceSpin", 1, 10, 0.1, 2)
+        self.guidance_box = QWidget()
+        far = tr("How far to go from the guide's answer through the model's own: 1 is the model alone, 1.5 to 3 is usual")
+        self.guidance_box.setLayout(field(tr("Strength"), self.guidance, far))
+        guide = row(field(tr("Guide"), self.guide), self.guidance_box, spacing=12)
+        guide.setStretch(0, 1)
+        return Card(
+            self._make_start(),
+            field(tr("Pictures"), self.count, tr("How many pictures to make")),
+            column(field(tr("Sampler"), self.sampler), self.sampler_note, spacing=6),
+            steps,
+            seed,
+            guide,
+        )
+
+    def _make_start(self) -> QFrame:
+        """Where the way begins, when not at pure noise."""
+        self.start_box = QFrame()
+        self.start_box.setObjectName("startBox")
+        self.start_box.setProperty("card", "notice")
+        self.start_text = label("", "", "startText", wrap=True)
+        self.start_clear = tool_button("x", "startClearButton", tr("Begin at pure noise again"), 16)
+        layout = row(self.start_text, self.start_clear, margins=(12, 6, 6, 6))
+        layout.setStretch(0, 1)
+        self.start_box.setLayout(layout)
+        self.start_box.hide()
+        return self.start_box
+
+    def _make_footer(self) -> QWidget:
+        self.cost = label("", "caption", "costLabel")
+        self.cost.setAccessibleName(tr("How long it will take"))
+        self.generate_button = button(tr("Generate"), "generateButton", "sparkles", "primary", tr("Make pictures (Ctrl+G)"))
+        self.cancel_button = button(tr("Cancel"), "cancelButton", "x", tip=tr("Stop, and keep the pictures that are done (Ctrl+Shift+G)"))
+        self.progress = QProgressBar()
+        self.progress.setObjectName("generateProgress")
+        self.progress.setAccessibleName(tr("Generation progress"))
+        self.progress.setTextVisible(False)
+        footer = QWidget()
+        buttons = row(self.generate_button, self.cancel_button)
+        buttons.setStretch(0, 1)
+        footer.setLayout(column(self.cost, self.progress, buttons, spacing=8))
+        return footer
+
+    def _connect(self) -> None:
+        self.sampler.currentIndexChanged.connect(self._sampler_chosen)
+        self.guide.currentIndexChanged.connect(self._guide_chosen)
+        for box in (self.count, self.steps):
+            box.valueChanged.connect(self.changed)
+        self.seed.valueChanged.connect(self._seed_set)
+        self.lock.toggled.connect(self._lock_toggled)
+        self.shuffle.clicked.connect(self._roll)
+        self.start_clear.clicked.connect(lambda: self.set_start(None))
+
+    # What is asked for.
+
+    def request(self, model: Path) -> SampleRequest:
+        guide = self.guide.currentData()
+        return SampleRequest(
+            model=model, count=self.count.value(), sampler=self.sampler.currentData(), steps=self.steps.value(), eta=round(self.eta.value(), 3), seed=self.seed.value(),
+            start=self.start, **({"guide": guide, "guidance": round(self.guidance.value(), 3)} if guide else {}),
+        )
+
+    def use(self, request: SampleRequest) -> None:
+        """Show the settings of a request; its guide as soon as it is among those that there are."""
+        self.set_start(request.start)
+        self.sampler.setCurrentIndex(self.sampler.findData(request.sampler))
+        self.steps.setValue(request.steps or self.steps.maximum())
+        self.eta.setValue(request.eta)
+        self.seed.setValue(request.seed)
+        self.count.setValue(request.count)
+        self._wanted_guide = None if request.guide is None else model_name(request.guide)
+        self.guidance.setValue(request.guidance)
+        self._choose_guide()
+
+    def next_seed(self) -> None:
+        """A click: with the lock open a seed that was used already is replaced by another one."""
+        if not self.lock.isChecked() and self.seed.value() == self._seed_used:
+            self._roll()
+        self._seed_used = self.seed.value()
+
+    @property
+    def missing_guide(self) -> str | None:
+        """A guide that was asked for by name, and is not here."""
+        return self._wanted_guide
+
+    # The parts.
+
+    @Slot()
+    def _sampler_chosen(self) -> None:
+        _, sampler, steps, note = self.samplers[self.sampler.currentIndex()]
+        self.sampler_note.setText(note)
+        self.steps.setValue(steps)
+        self.eta_box.setVisible(sampler == "ddim")
+        self.changed.emit()
+
+    @Slot()
+    def _roll(self) -> None:
+        self._rolling = True
+        self.seed.setValue(random.randrange(MAX_SEED))
+        self._rolling = False
+
+    @Slot()
+    def _seed_set(self) -> None:
+        """Whoever writes a seed means that one."""
+        if not self._rolling:
+            self.lock.setChecked(True)
+        self.changed.emit()
+
+    @Slot(bool)
+    def _lock_toggled(self, locked: bool) -> None:
+        theme.set_icon(self.lock, "lock" if locked else "lock-open", "accent" if locked else "dim", 18)
+        tip = tr("Each click makes pictures of this seed; open the lock for other ones") if locked else tr("Each click makes other pictures; close the lock to keep this seed")
+        self.lock.setToolTip(tip)
+
+    def set_start(self, start: Start | None) -> None:
+        self.start = start
+        self.start_box.setVisible(start is not None)
+        self.steps.setMaximum(start.timestep + 1 if start else self._num_timesteps)
+        if start:
+            self.start_text.setText(tr("Begins at t = {t} of seed {seed}", t=start.timestep, seed=start.walk.seed))
+        self.changed.emit()
+
+    def set_timesteps(self, num_timesteps: int) -> None:
+        """How many the model knows."""
+        self._num_timesteps = num_timesteps
+        self.set_start(self.start)
+
+    def set_guides(self, guides: tuple[GuideInfo, ...]) -> None:
+        """Who can guide the model; nobody where none fits."""
+        chosen = self.guide.currentText()
+        self.guide.blockSignals(True)
+        self.guide.clear()
+        self.guide.addItem(tr("None"), None)
+        for guide in guides:
+            self.guide.addItem(tr("Step {step}", step=f"{guide.step:,}") if guide.milestone else guide.name, guide.path)
+        self.guide.setCurrentIndex(max(0, self.guide.findText(chosen)))
+        self.guide.blockSignals(False)
+        self.guide.setEnabled(bool(guides))
+        self.guide.setToolTip(
+            tr("A worse model that this one moves away from (autoguidance): an earlier state of the same run, or a run on the same pictures that has seen fewer. Twice the time.")
+            if guides
+            else tr("Nobody can guide this model: there is no earlier state of its run, and no weaker run on the same pictures. "
+                    "Train with “milestone steps” set, and earlier states are kept.")
+        )  # fmt: skip
+        self._choose_guide()
+        self._guide_chosen()
+
+    def _choose_guide(self) -> None:
+        names = [None if (path := self.guide.itemData(i)) is None else model_name(path) for i in range(self.guide.count())]
+        if self._wanted_guide in names:
+            self.guide.setCurrentIndex(names.index(self._wanted_guide))
+            self._wanted_guide = None
+
+    @Slot()
+    def _guide_chosen(self) -> None:
+        self.guidance_box.setVisible(self.guide.currentData() is not None)
+        self.changed.emit()
+
+    # What goes on.
+
+    def say_cost(self, text: str, tip: str = "") -> None:
+        self.cost.setText(text)
+        self.cost.setToolTip(tip)
+
+    def show_state(self, state: State, has_model: bool) -> None:
+        active = state in ACTIVE
+        self.generate_button.setEnabled(not active and has_model)
+        self.generate_button.setText({State.WAITING: tr("Waiting…"), State.RUNNING: tr("Generating…"), State.STOPPING: tr("Stopping…")}.get(state, tr("Generate")))
+        self.cancel_button.setEnabled(active and state is not State.STOPPING)
+        self.progress.setVisible(active)
+        if state is State.WAITING:
+            self.progress.setRange(0, 0)
+
+    def show_progress(self, done: int, total: int) -> None:
+        self.progress.setRange(0, total)
+        self.progress.setValue(done)
+
+
+def variations(shown: SampleRequest, seed: int, timestep: int, steps_left: int, model_step: int | None, count: int, new_seed: int) -> SampleRequest:
+    """Other pictures with the x_t of one at a timestep: the noise after it is new, so the way after it must have some."""
+    walk = replace(shown, seed=seed, count=1)
+    enough = max(steps_left, min(25, timestep + 1))  # walks with noise need more steps than those without
+    noisy = shown.sampler == "ddpm" or (shown.sampler == "ddim" and shown.eta > 0)
+    tail = {} if noisy else {"sampler": "ddim", "eta": 1.0}
+    return replace(shown, start=Start(walk, timestep, model_step), steps=steps_left if noisy else enough, count=count, seed=new_seed, **tail)  # type: ignore[arg-type]
+
+
+def spin(name: str, low: int, high: int, value: int) -> QSpinBox:
+    box = QSpinBox()
+    box.setObjectName(name)
+    box.setRange(low, high)
+    box.setValue(value)
+    box.setMinimumWidth(72)
+    tidy(box)
+    return box
+
+
+def decimal(name: str, low: float, high: float, step: float, value: float) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setObjectName(name)
+    box.setRange(low, high)
+    box.setSingleStep(step)
+    box.setValue(value)
+    box.setMinimumWidth(72)
+    tidy(box)
+    return box

@@ -1,0 +1,208 @@
+"""What the pages Generate and Gallery ask for beside the pictures themselves: lists, thumbnails, copies, comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import Event, Finished, Images, frozen_images
+from ddpm_studio.language import tr
+from ddpm_studio.runs import Run
+
+if TYPE_CHECKING:
+    from ddpm_studio.gallery import Facts
+    from ddpm_studio.gui.workers import Job
+    from ddpm_studio.models import GuideInfo
+
+FACTS_AT_ONCE = 250
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesListed(Event):
+    """All pictures of the gallery, newest first, and those that have a star."""
+
+    files: tuple[Path, ...]
+    stars: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FactsRead(Event):
+    facts: tuple[Facts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ThumbnailsMade(Event):
+    pictures: tuple[tuple[Path, Images | None], ...]
+    """None for a file that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetMade(Event):
+    image: Images
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesMoved(Event):
+    """Of some files, which were copied or moved, and which could not be."""
+
+    done: tuple[Path, ...]
+    failed: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAbout(Event):
+    """What Generate wants to know of a model: who can guide it, and what a picture costs."""
+
+    model: Path
+    guides: tuple[GuideInfo, ...]
+    gmacs: float
+    """Billions of multiply-adds of one network call for one picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeRead(Event):
+    path: Path
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NearestFound(Event):
+    """The pictures of a data set that are nearest to one, by their pixels; the nearest first."""
+
+    images: Images
+    """uint8 [N, H, W, C]"""
+    distances: tuple[float, ...]
+    """Root of the mean squared difference, in grey levels (0 to 255)."""
+    total: int
+    """Among how many."""
+    data: str
+    """The name of the data set."""
+
+
+class PictureJobs:
+    def list_gallery(self, known: frozenset[Path] = frozenset()) -> Job:
+        """PicturesListed, then FactsRead for those that are not known yet, some at a time."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import gallery
+
+            dated = gallery.dated_pictures()
+            yield PicturesListed(tuple(path for path, _ in dated), gallery.read_stars())
+            new = [(path, made) for path, made in dated if path not in known]
+            for start in range(0, len(new), FACTS_AT_ONCE):
+                if control.stopping:
+                    break
+                yield FactsRead(tuple(gallery.read_facts(path, made) for path, made in new[start : start + FACTS_AT_ONCE]))
+            yield Finished()
+
+        return job
+
+    def thumbnails(self, files: Sequence[Path], side: int) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import gallery
+
+            for start in range(0, len(files), 8):
+                if control.stopping:
+                    break
+                yield ThumbnailsMade(tuple((path, gallery.thumbnail(path, side)) for path in files[start : start + 8]))
+            yield Finished()
+
+        return job
+
+    def sheet(self, files: Sequence[Path], save_as: Path | None = None) -> Job:
+        """Pictures side by side as one; with `save_as` also as a PNG."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import gallery, imaging
+
+            image = gallery.sheet(files)
+            if save_as is not None:
+                imaging.save_png(save_as, image)
+            yield SheetMade(frozen_images(image))
+            yield Finished()
+
+        return job
+
+    def copy_pictures(self, files: Sequence[Path], folder: Path) -> Job:
+        def copy(path: Path) -> bool:
+            from ddpm_studio import gallery  # in the worker: Pillow takes a fifth of a second
+
+            return gallery.copy_picture(path, folder).is_file()
+
+        return self.for_each(files, copy)
+
+    def for_each(self, files: Sequence[Path], do: Callable[[Path], bool]) -> Job:
+        """`do` with each of some files (in the worker thread); says with which it went well."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            done: list[Path] = []
+            failed: list[Path] = []
+            for path in files:
+                try:
+                    well = not control.stopping and do(path)
+                except OSError:
+                    well = False
+                (done if well else failed).append(path)
+            yield PicturesMoved(tuple(done), tuple(failed))
+            yield Finished()
+
+        return job
+
+    def about_model(self, model: Path) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            if model.is_file():  # one in training may not have been saved yet
+                from ddpm_studio.models import list_guides, read_header
+                from ddpm_studio.nn.describe import describe_network
+
+                yield ModelAbout(model, tuple(list_guides(model)), describe_network(read_header(model)[0]).gmacs)
+            yield Finished()
+
+        return job
+
+    def read_recipe(self, path: Path) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import gallery
+
+            yield RecipeRead(path, gallery.read_recipe(path))
+            yield Finished()
+
+        return job
+
+    def recreate(self, path: Path, model: Path) -> Job:
+        """The picture in a PNG once more, by its recipe; it is not saved."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import gallery, imaging
+            from ddpm_studio.requests import batch_of, request_of
+            from ddpm_studio.sampling.engine import recreate
+
+            values = gallery.read_recipe(path)
+            yield from recreate(batch_of(values, model), request_of(values, model).seed, imaging.read_pixels(path), control)
+
+        return job
+
+    def nearest(self, model: Path, image: Images, count: int) -> Job:
+        """Among the pictures that a model was trained on, if they are still in the cache."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.cache import cached_dataset
+            from ddpm_studio.evaluation.nearest import nearest
+
+            run = Run(model.parent.parent if model.parent.name == "milestones" else model.parent)
+            source = run.read_notes().get("source") if run.exists else None
+            if not isinstance(source, str) or not source:
+                raise UserError(tr("Which pictures this model was trained on is not known here."), tr("Use a model of one of your own runs."))
+            dataset = cached_dataset(Path(source), run.read_config().data, control)
+            if dataset is None:
+                hint = tr("Open their folder on the Train page, as large as the run has them, and try again.")
+                raise UserError(tr("The pictures of the run {name} are not at hand.", name=run.name), hint)
+            places, distances = nearest(image, dataset.images, count, control)
+            if not control.stopping:
+                yield NearestFound(frozen_images(dataset.images[places]), tuple(distances), len(dataset), dataset.report.name)
+            yield Finished()
+
+        return job

@@ -1,0 +1,42 @@
+"""What people write about a run: a note and tags, in a small file of its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddpm_studio.files import write_atomically
+
+FILE = "remarks.json"
+MAX_BYTES = 200_000
+MOST_TAGS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    note: str = ""
+    tags: tuple[str, ...] = ()
+
+
+def read_remarks(folder: Path) -> Remarks:
+    """Of a run's folder; empty where there are none, or where the file is damaged."""
+    file = folder / FILE
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            return Remarks()
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return Remarks(str(found["note"]), tuple(str(tag) for tag in found["tags"])[:MOST_TAGS])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return Remarks()
+
+
+def write_remarks(folder: Path, remarks: Remarks) -> None:
+    """Raises UserError when it cannot be written."""
+    content = json.dumps({"note": remarks.note[: MAX_BYTES // 8], "tags": [tag[:100] for tag in remarks.tags[:MOST_TAGS]]}, ensure_ascii=False, indent=2)
+    write_atomically(folder / FILE, f"{content}\n".encode())
+
+
+def parse_tags(text: str) -> tuple[str, ...]:
+    """Tags as people write them, with commas between them: each once, in the order in which they came."""
+    return tuple(dict.fromkeys(tag for part in text.replace("，", ",").split(",") if (tag := " ".join(part.split()))))

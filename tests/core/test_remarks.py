@@ -1,0 +1,81 @@
+"""What people write about runs, and names that they give them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ddpm_studio.errors import RunBusy, UserError
+from ddpm_studio.remarks import FILE, Remarks, parse_tags, read_remarks, write_remarks
+from ddpm_studio.runs import Run, is_in_training, list_runs, lock_run, rename_run
+from tests.core.made_up import picture_folder, tiny_config, train_tiny
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Run(tmp_path / "runs" / "a")
+    run.write_config(tiny_config())
+    return run
+
+
+def test_they_are_kept_and_found_again(run: Run) -> None:
+    assert read_remarks(run.path) == Remarks()
+    remarks = Remarks("Eyes at last, \u0444 \u732b", ("good", "for later"))
+    write_remarks(run.path, remarks)
+    (info,) = list_runs(run.path.parent)
+    assert info.remarks == remarks
+    assert info.matches("EYES later")
+    assert info.matches("")
+    assert not info.matches("eyes never")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"note": 1}', '{"note": "x", "tags": 3}', "[" * 100_000, "x" * 300_000])
+def test_a_damaged_file_is_passed_over(run: Run, content: str) -> None:
+    (run.path / FILE).write_text(content, encoding="utf-8")
+    assert read_remarks(run.path) == Remarks()
+    assert list_runs(run.path.parent)
+
+
+def test_what_is_written_stays_small_enough_to_be_read(run: Run) -> None:
+    write_remarks(run.path, Remarks("\u732b" * 500_000, tuple(f"{i}" * 300 for i in range(400))))
+    found = read_remarks(run.path)
+    assert len(found.note) > 10_000
+    assert len(found.tags) == 50
+
+
+def test_tags_as_people_write_them() -> None:
+    assert parse_tags(" good,for  later,, good\uff0c\u732b") == ("good", "for later", "\u732b")
+
+
+def test_a_run_is_renamed(run: Run) -> None:
+    renamed = rename_run(run, "  small   faces ")
+    assert renamed.name == "small faces"
+    assert renamed.read_config() == tiny_config()
+    assert not run.path.exists()
+    assert not is_in_training(renamed)
+    with lock_run(renamed):
+        pass
+
+
+def test_what_stands_in_the_way_of_a_name(run: Run) -> None:
+    Run(run.path.with_name("b")).write_config(tiny_config())
+    for name in ("", "..", ".b", "a/b", "a\\b", "a:b", "a@3", "x" * 101, "b\nc\0"):
+        with pytest.raises(UserError, match="cannot be the name"):
+            rename_run(run, name)
+    with pytest.raises(UserError, match="called b already"):
+        rename_run(run, "b")
+    with lock_run(run), pytest.raises(RunBusy):
+        rename_run(run, "c")
+    assert run.exists
+    assert sorted(info.run.name for info in list_runs(run.path.parent)) == ["a", "b"]
+
+
+def test_where_a_run_started_from_is_remembered_also_after_a_resume(tmp_path: Path) -> None:
+    data, first, second = picture_folder(tmp_path / "discs"), Run(tmp_path / "runs" / "first"), Run(tmp_path / "runs" / "second")
+    train_tiny(first, data, max_steps=1)
+    train_tiny(second, data, start_from=first.model_file, max_steps=1)
+    train_tiny(second, data, resume=True, max_steps=1)
+    assert json.loads(second.resume_notes.read_text())["start_from"] == "first"
+    assert {info.run.name: info.start_from for info in list_runs(second.path.parent)} == {"first": "", "second": "first"}

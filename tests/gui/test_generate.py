@@ -1,0 +1,337 @@
+"""The Generate page: seeds, guides, what it costs, and what can be done with a picture that was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio import gallery, imaging
+from ddpm_studio.config import DataConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.data.cache import open_dataset
+from ddpm_studio.errors import UserError
+from ddpm_studio.evaluation import nearest as search
+from ddpm_studio.events import Event
+from ddpm_studio.gui import cost, workers
+from ddpm_studio.gui.app import create
+from ddpm_studio.gui.jobs import Jobs
+from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.gui.pages.generate import GeneratePage
+from ddpm_studio.gui.pages.generate_controls import variations
+from ddpm_studio.gui.pages.generate_results import Results
+from ddpm_studio.gui.picture_jobs import NearestFound
+from ddpm_studio.gui.preferences import Preferences
+from ddpm_studio.gui.presenters import State
+from ddpm_studio.models import GuideInfo
+from ddpm_studio.presets import get_preset
+from ddpm_studio.requests import BlendRequest, SampleRequest, Start, recipe
+from ddpm_studio.runs import Run
+
+from .fakes import FakeJobs, tiles
+
+GUIDE = GuideInfo("mine@500", Path("/runs/mine/milestones/step_0000500.safetensors"), 500, True)
+
+
+@pytest.fixture
+def jobs() -> FakeJobs:
+    return FakeJobs()
+
+
+@pytest.fixture
+def window(qtbot: QtBot, jobs: FakeJobs) -> Iterator[MainWindow]:
+    _, window = create(jobs=jobs)
+    window.show()
+    window.show_page("Generate")
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    yield window
+    window.studio.shut_down()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
+    window.close()
+    window.deleteLater()
+
+
+@pytest.fixture
+def page(window: MainWindow) -> GeneratePage:
+    page = window.pages["Generate"]
+    assert isinstance(page, GeneratePage)
+    return page
+
+
+def generated(qtbot: QtBot, page: GeneratePage) -> SampleRequest:
+    """Click, wait; what was asked for."""
+    page.generate_button.click()
+    wait(qtbot, page)
+    assert page._request is not None
+    return page._request
+
+
+def wait(qtbot: QtBot, page: GeneratePage) -> None:
+    qtbot.waitUntil(lambda: page._images is not None and page._studio.sampling.state is State.DONE, timeout=5000)
+
+
+def drop_on(widget: QWidget, path: Path) -> bool:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    rest = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    enter = QDragEnterEvent(widget.rect().center(), *rest)
+    QApplication.sendEvent(widget, enter)
+    if enter.isAccepted():
+        drop = QDropEvent(QPointF(widget.rect().center()), *rest)
+        QApplication.sendEvent(widget, drop)
+    return enter.isAccepted()
+
+
+def test_an_open_lock_means_other_pictures_at_each_click(qtbot: QtBot, page: GeneratePage) -> None:
+    assert generated(qtbot, page).seed == 0
+    other = generated(qtbot, page).seed
+    assert other != 0
+    assert page.seed.value() == other
+    page.controls.lock.click()
+    assert generated(qtbot, page).seed == other
+    page.controls.lock.click()
+    page.seed.setValue(77)
+    assert page.controls.lock.isChecked(), "whoever writes a seed means that one"
+    assert [generated(qtbot, page).seed for _ in range(2)] == [77, 77]
+
+
+def test_a_guide_is_offered_where_there_is_one(qtbot: QtBot, window: MainWindow, page: GeneratePage, jobs: FakeJobs) -> None:
+    guide, request = page.controls.guide, page.request()
+    assert not guide.isEnabled()
+    assert "no earlier state" in guide.toolTip()
+    assert page.controls.guidance_box.isHidden()
+    assert request
+    assert request.guide is None
+    jobs.guides = (GUIDE,)
+    window.show_page("Runs")
+    window.show_page("Generate")
+    qtbot.waitUntil(guide.isEnabled)
+    guide.setCurrentIndex(1)
+    assert guide.currentText() == "Step 500"
+    assert page.controls.guidance_box.isVisible()
+    page.controls.guidance.setValue(1.7)
+    request = page.request()
+    assert request
+    assert (request.guide, request.guidance) == (GUIDE.path, 1.7)
+    commands = {command.text: command.action for command in window.menus.commands()}
+    commands["Copy generation as a command"].trigger()
+    assert "--guide mine@500 --guidance 1.7" in QApplication.clipboard().text()
+    qtbot.waitUntil(lambda: not workers.running_threads())
+    assert guide.currentIndex() == 1, "a new list leaves the choice alone"
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [(SampleRequest("m", steps=25), 25), (SampleRequest("m", steps=25, sampler="heun"), 49), (SampleRequest("m", steps=10, guide="g"), 20), (SampleRequest("m", steps=None), 1000)],
+)
+def test_how_often_the_network_is_asked(request_: SampleRequest, expected: int) -> None:
+    assert cost.calls(request_) == expected
+
+
+def test_the_cost_is_measured_and_else_guessed() -> None:
+    request, preferences = SampleRequest(Path("m"), count=10, steps=20), Preferences()
+    assert cost.seconds(request, preferences, 0.0, "cpu") is None
+    guessed = cost.seconds(request, preferences, 0.1, "cpu")
+    assert guessed
+    assert not guessed[1]
+    preferences = preferences.model_copy(update=cost.with_measurement(preferences, request, 4.0, 0.5, 0.1))
+    assert cost.seconds(request, preferences, 0.1, "cpu") == (8.0, True)
+    other = replace(request, model=Path("n"))
+    assert cost.seconds(other, preferences, 0.2, "cpu") == (pytest.approx(16.0), False), "a network twice as large takes twice as long"
+    assert cost.with_measurement(preferences, request, 0.001, 0.5, 0.1) == {}
+    for number in range(100):
+        preferences = preferences.model_copy(update=cost.with_measurement(preferences, replace(request, model=Path(str(number))), 4.0, 1.0, 0.1))
+    assert len(preferences.call_seconds) == cost.KEPT
+    assert Preferences.model_validate_json(preferences.model_dump_json()) == preferences
+
+
+def test_the_cost_stands_above_the_button(qtbot: QtBot, window: MainWindow, page: GeneratePage, jobs: FakeJobs) -> None:
+    assert page.controls.cost.text().endswith("a guess")
+    assert "16 × 25" in page.controls.cost.toolTip()
+    jobs.pause = 0.02
+    generated(qtbot, page)
+    assert page.controls.cost.text().startswith("about")
+    assert not page.controls.cost.text().endswith("a guess")
+
+
+def test_variations_need_noise_after_the_frame() -> None:
+    shown = SampleRequest("m", sampler="dpmpp-2m", steps=25)
+    varied = variations(shown, 5, 412, 9, 80, 6, 1234)
+    assert varied.start == Start(replace(shown, seed=5, count=1), 412, 80)
+    assert (varied.sampler, varied.eta, varied.steps, varied.count, varied.seed) == ("ddim", 1.0, 25, 6, 1234)
+    ancestral = variations(replace(shown, sampler="ddpm", steps=1000), 5, 412, 413, None, 6, 1234)
+    assert (ancestral.sampler, ancestral.steps) == ("ddpm", 413)
+    assert variations(replace(shown, sampler="ddim", eta=0.4), 5, 3, 2, None, 1, 0).eta == 0.4
+    assert variations(shown, 5, 3, 1, None, 1, 0).steps == 4, "no more steps than timesteps"
+
+
+def test_vary_and_start_again_from_a_frame(qtbot: QtBot, page: GeneratePage) -> None:
+    first = generated(qtbot, page)
+    page.grid.set_current(3)
+    page.filmstrip.slider.setValue(6)
+    frame = page._frame
+    assert frame
+    page.results.tools[Results.VARY].trigger()
+    wait(qtbot, page)
+    assert page._request
+    assert page._request.start == Start(replace(first, seed=3, count=1), frame.timestep)
+    assert page._request.sampler == "ddim"
+    assert page.controls.start_box.isVisible()
+    assert f"t = {frame.timestep} of seed 3" in page.controls.start_text.text()
+    assert not page.controls.lock.isChecked()
+    assert page.filmstrip.frames[0].timestep == frame.timestep
+    # On the way of a variation somebody branches off once more.
+    page.filmstrip.slider.setValue(2)
+    page.again_from.click()
+    again = page.controls.start
+    assert again
+    assert again.depth == 2
+    page.sampler.setCurrentIndex(page.sampler.findData("ddpm"))
+    assert page.steps.maximum() == again.timestep + 1
+    request = generated(qtbot, page)
+    assert (request.sampler, request.start) == ("ddpm", again)
+    facts = gallery.read_recipe(page.files[0])
+    assert facts["start"]["start"]["seed"] == 3
+    page.controls.start_clear.click()
+    assert not page.controls.start_box.isVisible()
+    assert page.steps.maximum() == 1000
+    last = page.filmstrip.strip.count - 1
+    page.filmstrip.slider.setValue(last)
+    page.results.tools[Results.VARY].trigger()
+    assert page._request.start == again, "at t = 0 nothing is left to vary"
+
+
+def test_another_model_has_other_ways(qtbot: QtBot, window: MainWindow, page: GeneratePage) -> None:
+    generated(qtbot, page)
+    page.again_from.click()
+    assert page.controls.start
+    window.studio.choose_model(window.studio.models[1])
+    assert page.controls.start is None
+
+
+def test_ends_of_a_blend_and_a_sheet(qtbot: QtBot, window: MainWindow, page: GeneratePage, tmp_path: Path) -> None:
+    generated(qtbot, page)
+    page.grid.set_current(2)
+    with qtbot.waitSignal(window.studio.blend_wanted) as wanted:
+        page.results.tools[Results.RIGHT].trigger()
+    assert wanted.args == ["B", page.files[2]]
+    window.show_page("Generate")
+    page._act(Results.COPY_GRID, -1)
+    assert QApplication.clipboard().image().width() > 4 * 32
+    assert page._images
+    page._write(tmp_path / "grid.png", window.studio.jobs.grid(page._images.images), {"kind": "sample", "count": 16})
+    assert imaging.read_pixels(tmp_path / "grid.png").shape[1] == QApplication.clipboard().image().width()
+
+
+def test_a_dropped_picture_restores_its_settings_and_is_made_again(qtbot: QtBot, window: MainWindow, page: GeneratePage, jobs: FakeJobs, tmp_path: Path) -> None:
+    way = SampleRequest("faces", sampler="ddim", eta=0.25, steps=40, seed=9, count=1)
+    request = SampleRequest("faces", sampler="ddpm", steps=33, seed=41, count=4, guide="mine@500", guidance=1.5, start=Start(way, 400))
+    picture = gallery.save_pictures(tiles(1), gallery.recipes(request, [42], 24_000, "cpu"), tmp_path)[0]
+    window.show_page("Gallery")
+    assert drop_on(window, picture)
+    qtbot.waitUntil(lambda: window.page == "Generate" and not workers.running_threads(), timeout=5000)
+    assert window.studio.model
+    assert window.studio.model.name == "faces"
+    assert (page.sampler.currentData(), page.steps.value(), page.seed.value(), page.count.value()) == ("ddpm", 33, 42, 1)
+    assert page.controls.start == Start(replace(way, model=window.studio.model.path), 400)
+    assert page.controls.missing_guide == "mine@500"
+    assert page.offer.isVisible()
+    for differing, words in ((0, "bit for bit"), (7, "7 of 3,072 values differ")):
+        jobs.differing = differing
+        page.offer.offer(picture)
+        page.offer.button.click()
+        wait(qtbot, page)
+        qtbot.waitUntil(lambda words=words: words in page.offer.text.text())
+    assert page.files == [], "what is made again is not kept twice"
+    page.controls.set_guides((GUIDE,))
+    assert page.controls.missing_guide is None
+    made = page.request()
+    assert made
+    assert made.guide == GUIDE.path
+
+
+def test_a_dropped_blend_goes_to_blend(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    request = BlendRequest("tiles", tiles(2)[0], tiles(2)[1], timestep=333, noise="slerp", seed=5)
+    picture = gallery.save_pictures(tiles(1), [recipe(request, lam=0.2)], tmp_path)[0]
+    window.open_picture(picture)
+    qtbot.waitUntil(lambda: window.page == "Blend")
+    blend = window.pages["Blend"]
+    assert (blend.timestep.value, blend.lam.value(), blend.noise.currentData(), blend.seed.value()) == (333, 20, "slerp", 5)  # type: ignore[attr-defined]
+
+
+def test_strangers_pictures_are_refused_with_a_sentence(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    altered = gallery.save_pictures(tiles(1), [recipe(SampleRequest("tiles")) | {"steps": -5}], tmp_path)[0]
+    plain = tmp_path / "plain.png"
+    Image.fromarray(np.array(tiles(1)[0])).save(plain)
+    for picture, words in ((plain, "carries no recipe"), (altered, "a value for steps")):
+        assert drop_on(window, picture)
+        qtbot.waitUntil(lambda words=words: window.banner.isVisible() and words in window.banner.message.text(), timeout=5000)
+    assert not drop_on(window, tmp_path)
+
+
+def test_a_picture_of_ours_is_no_data_to_learn_from(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    picture = gallery.save_pictures(tiles(1), [recipe(SampleRequest("tiles", seed=31))], tmp_path)[0]
+    window.show_page("Train")
+    zone = window.findChild(QWidget, "datasetDropZone")
+    assert zone
+    assert drop_on(zone, picture), "the zone leaves it to the window"
+    qtbot.waitUntil(lambda: window.page == "Generate", timeout=5000)
+    assert window.pages["Generate"].seed.value() == 31  # type: ignore[attr-defined]
+
+
+def learnt_from(run: Run, data: Path) -> None:
+    run.write_config(get_preset("tiny-32").with_changes({"data.image_size": 16}))
+    run.resume_notes.write_text(f'{{"step": 5, "source": "{data}"}}')
+
+
+def test_nearest_pictures_of_the_data(qtbot: QtBot, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (60, 16, 16, 3), np.uint8)
+    data, run = tmp_path / "data", Run(home / "runs" / "mine")
+    data.mkdir()
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture).save(data / f"{number:03d}.png")
+    learnt_from(run, data)
+    query = pictures[17].copy()
+    query[0, 0, 0] ^= 16
+    job = Jobs().nearest(run.model_file, query, 4)
+    with pytest.raises(UserError, match="not at hand"):
+        list(job(RunControl()))
+    list(open_dataset(data, DataConfig(image_size=16), RunControl()))
+    monkeypatch.setattr(search, "CHUNK_BYTES", 4 * 16 * 16 * 3 * 7)
+    found = next(event for event in job(RunControl()) if isinstance(event, NearestFound))
+    np.testing.assert_array_equal(found.images[0], pictures[17])
+    assert found.distances[0] == pytest.approx((16**2 / query.size) ** 0.5)
+    exact = np.sqrt(((pictures.astype(float) - query) ** 2).mean(axis=(1, 2, 3)))
+    assert found.distances == pytest.approx(sorted(exact)[:4], rel=1e-5)
+    assert (found.total, found.data) == (60, "data")
+    with pytest.raises(UserError, match="not known"):
+        list(Jobs().nearest(tmp_path / "other" / "model.safetensors", query, 4)(RunControl()))
+
+
+def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: GeneratePage, jobs: FakeJobs) -> None:
+    generated(qtbot, page)
+
+    def nearest(model: Path, image: np.ndarray, count: int) -> workers.Job:  # type: ignore[type-arg]
+        def job(control: RunControl) -> Iterator[Event]:
+            yield NearestFound(tiles(6), (0.0, 3.0, 9.0, 20.0, 30.0, 31.5), 1550, "tiles")
+
+        return job
+
+    jobs.nearest = nearest  # type: ignore[method-assign]
+    page.results.tools[Results.NEAREST].trigger()
+    qtbot.waitUntil(lambda: len(page.nearest.grid.images) == 6)
+    assert "1,550 pictures" in page.nearest.text.text()
+    assert "Pixel distance only" in page.nearest.text.text()
+    assert page.side.currentIndex() == 1
+    page.nearest.close_button.click()
+    assert page.side.currentIndex() == 0
+    qtbot.waitUntil(lambda: not workers.running_threads())
