@@ -250,6 +250,6 @@ class FrameView(QWidget):
             self.guess.set_picture(None)
             self._captions[0].setText(tr("noisy xₜ"))
             return
-        self._captions[0].setText(tr("noisy xₜ at t = {value1}", value1=frame[0]))
+        self._captions[0].setText(tr("noisy xₜ at t = {t}", t=frame[0]))
         self.noisy.set_picture(frame[1])
         self.guess.set_picture(frame[2])
