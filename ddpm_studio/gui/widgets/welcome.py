@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPixmap
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from ddpm_studio.gui import theme
@@ -18,6 +18,7 @@ from ddpm_studio.runs import RunInfo
 
 SHOWN_RUNS = 3
 THUMBNAIL = 40
+WIDEST = 680
 
 
 class Door(QPushButton):
@@ -31,7 +32,7 @@ class Door(QPushButton):
         self.setAccessibleName(heading)
         self.setAccessibleDescription(text)
         self.setProperty("door", True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.setAcceptDrops(takes_files)
         picture = QLabel()
         picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -114,17 +115,26 @@ class Welcome(QWidget):
         self._doors = row(self.generate, self.train, self.blend, spacing=12)
         self._runs_title = label(tr("Recent runs"), "heading")
         self._runs = column(spacing=4)
-        middle = QWidget()
-        middle.setMaximumWidth(680)
+        self._middle = middle = QWidget()
+        middle.setMaximumWidth(WIDEST)
         middle.setLayout(column(row(-1, NoiseStrip(), -1), 8, heading, text, 16, self._doors, 16, self._runs_title, self._runs, spacing=4))
         layout = row(middle, margins=(16, 8, 16, 8))
         self.setLayout(column(-1, layout, -1))
         self.set_runs([])
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Between two stretches a layout takes the height that its parts have at the width they would like: narrower ones need more lines."""
+        self._middle.setMinimumHeight(self._middle.heightForWidth(min(WIDEST, self.width() - 32)))
+
     def set_models(self, there: bool) -> None:
         """Without a model there is one door to begin with."""
         self.generate.setVisible(there)
         self.blend.setVisible(there)
+        self._fit()
 
     def set_runs(self, infos: Sequence[RunInfo]) -> None:
         """The newest first; a few are shown."""
@@ -137,4 +147,5 @@ class Welcome(QWidget):
             line.clicked.connect(lambda _=False, run=info.run: self.run_chosen.emit(run))
             self._runs.addWidget(line)
         self._runs_title.setVisible(bool(infos))
+        self._fit()
 
