@@ -15,12 +15,18 @@ LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
 """What each language calls itself."""
 
 _catalog: gettext.NullTranslations = gettext.NullTranslations()
+_spoken = "en"
 
 
 def speak(language: str, catalogs: Path) -> None:
     """From now on, `tr` and `ntr` answer in this language (a key of LANGUAGES); one without a catalog there is English."""
-    global _catalog
-    _catalog = gettext.translation("ddpm_studio", catalogs, [language], fallback=True)
+    global _catalog, _spoken
+    _spoken, _catalog = language, gettext.translation("ddpm_studio", catalogs, [language], fallback=True)
+
+
+def spoken() -> str:
+    """The language that is spoken now."""
+    return _spoken
 
 
 def chosen(preference: str, told: str = "") -> str:

@@ -97,6 +97,10 @@ class SourceFound(Event):
     path: Path
 
 
+AT_ONCE = 8000
+"""Numbers of a past run that the window is given in one go: more would hold it up."""
+
+
 class Jobs(InsideJobs, PictureJobs):
     """The real engines."""
 
@@ -167,14 +171,14 @@ class Jobs(InsideJobs, PictureJobs):
 
         return job
 
-    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+    def remember_left_out(self, source: Path, names: frozenset[str]) -> Job:
         """Which pictures of a source are left out, for the next time that it is opened."""
 
         def job(control: RunControl) -> Iterator[Event]:
             from ddpm_studio.data.dataset import write_name_list
 
             if names:
-                write_name_list(paths.left_out_file(source), names)
+                write_name_list(paths.left_out_file(source), sorted(names))
             else:
                 paths.left_out_file(source).unlink(missing_ok=True)
             yield Finished()
@@ -273,7 +277,11 @@ class Jobs(InsideJobs, PictureJobs):
             if following:
                 yield Notice(tr("The run {name} is being trained by another window or command: it is shown as it goes, and can be changed only there.", name=run.name))
             while True:
-                yield from reader.read_new()
+                found = reader.read_new()
+                for start in range(0, len(found), AT_ONCE):
+                    yield from found[start : start + AT_ONCE]
+                    if start + AT_ONCE < len(found):
+                        control.wait(0.04)
                 new = [file for file in list_previews(run) if file not in seen]
                 seen.update(new)
                 for file in spread(new, 200):

@@ -11,8 +11,8 @@ from ddpm_studio import paths
 from ddpm_studio.gui.undo import controls_of
 from ddpm_studio.gui.widgets.basics import Collapsible, Segments
 
-FOLLOWS_WORK = ("trainView",)
-"""Segments that show what is going on, whatever was shown last time."""
+FOLLOWS_WORK = ("trainView", "blendView", "pictureSource")
+"""Segments that show what is going on or what is there, whatever was shown last time."""
 FOLDABLE = ("settingsToggle",)
 CONTROLS = ("lossLogCheck", "smoothingSlider", "forwardRootsCheck")
 """How something is shown, not what is computed."""

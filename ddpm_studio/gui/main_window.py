@@ -238,7 +238,7 @@ class MainWindow(QMainWindow):
 
     def set_language(self, choice: str) -> None:
         """At once where nothing runs; else at the next start, which is said in that language."""
-        before, after = (preferences.spoken(preference) for preference in (self.studio.preferences.language, choice))
+        before, after = language.spoken(), preferences.spoken(choice)
         self.studio.remember(language=choice)
         if before == after:
             return

@@ -22,10 +22,11 @@ def to_qimage(picture: Images) -> QImage:
 
 
 def to_array(image: QImage) -> Images:
-    """QImage -> uint8 [H, W, 3]."""
-    rgb = image.convertToFormat(QImage.Format.Format_RGB888)
-    rows = np.frombuffer(rgb.constBits(), np.uint8, rgb.sizeInBytes()).reshape(rgb.height(), rgb.bytesPerLine())
-    return rows[:, : 3 * rgb.width()].reshape(rgb.height(), rgb.width(), 3).copy()
+    """QImage -> uint8 [H, W, 3], or [H, W, 4] where something may show through."""
+    channels = 4 if image.hasAlphaChannel() else 3
+    plain = image.convertToFormat(_FORMATS[channels])
+    rows = np.frombuffer(plain.constBits(), np.uint8, plain.sizeInBytes()).reshape(plain.height(), plain.bytesPerLine())
+    return rows[:, : channels * plain.width()].reshape(plain.height(), plain.width(), channels).copy()
 
 
 def zoom_for(side: int, room: float, ratio: float = 1.0, largest: int = 64) -> float:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from PySide6.QtCore import QFile
+from PySide6.QtCore import QFile, QStandardPaths
 
 
 class Trash:
@@ -17,6 +17,9 @@ class Trash:
         """Where each file was, and where it lies now."""
 
     def throw_away(self, path: Path) -> bool:
+        # A fresh account on Linux may not have the folder that the trash is made in, and Qt makes only the trash itself.
+        with contextlib.suppress(OSError):
+            Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)).mkdir(parents=True, exist_ok=True)
         file = QFile(str(path))
         if not file.moveToTrash():
             return False

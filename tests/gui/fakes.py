@@ -228,7 +228,7 @@ class FakeJobs(Jobs):
 
         return job
 
-    def remember_left_out(self, source: Path, names: tuple[str, ...]) -> Job:
+    def remember_left_out(self, source: Path, names: frozenset[str]) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
             self.calls.append(f"remember {len(names)}")
             yield Finished()
@@ -275,7 +275,7 @@ class FakeJobs(Jobs):
             for index in range(columns):
                 known = (index / max(1, columns - 1)) ** 1.2
                 yield Progress("Generating", index + 1, columns)
-                yield FrameReady(index, columns, round(first * (1 - known)), noised(final, known), softened(final, 0.93 * (1 - known)), noised(final, 0.0))
+                yield FrameReady(index, columns, round(first * (1 - known)), noised(final, known), softened(final, 0.93 * (1 - known)), noised(final, 0.0), columns - index)
                 yield from control.gate()
                 if control.stopping:
                     yield Finished(stopped=True)

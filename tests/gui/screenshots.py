@@ -43,6 +43,7 @@ def _shoot(options: argparse.Namespace) -> None:
     from ddpm_studio import gallery
     from ddpm_studio.events import Failed
     from ddpm_studio.gui.app import create
+    from ddpm_studio.gui.picture_jobs import NearestFound
     from ddpm_studio.requests import SampleRequest, recipe
 
     app, empty = create(jobs=fakes.FakeJobs(models=False))
@@ -137,6 +138,14 @@ def _shoot(options: argparse.Namespace) -> None:
     generate.filmstrip.slider.setValue(7)
     wait()
     every(window, "generate")
+    generate.offer.offer(generate.files[5])
+    generate.nearest.show_found(NearestFound(fakes.tiles(6), (0.0, 12.0, 21.0, 33.0, 47.0, 52.0), 1550, "pixel_tiles"))
+    generate._show_side(1)
+    generate.again_from.click()
+    wait()
+    every(window, "generate-nearest")
+    generate.offer.hide()
+    generate._show_side(0)
     window.show_page("Blend")
     wait(lambda: blend.preview.image is not None, 5)
     every(window, "blend")
@@ -159,7 +168,17 @@ def _shoot(options: argparse.Namespace) -> None:
     window.show_page("Gallery")
     wait()
     window.pages["Gallery"].view.setCurrentIndex(window.pages["Gallery"].model.index(30))
+    shelf = window.pages["Gallery"]
+    wait(lambda: len(shelf.model._thumbnails) > 60, 5)
     every(window, "gallery")
+    shelf.view.selectAll()
+    shelf.question.ask(shelf.chosen)
+    wait()
+    every(window, "gallery-several")
+    shelf.search.setText("no such picture")
+    wait(lambda: shelf.none.isVisible(), 2)
+    every(window, "gallery-none")
+    shelf.search.clear()
     window.show_page("Runs")
     wait()
     every(window, "runs")

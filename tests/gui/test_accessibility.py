@@ -40,6 +40,7 @@ WITHOUT_FOCUS = {
     "commandList": "the arrow keys reach it from the line above",
     "schedulePlot": "the slider under it does the same",
     "filmstripFrames": "the slider under it does the same",
+    "nearestGrid": "there is nothing to choose",
     "lossCanvas": "a look at the curve; its numbers are exported beside it",
     "heldOutCanvas": "a look at the curve",
 }

@@ -16,7 +16,8 @@ from pytestqt.qtbot import QtBot
 from ddpm_studio import gallery
 from ddpm_studio.events import BlendReady, FrameReady, frozen_images
 from ddpm_studio.gui import workers
-from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage, noise_facts, noise_formula
+from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage
+from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
 from ddpm_studio.gui.pages.picture_source import EXAMPLES, GALLERY
 from ddpm_studio.gui.qimage import to_array, to_qimage
 from ddpm_studio.gui.studio import Studio
@@ -129,6 +130,13 @@ def test_pictures_arrive_by_drop_paste_and_from_well_to_well(qtbot: QtBot, page:
     wells["B"].setFocus()
     page._paste.activated.emit()
     qtbot.waitUntil(lambda: np.array_equal(page.pictures["B"], tiles(8)[5]), timeout=5000)
+    ghost = np.zeros((32, 32, 4), np.uint8)
+    ghost[8:24, 8:24] = (255, 0, 0, 255)
+    seen_through = QMimeData()
+    seen_through.setImageData(to_qimage(ghost))
+    assert send(wells["B"], seen_through)
+    qtbot.waitUntil(lambda: tuple(page.pictures["B"][16, 16]) == (255, 0, 0), timeout=5000)
+    assert tuple(page.pictures["B"][0, 0]) == (255, 255, 255), "what shows through is the model's background"
     QGuiApplication.clipboard().setText("no picture")
     with qtbot.waitSignal(page._studio.said, check_params_cb=lambda text: "no picture" in text):
         page.wells.paste()

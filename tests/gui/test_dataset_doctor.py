@@ -18,6 +18,7 @@ from ddpm_studio.events import DatasetExamined, DatasetReport, Finding, Skipped
 from ddpm_studio.forecast import Forecast
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.app import create
+from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.qimage import to_qimage
 from ddpm_studio.gui.widgets import contact_sheet
@@ -216,9 +217,9 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[MainWindow]:
     _, made = create(jobs=FakeJobs())
     made.resize(1280, 800)
     made.show()
-    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=20_000)
     made.train_page.dataset.open([tmp_path])
-    qtbot.waitUntil(lambda: made.train_page.dataset.examination is not None and not workers.running_threads(), timeout=5000)
+    qtbot.waitUntil(lambda: made.train_page.dataset.examination is not None and not workers.running_threads(), timeout=20_000)
     yield made
     made.studio.shut_down()
     qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
@@ -264,7 +265,7 @@ def test_leaving_out_and_bringing_back(qtbot: QtBot, window: MainWindow) -> None
     assert not sheet.left_out.any()
     stack.redo()
     assert len(section.left_out) == 3
-    qtbot.waitUntil(lambda: not workers.running_threads())
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=20_000)
     jobs = window.studio.jobs
     assert isinstance(jobs, FakeJobs)
     assert jobs.calls[-1] == "remember 3"
@@ -280,7 +281,7 @@ def test_all_but_one_of_each(qtbot: QtBot, window: MainWindow) -> None:
     assert "left out" in page.dataset.report_view.findings[0].text()
     page.pictures.leave_all_but_one_out()
     assert len(page.dataset.left_out) == 3, "the last of each stays"
-    press(qtbot, window, "showAllButton")
+    press(qtbot, window, "allPicturesButton")
     assert len(page.pictures.sheet.rows) == 1204
     press(qtbot, window, "leftOutFinding")
     assert page.pictures.sheet.rows.tolist() == [400, 405, 800]
@@ -303,7 +304,7 @@ def test_another_folder_has_nothing_left_out_and_nothing_to_undo(qtbot: QtBot, w
     page.pictures.leave_out()
     (tmp_path / "other").mkdir()
     page.dataset.open([tmp_path / "other"])
-    qtbot.waitUntil(lambda: page.dataset.examination is not None and not page.dataset.busy, timeout=5000)
+    qtbot.waitUntil(lambda: page.dataset.examination is not None and not page.dataset.busy, timeout=20_000)
     assert page.dataset.excluded is None
     window.studio.undo_stack.undo()
     assert page.dataset.excluded is None
@@ -314,19 +315,19 @@ def test_the_crop_moves_for_all_pictures(qtbot: QtBot, window: MainWindow, monke
     view = page.pictures.crop
     page.pictures.sheet.select_rows(np.array([9]))
     press(qtbot, window, "cropButton")
-    qtbot.waitUntil(lambda: view.room == (True, False), timeout=5000)
+    qtbot.waitUntil(lambda: view.room == (True, False), timeout=20_000)
     assert "all pictures" in page.pictures.crop_words.text()
     qtbot.keyClick(view, Qt.Key.Key_Left)
-    qtbot.waitUntil(lambda: page.dataset.settings.crop_x == 0.48, timeout=5000)
+    qtbot.waitUntil(lambda: page.dataset.settings.crop_x == 0.48, timeout=20_000)
     assert page.settings.config().data.crop == (0.48, 0.5)
-    qtbot.waitUntil(lambda: not page.dataset.busy and not workers.running_threads(), timeout=5000)
+    qtbot.waitUntil(lambda: not page.dataset.busy and not workers.running_threads(), timeout=20_000)
     assert page.pictures.stack.currentIndex() == 1, "the crop stays in sight while all pictures are read again"
     qtbot.keyClick(view, Qt.Key.Key_PageDown)
     press(qtbot, window, "cropCentreButton")
-    qtbot.waitUntil(lambda: page.dataset.settings.crop_x == 0.5, timeout=5000)
+    qtbot.waitUntil(lambda: page.dataset.settings.crop_x == 0.5, timeout=20_000)
     qtbot.keyClick(view, Qt.Key.Key_Escape)
     assert page.pictures.stack.currentIndex() == 0
-    qtbot.waitUntil(lambda: not page.dataset.busy and not workers.running_threads(), timeout=5000)
+    qtbot.waitUntil(lambda: not page.dataset.busy and not workers.running_threads(), timeout=20_000)
 
 
 def test_a_run_that_goes_on_is_told_what_was_left_out_meanwhile(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
@@ -352,7 +353,7 @@ def test_a_run_that_goes_on_is_told_what_was_left_out_meanwhile(qtbot: QtBot, wi
 
 
 def test_what_to_expect(qtbot: QtBot, window: MainWindow) -> None:
-    qtbot.waitUntil(lambda: "Blobs after 15 s" in text(window, "expectedTime"), timeout=5000)
+    qtbot.waitUntil(lambda: "Blobs after 15 s" in text(window, "expectedTime"), timeout=20_000)
     assert "good pictures after 11 min" in text(window, "expectedTime")
     assert "the run faces-tiny-32-1" in text(window, "expectedTime")
     assert "Each is seen about 103 times" in text(window, "expectedCopies")
@@ -366,22 +367,30 @@ def test_what_to_expect(qtbot: QtBot, window: MainWindow) -> None:
     assert "Roughly" in text(window, "expectedTime")
 
 
+class RealPictures(Jobs):
+    """All that is real, but for the speed of the network, for which torch would have to be loaded."""
+
+    forecast = FakeJobs.forecast
+
+
 def test_real_pictures_from_folder_to_sheet(qtbot: QtBot, tmp_path: Path, photo_folder: Callable[[Path], Path]) -> None:
-    """With the real jobs: names, pixels and what was left out come through, and are there the next time."""
+    """Names, pixels and what was left out come through, and are there the next time."""
     source = photo_folder(tmp_path / "photos")
     for expected in (None, ("b.png",)):
-        _, window = create()
+        _, window = create(jobs=RealPictures())
         window.show()
         page = window.train_page
-        page.dataset.open([source])
-        qtbot.waitUntil(lambda page=page: page.dataset.examination is not None and page.pictures.sheet.held == 4, timeout=20_000)
-        assert page.pictures.sheet.names == ("a.png", "b.png", "c.png", "d.png")
-        assert page.dataset.excluded == expected
-        page.pictures.sheet.select_rows(np.array([1]))
-        page.pictures.leave_out()
-        qtbot.waitUntil(lambda: not workers.running_threads(), timeout=20_000)
-        window.close()
-        window.deleteLater()
+        try:
+            page.dataset.open([source])
+            qtbot.waitUntil(lambda page=page: page.dataset.examination is not None and page.pictures.sheet.held == 4, timeout=60_000)
+            assert page.pictures.sheet.names == ("a.png", "b.png", "c.png", "d.png")
+            assert page.dataset.excluded == expected
+            page.pictures.sheet.select_rows(np.array([1]))
+            page.pictures.leave_out()
+        finally:
+            qtbot.waitUntil(lambda: not workers.running_threads(), timeout=60_000)
+            window.close()
+            window.deleteLater()
 
 
 @pytest.fixture

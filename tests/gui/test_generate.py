@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -36,6 +34,7 @@ from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import BlendRequest, SampleRequest, Start, recipe
 from ddpm_studio.runs import Run
 
+from .drops import drop_on
 from .fakes import FakeJobs, tiles
 
 GUIDE = GuideInfo("mine@500", Path("/runs/mine/milestones/step_0000500.safetensors"), 500, True)
@@ -76,18 +75,6 @@ def generated(qtbot: QtBot, page: GeneratePage) -> SampleRequest:
 
 def wait(qtbot: QtBot, page: GeneratePage) -> None:
     qtbot.waitUntil(lambda: page._images is not None and page._studio.sampling.state is State.DONE, timeout=5000)
-
-
-def drop_on(widget: QWidget, path: Path) -> bool:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path))])
-    rest = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
-    enter = QDragEnterEvent(widget.rect().center(), *rest)
-    QApplication.sendEvent(widget, enter)
-    if enter.isAccepted():
-        drop = QDropEvent(QPointF(widget.rect().center()), *rest)
-        QApplication.sendEvent(widget, drop)
-    return enter.isAccepted()
 
 
 def test_an_open_lock_means_other_pictures_at_each_click(qtbot: QtBot, page: GeneratePage) -> None:
@@ -330,7 +317,7 @@ def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: Gene
     page.results.tools[Results.NEAREST].trigger()
     qtbot.waitUntil(lambda: len(page.nearest.grid.images) == 6)
     assert "1,550 pictures" in page.nearest.text.text()
-    assert "Pixel distance only" in page.nearest.text.text()
+    assert "pixel distance only" in page.nearest.honest.text()
     assert page.side.currentIndex() == 1
     page.nearest.close_button.click()
     assert page.side.currentIndex() == 0

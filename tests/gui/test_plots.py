@@ -154,3 +154,23 @@ def test_what_the_gap_says() -> None:
     assert "nothing is being copied" in verdict([measure(i, 0.015) for i in range(5)])
     assert "does not grow" in verdict([measure(i, 0.05) for i in range(5)])
     assert "by heart" in verdict([measure(i, 0.03 * i) for i in range(5)])
+
+
+def test_a_run_without_held_out_pictures_is_drawn_too(qtbot: QtBot, tmp_path: Path) -> None:
+    panel = PlotsPanel()
+    qtbot.addWidget(panel)
+    panel.resize(600, 400)
+    panel.show()
+    assert panel.menu_button.isVisible(), "it is narrow"
+    for plot in panel.plots:
+        plot.ensure_plot()
+    panel.add([step(1), LossByNoise(1, (0.5, 0.25)), step(2), LossByNoise(2, (0.4, 0.2))])
+    for plot in panel.plots:
+        plot._redraw()
+        plot.grab()
+    read = panel.gap._read(2.0, 0.0)
+    assert read == (2, "step 2\ntraining 0.3000")
+    panel.gap.export(tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()[1] == "1,0.5,0.25,,,0"
+    panel.menu_button.menu().actions()[2].trigger()
+    assert panel.shown == [panel.loss, panel.gap, panel.map]

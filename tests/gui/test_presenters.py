@@ -165,7 +165,7 @@ def test_blend_follows_a_slider_and_ends_at_its_last_place(qtbot: QtBot, desk: D
     assert not seen[-1].quick
 
 
-def test_sheet_and_slider_do_not_disturb_each_other(qtbot: QtBot, desk: Desk) -> None:
+def test_sheet_and_slider_do_not_disturb_each_other(qtbot: QtBot, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.jobs.pause = 0.01
     sheet: list[Event] = []
     desk.blending.sheet_events.connect(sheet.extend)
@@ -173,12 +173,20 @@ def test_sheet_and_slider_do_not_disturb_each_other(qtbot: QtBot, desk: Desk) ->
     rows = [BlendRequest("model", tuple(tiles(2)), tuple(pair(lam) for lam in lams), timestep) for timestep in (100, 500)]
     desk.blending.sheet(rows)
     qtbot.waitUntil(lambda: any(isinstance(event, BlendReady) for event in sheet))
-    desk.blending.blend(blend(0.33), quick=True)
+    single = desk.jobs.blend(blend(0.33))
+
+    def long(control: RunControl) -> Iterator[Event]:
+        while not any(isinstance(event, Paused) for event in sheet) and not control.wait(0.01):
+            pass
+        yield from single(control)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.jobs, "blend", lambda request: long)
+        desk.blending.blend(blend(0.33), quick=True)
     qtbot.waitUntil(lambda: any(isinstance(event, BlendReady) and event.lam == 0.33 for event in desk.events))
-    assert desk.blending.busy, "the slider does not wait for the sheet"
+    assert len([event for event in sheet if isinstance(event, BlendReady)]) < 18, "the slider does not wait for the sheet"
     qtbot.waitUntil(lambda: not desk.blending.busy)
     assert [(event.timestep, event.lam) for event in sheet if isinstance(event, BlendReady)] == [(t, lam) for t in (100, 500) for lam in lams]
-    assert any(isinstance(event, Paused) for event in sheet), "and the sheet makes room for the slider"
     assert {event.lam for event in desk.events if isinstance(event, BlendReady)} == {0.33}
     assert desk.lane.holder is None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ddpm_studio.blend_weights import Weights, around, pair
 from ddpm_studio.events import BlendReady, Event, Failed, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.pages.blend_film import BlendFilm
+from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula, noises
 from ddpm_studio.gui.pages.blend_sheet import BlendSheet, sheet_timesteps, sheet_weights
 from ddpm_studio.gui.pages.blend_wells import MOST, Wells
 from ddpm_studio.gui.pages.generate import spin
@@ -26,36 +26,11 @@ from ddpm_studio.gui.undo import Control
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, ValueSlider, button, column, field, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import tr
-from ddpm_studio.requests import BlendRequest, NoiseMode, recipe
+from ddpm_studio.requests import BlendRequest, recipe
 
 QUICK_STEPS, FULL_STEPS = 6, 25
 BLEND, SHEET, FILM = 0, 1, 2
 """What is seen of the blend: one picture, a sheet of t and lambda, a film."""
-
-
-def noises() -> tuple[tuple[str, NoiseMode, str], ...]:
-    """Name, mode and explanation of each way to mix the noises."""
-    return (
-        (tr("Each its own (as in the paper)"), "independent", tr("The mixture then holds less noise than the network expects, which makes it smoother.")),
-        (tr("Shared"), "shared", tr("All pictures get the same noise: it stays as strong as expected in every mixture.")),
-        (tr("Variance-true (slerp)"), "slerp", tr("Each its own noise, mixed along the sphere: it keeps its strength, and the blend its detail.")),
-    )
-
-
-def noise_facts(event: BlendReady) -> str:
-    """How strong the noise of a mixture is, in figures and in words."""
-    figures = {"expected": f"{event.expected_std:.2f}", "actual": f"{event.latent_std:.2f}"}
-    if event.expected_std < 0.95:
-        return tr("Deviation of the noise in this mixture: {expected} expected, {actual} measured. The network was trained with 1, so the blend comes out smoother.", **figures)
-    return tr("Deviation of the noise in this mixture: {expected} expected, {actual} measured. That is what the network was trained with.", **figures)
-
-
-def noise_formula(weights: Weights, mode: NoiseMode) -> str:
-    """Where the expected deviation comes from."""
-    if mode == "independent":
-        squares = " + ".join(f"{weight:.2f}²" for weight in weights)
-        return tr("Independent noises add up by their squares: √({squares}) = {expected}", squares=squares, expected=f"{math.hypot(*weights):.2f}")
-    return tr("This way of mixing keeps the deviation at 1, whatever the weights.")
 
 
 class BlendPage(QWidget):

@@ -12,7 +12,7 @@ from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images, Prog
 from ddpm_studio.gui import motion, theme
 from ddpm_studio.gui.pages.generate import spin
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import EmptyState, button, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import EmptyState, button, column, keep_room, label, row, show_instead, tool_button
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
@@ -77,6 +77,7 @@ class BlendFilm(QWidget):
         self.progress.setObjectName("filmProgress")
         self.progress.setAccessibleName(tr("Progress of the film"))
         self.progress.setTextVisible(False)
+        keep_room(self.progress)
         steps, rate = label(tr("Steps between pictures"), "field"), label(tr("Frames per second"), "field")
         steps.setBuddy(self.steps)
         rate.setBuddy(self.rate)
@@ -145,8 +146,7 @@ class BlendFilm(QWidget):
     def _show_state(self) -> None:
         making = self._making
         self.progress.setVisible(making)
-        self.cancel_button.setVisible(making)
-        self.make_button.setVisible(not making)
+        show_instead(*(self.cancel_button, self.make_button)[:: 1 if making else -1])
         self.save_button.setVisible(self.complete)
         self.stack.setCurrentIndex(1 if self._request else 0)
         self.timeline.setVisible(self._request is not None)

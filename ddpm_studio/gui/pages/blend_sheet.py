@@ -12,7 +12,7 @@ from ddpm_studio.blend_weights import Weights, along
 from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import ElidedLabel, EmptyState, button, column, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, EmptyState, button, column, keep_room, row, show_instead
 from ddpm_studio.gui.widgets.blend_table import BlendTable
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, recipe
@@ -51,6 +51,7 @@ class BlendSheet(QWidget):
         self.progress.setObjectName("sheetProgress")
         self.progress.setAccessibleName(tr("Progress of the sheet"))
         self.progress.setTextVisible(False)
+        keep_room(self.progress)
         hint = ElidedLabel(tr("λ to the right, t downwards: the more noise, the freer the blend. Click a picture to open it."))
         self.empty = EmptyState("layout-grid", tr("No sheet yet"), tr("It shows at a glance what λ and t do to these pictures."))
         self.stack = QStackedWidget()
@@ -111,8 +112,7 @@ class BlendSheet(QWidget):
         making = self._making
         self.stack.setCurrentIndex(1 if self._requests else 0)
         self.progress.setVisible(making)
-        self.cancel_button.setVisible(making)
-        self.make_button.setVisible(not making)
+        show_instead(*(self.cancel_button, self.make_button)[:: 1 if making else -1])
         self.export_button.setVisible(self.complete)
         if not making:
             self.progress.setRange(0, 0)

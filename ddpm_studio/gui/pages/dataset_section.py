@@ -182,10 +182,11 @@ class DatasetSection(QWidget):
         self._take_left_out(names)
         if self.report and self.source:
             self._show_facts(self.report)
-            self._memory.request(self._studio.jobs.remember_left_out(self.source, tuple(sorted(names))), patient=True)
+            self._memory.request(self._studio.jobs.remember_left_out(self.source, names), patient=True)
         self.left_out_changed.emit()
 
     def _take_left_out(self, names: frozenset[str]) -> None:
         present = self.contents.names if self.contents else ()
         self.left_out_rows = np.fromiter((name in names for name in present), bool, len(present)) if names else np.zeros(len(present), bool)
-        self.left_out = frozenset(present[row] for row in np.flatnonzero(self.left_out_rows))
+        known = int(self.left_out_rows.sum()) >= len(names)  # else some of them are not here any more
+        self.left_out = names if known else frozenset(present[row] for row in np.flatnonzero(self.left_out_rows))

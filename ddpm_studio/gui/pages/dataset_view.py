@@ -52,7 +52,7 @@ class DatasetView(QFrame):
     def _make_sheet(self) -> QWidget:
         self.title = label(tr("A look at the pictures"), "heading", "sheetTitle")
         self.facts = ElidedLabel("", "caption", "sheetFacts")
-        self.all_button = button(tr("Show all"), "showAllButton", "x", "quiet", tr("Show all pictures again (Escape)"))
+        self.all_button = button(tr("Show all"), "allPicturesButton", "x", "quiet", tr("Show all pictures again (Escape)"))
         self.why = label("", "caption", "sheetWhy", wrap=True)
         self.one_each_button = button(tr("Leave all but one out"), "oneEachButton", "image-off", tip=tr("Keep the first picture of each group, leave the others out"))
         self.selection = ElidedLabel("", "caption", "sheetSelection")

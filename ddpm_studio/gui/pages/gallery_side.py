@@ -61,8 +61,8 @@ class GallerySide(QWidget):
         return widget
 
     def _make_one(self) -> QVBoxLayout:
-        left = self._button(self.LEFT, tr("Left in Blend"), "useAsAButton", "blend", tr("Use it as the left end of a blend"))
-        right = self._button(self.RIGHT, tr("Right in Blend"), "useAsBButton", "blend", tr("Use it as the right end of a blend"))
+        left = self._button(self.LEFT, tr("Left in Blend"), "useAsAButton", "arrow-left", tr("Use it as the left end of a blend"))
+        right = self._button(self.RIGHT, tr("Right in Blend"), "useAsBButton", "arrow-right", tr("Use it as the right end of a blend"))
         save = self._button(self.SAVE, tr("Save as…"), "saveButton", "download")
         return column(self.picture, self.name, self.facts, self.no_recipe, row(self.again, self.recreate), row(left, right), save, spacing=8)
 

@@ -30,7 +30,9 @@ from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import MAX_SEED, SampleRequest, Start, recipe, request_of
 
 __all__ = ["GeneratePage", "spin"]
-NEAREST = 6
+NEAREST_COUNT = 6
+FRAME, NEAREST = 0, 1
+"""What is seen at the side: the chosen frame, or the nearest training pictures."""
 
 
 class GeneratePage(QWidget):
@@ -50,6 +52,7 @@ class GeneratePage(QWidget):
         self.count, self.sampler, self.steps, self.eta, self.seed = (getattr(self.controls, name) for name in ("count", "sampler", "steps", "eta", "seed"))
         self.generate_button, self.cancel_button, self.progress = self.controls.generate_button, self.controls.cancel_button, self.controls.progress
         self.setLayout(row(self.controls, self._make_stage(), spacing=16))
+        self._show_side(FRAME)
         self._connect()
         self._show_state(State.IDLE)
         self._model_changed()
@@ -68,8 +71,7 @@ class GeneratePage(QWidget):
         self.side = QStackedWidget()
         self.side.addWidget(self.frame)
         self.side.addWidget(self.nearest)
-        frame = Card(self.side, margin=12)
-        frame.setMinimumWidth(168)
+        frame = self.side_card = Card(self.side, margin=12)
         frame.setMaximumWidth(304)
         bottom = row(self.results, frame, spacing=12)
         bottom.setStretch(0, 5)
@@ -98,7 +100,7 @@ class GeneratePage(QWidget):
         self.grid.current_changed.connect(self._picture_chosen)
         self.grid.activated.connect(self._open_picture)
         self.results.wanted.connect(self._act)
-        self.nearest.closed.connect(lambda: self.side.setCurrentIndex(0))
+        self.nearest.closed.connect(lambda: self._show_side(FRAME))
         self.offer.wanted.connect(self.recreate)
         self.train_door.clicked.connect(lambda: studio.page_wanted.emit("Train"))
         self._nearest.events.connect(studio.report_failures)
@@ -144,7 +146,7 @@ class GeneratePage(QWidget):
         self._images, self.files = None, []
         self.filmstrip.start(min(request.frames, request.steps or request.frames))
         self.frame.show_frame(None)
-        self.side.setCurrentIndex(0)
+        self._show_side(FRAME)
         self.grid.clear()
         self.made.setText("")
         self.stack.setCurrentIndex(1)
@@ -276,6 +278,10 @@ class GeneratePage(QWidget):
         if self.isVisible():
             self.cost.ask()  # there may be new milestones
 
+    def _show_side(self, index: int) -> None:
+        self.side.setCurrentIndex(index)
+        self.side_card.setMinimumWidth(168 if index == FRAME else 280)
+
     # What can be done with a picture.
 
     @Slot(str, int)
@@ -295,8 +301,8 @@ class GeneratePage(QWidget):
             self._vary(made, index)
         elif what == Results.NEAREST:
             self.nearest.wait()
-            self.side.setCurrentIndex(1)
-            self._nearest.request(self._studio.jobs.nearest(Path(self._request.model), picture, NEAREST))
+            self._show_side(NEAREST)
+            self._nearest.request(self._studio.jobs.nearest(Path(self._request.model), picture, NEAREST_COUNT))
         elif what in (Results.LEFT, Results.RIGHT):
             self._studio.blend_wanted.emit("A" if what == Results.LEFT else "B", self.files[index] if index < len(self.files) else picture)
         elif what == Results.COPY:
@@ -329,7 +335,8 @@ class GeneratePage(QWidget):
             return
         walk = replace(shown, seed=made.seeds[self.grid.current], count=1)
         self.controls.set_start(Start(walk, frame.timestep, made.model_step))
-        self.steps.setValue(max(1, frame.steps_left))
+        if frame.steps_left:
+            self.steps.setValue(frame.steps_left)
         self._studio.said.emit(tr("The next pictures begin at t = {t}: choose another sampler, more steps or a guide, and Generate", t=frame.timestep))
 
     @Slot(list)
@@ -338,7 +345,7 @@ class GeneratePage(QWidget):
             if isinstance(event, NearestFound):
                 self.nearest.show_found(event)
             elif isinstance(event, Failed):
-                self.side.setCurrentIndex(0)
+                self._show_side(FRAME)
 
     def _save_grid(self, made: ImagesReady) -> None:
         if self._request is not None:

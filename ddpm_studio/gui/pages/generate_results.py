@@ -24,11 +24,12 @@ class Results(QWidget):
         super().__init__()
         self.grid = PictureGrid("sampleGrid", tr("Pictures that were made"), selectable=True)
         self.made = ElidedLabel("", "caption", "madeCaption")
+        most_like = tr("The training pictures that are most like it: is it made up, or learnt by heart? By pixel distance only")
         self.tools = {
             self.VARY: self._action(self.VARY, tr("Vary"), "wand-sparkles", "V"),
-            self.NEAREST: self._action(self.NEAREST, tr("Nearest training pictures"), "search", "N", tr("Is it made up, or learnt by heart? By pixel distance only")),
-            self.LEFT: self._action(self.LEFT, tr("Left in Blend"), "blend", "A", tr("Use it as the left end of a blend")),
-            self.RIGHT: self._action(self.RIGHT, tr("Right in Blend"), "blend", "B", tr("Use it as the right end of a blend")),
+            self.NEAREST: self._action(self.NEAREST, tr("Nearest in training"), "search", "N", most_like),
+            self.LEFT: self._action(self.LEFT, tr("Left in Blend"), "arrow-left", "A", tr("Use it as the left end of a blend")),
+            self.RIGHT: self._action(self.RIGHT, tr("Right in Blend"), "arrow-right", "B", tr("Use it as the right end of a blend")),
             self.SAVE: self._action(self.SAVE, tr("Save as…"), "download", "Ctrl+S"),
             self.COPY: self._action(self.COPY, tr("Copy"), "copy", "Ctrl+C"),
             self.GALLERY: self._action(self.GALLERY, tr("Show in the gallery"), "images"),
@@ -64,7 +65,7 @@ class Results(QWidget):
     def _make_bar(self) -> QWidget:
         self.bar = QWidget()
         self.bar.setObjectName("pictureActions")
-        texts = [self._button(name) for name in (self.VARY, self.NEAREST, self.LEFT, self.RIGHT)]
+        self._texts = [self._button(name) for name in (self.VARY, self.NEAREST, self.LEFT, self.RIGHT)]
         icons = []
         for name in (self.SAVE, self.COPY):
             part = QToolButton()
@@ -72,7 +73,7 @@ class Results(QWidget):
             part.setObjectName(f"{name}PictureButton")
             part.setAccessibleName(self.tools[name].text())
             icons.append(part)
-        self.bar.setLayout(row(*texts, -1, *icons, spacing=2))
+        self.bar.setLayout(row(*self._texts, -1, *icons, spacing=2))
         return self.bar
 
     def _button(self, name: str) -> QPushButton:
@@ -88,6 +89,16 @@ class Results(QWidget):
         action.changed.connect(follow)
         follow()
         return part
+
+    def resizeEvent(self, event: object) -> None:
+        """Where room is short, the buttons are their icons; what they do stands in their tool tips."""
+        with_names = [*self._texts, self.save_grid]
+        for part in with_names:
+            part.setText(part.accessibleName())
+        needed = sum(part.sizeHint().width() + 2 for part in self._texts) + 2 * 36 + 24
+        if self.width() < needed:
+            for part in with_names:
+                part.setText("")
 
     def show_ready(self, ready: bool) -> None:
         """Whether the pictures are finished ones."""
@@ -126,12 +137,15 @@ class NearestPanel(QWidget):
         self.setObjectName("nearestPanel")
         self.setAccessibleName(tr("Nearest training pictures"))
         self.close_button = tool_button("x", "closeNearestButton", tr("Back to the chosen frame"), 16)
-        self.heading = label(tr("Nearest training pictures"), "heading", wrap=True)
-        self.text = label("", "caption", "nearestText", wrap=True)
+        self.heading = label(tr("Nearest training pictures"), "heading")
+        self.text = ElidedLabel("", "caption", "nearestText")
+        self.honest = label(tr("By pixel distance only, in grey levels"), "caption", "nearestHonesty")
+        self.honest.setToolTip(tr("Only pixels at the same place are compared: a copy that is shifted or mirrored counts as far away, and 0 is the very same picture."))
         self.grid = PictureGrid("nearestGrid", tr("Nearest training pictures"), largest_zoom=3)
+        self.grid.setMinimumHeight(72)
         top = row(self.heading, self.close_button)
         top.setStretch(0, 1)
-        layout = column(top, self.text, self.grid, spacing=8)
+        layout = column(top, column(self.text, self.honest, spacing=0), self.grid, spacing=6)
         layout.setStretch(2, 1)
         self.setLayout(layout)
         self.close_button.clicked.connect(self.closed)
@@ -142,6 +156,4 @@ class NearestPanel(QWidget):
 
     def show_found(self, found: NearestFound) -> None:
         self.grid.set_images(found.images, tuple(f"{distance:.0f}" for distance in found.distances))
-        among = ntr("Of {count} picture in {data}.", "Of {count} pictures in {data}.", found.total, data=found.data)
-        honest = tr("Pixel distance only, in grey levels: a copy that is shifted or mirrored counts as far away, and 0 is the very same picture.")
-        self.text.setText(f"{among} {honest}")
+        self.text.setText(ntr("Of {count} picture in {data}", "Of {count} pictures in {data}", found.total, data=found.data))

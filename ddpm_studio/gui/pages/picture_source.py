@@ -54,6 +54,7 @@ class PickGrid(PictureGrid):
             drag = QDrag(self)
             drag.setMimeData(self.mime(index))
             drag.setPixmap(QPixmap.fromImage(enlarged(self.picture(index), 64)))
+            self.set_current(-1)
             drag.exec(Qt.DropAction.CopyAction)
             return
         super().mouseMoveEvent(event)

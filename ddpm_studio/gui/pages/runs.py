@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QFile, QItemSelectionModel, QUrl, Slot
+from PySide6.QtCore import QItemSelectionModel, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QLineEdit, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
@@ -16,6 +16,7 @@ from ddpm_studio.events import Event, Failed, Finished, StepDone
 from ddpm_studio.gui.item_models import RunsModel
 from ddpm_studio.gui.pages.exporting import export_plot
 from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.trash import Trash
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
 from ddpm_studio.gui.widgets.compare_view import CompareView
 from ddpm_studio.gui.widgets.run_details import RunDetails
@@ -295,5 +296,5 @@ class RunsPage(QWidget):
 
 def _to_trash(folder: Path) -> None:
     """Raises UserError where the system has none for this place."""
-    if not QFile.moveToTrash(str(folder)):
+    if not Trash().throw_away(folder):
         raise UserError(tr("{name} could not be moved to the trash.", name=folder.name), tr("Delete the folder in your file manager: Open folder shows it."))

@@ -125,6 +125,22 @@ def _fill(layout: QVBoxLayout | QHBoxLayout, parts: tuple[QWidget | QLayout | in
             layout.addWidget(part)
 
 
+def show_instead(shown: QWidget, hidden: QWidget) -> None:
+    """One control takes the place of another, and its focus, which would go astray otherwise."""
+    focused = hidden.hasFocus()
+    shown.setVisible(True)
+    if focused:
+        shown.setFocus()
+    hidden.setVisible(False)
+
+
+def keep_room(widget: QWidget) -> None:
+    """Its place stays when it is hidden, so that nothing moves."""
+    policy = widget.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    widget.setSizePolicy(policy)
+
+
 def field(text: str, widget: QWidget, tip: str = "") -> QVBoxLayout:
     """A control with its name above it."""
     caption = label(text, "field")

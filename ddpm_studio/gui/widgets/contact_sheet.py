@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 
 import numpy as np
@@ -13,15 +12,15 @@ from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QToolTi
 
 from ddpm_studio.events import Images, Rows
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.qimage import draw_picture, to_qimage, zoom_for
+from ddpm_studio.gui.qimage import draw_picture, to_qimage
 from ddpm_studio.gui.widgets.basics import plain_tip
+from ddpm_studio.gui.widgets.sheet_layout import MARGIN, SheetLayout
 from ddpm_studio.gui.words import count
 from ddpm_studio.language import tr
 
 KEPT_BYTES = 64 * 2**20
 """Of pictures in memory; those that were not seen for longest go."""
-LEAST_SIDE, MOST_SIDE, MOST_ZOOM = 60, 96, 8
-MARGIN, GAP, GROUP_GAP = 3, 2, 8
+GAP, GROUP_GAP = 2, 8
 _NONE = np.zeros(0, np.int64)
 
 
@@ -55,8 +54,7 @@ class ContactSheet(QAbstractScrollArea):
         self._groups: Rows | None = None
         self._selected: npt.NDArray[np.bool_] = np.zeros(0, bool)
         self._tiles: OrderedDict[int, QImage] = OrderedDict()
-        self._columns, self._cell = 1, QSize(1, 1)
-        self._left = 0
+        self._layout = SheetLayout(0, QSize(1, 1), GAP, 1, 0)
         self._current, self._anchor, self._hover = -1, -1, -1
         self._band_from: QPoint | None = None
         self._band = QRect()
@@ -119,56 +117,25 @@ class ContactSheet(QAbstractScrollArea):
 
     # Arrangement.
 
-    @property
-    def _gap(self) -> int:
-        return GROUP_GAP if self._groups is not None else GAP
-
     def _arrange(self) -> None:
-        number, (height, width), ratio, gap = len(self.rows), self._shape, self.devicePixelRatioF(), self._gap
-        room_w, room_h = max(1, self.viewport().width() - 2 * MARGIN), max(1, self.viewport().height() - 2 * MARGIN)
-        side = max(height, width)
-        zoom = MOST_SIDE / side if side > MOST_SIDE * ratio else math.ceil(LEAST_SIDE * ratio / side) / ratio
-        zoom = min(zoom, zoom_for(side, MOST_SIDE + 32, ratio)) if side <= MOST_SIDE * ratio else zoom
-
-        def fits(wanted: float) -> bool:
-            columns = int((room_w + gap) // (width * wanted + gap))
-            return columns > 0 and math.ceil(number / columns) * (height * wanted + gap) - gap <= room_h
-
-        step = max(zoom, 1 / ratio)
-        while zoom + step <= MOST_ZOOM and fits(zoom + step):
-            zoom += step
-        self._cell = QSize(round(width * zoom), round(height * zoom))
-        self._columns = max(1, (room_w + gap) // (self._cell.width() + gap))
-        used = min(self._columns, max(number, 1)) * (self._cell.width() + gap) - gap
-        self._left = max(MARGIN, (self.viewport().width() - used) // 2)
-        total = math.ceil(number / self._columns) * self._pitch - gap + 2 * MARGIN
+        gap = GROUP_GAP if self._groups is not None else GAP
+        self._layout = SheetLayout.of(len(self.rows), self._shape, self.viewport().size(), gap, self.devicePixelRatioF())
         bar = self.verticalScrollBar()
-        bar.setPageStep(room_h)
-        bar.setSingleStep(max(1, self._pitch // 2))
-        bar.setRange(0, max(0, total - self.viewport().height()))
-
-    @property
-    def _pitch(self) -> int:
-        return self._cell.height() + self._gap
+        bar.setPageStep(max(1, self.viewport().height() - 2 * MARGIN))
+        bar.setSingleStep(max(1, self._layout.pitch // 2))
+        bar.setRange(0, max(0, self._layout.height - self.viewport().height()))
 
     def cell_rect(self, index: int) -> QRect:
         """Where the picture at this place is, in the coordinates of the viewport."""
-        line, column = divmod(index, self._columns)
-        return QRect(QPoint(self._left + column * (self._cell.width() + self._gap), MARGIN + line * self._pitch - self.verticalScrollBar().value()), self._cell)
+        return self._layout.cell_rect(index, self.verticalScrollBar().value())
 
     def index_at(self, point: QPoint) -> int:
-        line, down = divmod(point.y() - MARGIN + self.verticalScrollBar().value(), self._pitch)
-        column, across = divmod(point.x() - self._left, self._cell.width() + self._gap)
-        index = line * self._columns + column
-        inside = 0 <= column < self._columns and across < self._cell.width() and down < self._cell.height()
-        return index if inside and 0 <= index < len(self.rows) else -1
+        return self._layout.index_at(point, self.verticalScrollBar().value())
 
     def _visible(self, around: int = 0) -> range:
         """Places in sight, and so many screens before and after."""
         top, height = self.verticalScrollBar().value(), self.viewport().height()
-        first = max(0, (top - around * height - MARGIN) // self._pitch)
-        last = (top + (1 + around) * height) // self._pitch + 1
-        return range(min(first * self._columns, len(self.rows)), min(last * self._columns, len(self.rows)))
+        return self._layout.between(top - around * height, top + (1 + around) * height)
 
     @Slot()
     def _ask_for_pictures(self) -> None:
@@ -217,7 +184,7 @@ class ContactSheet(QAbstractScrollArea):
         super().resizeEvent(event)
         first = self._visible().start
         self._arrange()
-        self.verticalScrollBar().setValue(first // self._columns * self._pitch)
+        self.verticalScrollBar().setValue(first // self._layout.columns * self._layout.pitch)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
@@ -305,10 +272,8 @@ class ContactSheet(QAbstractScrollArea):
 
     def _select_band(self) -> None:
         scrolled = self._band.translated(0, self.verticalScrollBar().value())
-        first = max(0, (scrolled.top() - MARGIN) // self._pitch) * self._columns
-        last = min(len(self.rows), ((scrolled.bottom() - MARGIN) // self._pitch + 1) * self._columns)
         self._selected[:] = False
-        for index in range(first, last):
+        for index in self._layout.between(scrolled.top(), scrolled.bottom()):
             if self.cell_rect(index).intersects(self._band):
                 self._selected[self.rows[index]] = True
         self._tell()
@@ -333,9 +298,10 @@ class ContactSheet(QAbstractScrollArea):
         return super().viewportEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        page = max(1, self.viewport().height() // self._pitch) * self._columns
+        row = self._layout.columns
+        page = max(1, self.viewport().height() // self._layout.pitch) * row
         moves = {
-            Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -self._columns, Qt.Key.Key_Down: self._columns, Qt.Key.Key_PageUp: -page, Qt.Key.Key_PageDown: page,
+            Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -row, Qt.Key.Key_Down: row, Qt.Key.Key_PageUp: -page, Qt.Key.Key_PageDown: page,
             Qt.Key.Key_Home: -len(self.rows), Qt.Key.Key_End: len(self.rows),
         }  # fmt: skip
         key, keys = Qt.Key(event.key()), event.modifiers()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QListView, QListWidget, QPushButton, QVBoxLayout, QWidget
 
@@ -19,6 +18,7 @@ from ddpm_studio.gui.words import count
 from ddpm_studio.language import again, ntr, tr
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
 ICONS: dict[FindingKind, str] = {
@@ -63,6 +63,7 @@ class DatasetReportView(QWidget):
         self._found = QVBoxLayout()
         self._found.setSpacing(0)
         self.findings: list[QPushButton] = []
+        self._contents: Contents | None = None
         self._examined: DatasetExamined | None = None
         self._said: list[str] = []
         self.left_out = self._line("leftOutFinding", "image-off", "dim")
@@ -111,11 +112,11 @@ class DatasetReportView(QWidget):
             self._grid.addWidget(text, i, 1)
         differ = contents is not None and report.smallest != report.largest
         self.bars.setVisible(differ)
-        if contents is not None and differ:
+        if contents is not None and contents is not self._contents and differ:
             self.sizes.set_bins(size_bins(contents.sizes))
             self.shapes.set_bins(shape_bins(contents.sizes))
         self.looking.setVisible(contents is not None and examined is None)
-        self._examined = examined
+        self._contents, self._examined = contents, examined
         self._show_findings(report, background)
         self._show_skipped(report)
         self.setAccessibleDescription("; ".join([*(f"{name}: {value}" for name, value, _ in lines), *self._said]))
@@ -128,7 +129,8 @@ class DatasetReportView(QWidget):
         self._name_line(self.left_out, ntr("{count} left out", "{count} left out", number), tr("These are not trained on. Click to see them."))
         for line, finding, what in zip(self.findings, self._examined.findings if self._examined else (), self._said, strict=True):
             kept = ~left_out[finding.rows]
-            settled = len(np.unique(finding.groups[kept])) == kept.sum() if finding.groups is not None else not kept.any()
+            groups = finding.groups[kept] if finding.groups is not None else None  # group after group, so those of one are neighbours
+            settled = not (groups[1:] == groups[:-1]).any() if groups is not None else not kept.any()
             line.setText(tr("{what}, left out", what=what) if settled else what)
             line.setAccessibleName(line.text())
             theme.set_icon(line, "circle-check" if settled else ICONS[finding.kind], "ok" if settled else "warn" if finding.kind in DOUBTFUL else "dim")

@@ -159,8 +159,8 @@ class GrowthFilm(QWidget):
                 self._paint_cell(painter, self.cell_rect(column, stage), self.place(column), stage)
         current = round(self.index * (columns - 1) / last) if last else 0
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(theme.color("accent" if self.hasFocus() else "line_strong"), 2))
-        painter.drawRoundedRect(self.cell_rect(current, self.stage).adjusted(0, 0, 0, 0), 2, 2)
+        painter.setPen(QPen(theme.color("focus" if self.hasFocus() else "accent"), 2))
+        painter.drawRoundedRect(self.cell_rect(current, self.stage), 2, 2)
         large = self._large
         if (image := self.frame(self.index, self.stage, self.picture)) is not None:
             draw_picture(painter, fitted(QSizeF(image.size()), large, self.devicePixelRatioF()), image)

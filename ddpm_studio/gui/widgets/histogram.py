@@ -10,11 +10,13 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from ddpm_studio.events import Rows
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.words import short_count
 from ddpm_studio.language import ntr, tr
 
 HEIGHT, LABEL_HEIGHT = 76, 15
+MOST_SIZES = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +24,16 @@ class Bin:
     label: str
     words: str
     """Which pictures these are."""
-    rows: npt.NDArray[np.int64]
+    number: int
+    """The bin's own among the numbers in `numbers`."""
+    numbers: npt.NDArray[np.int64]
+    """int64 [N]: the bin of each picture."""
+    count: int
+
+    @property
+    def rows(self) -> Rows:
+        """Which pictures these are; looked up only when somebody asks."""
+        return np.flatnonzero(self.numbers == self.number).astype(np.int64)
 
 
 class Histogram(QWidget):
@@ -59,7 +70,7 @@ class Histogram(QWidget):
     def _light(self, index: int) -> None:
         if index != self._lit:
             self._lit = index
-            self.setCursor(Qt.CursorShape.PointingHandCursor if index >= 0 and len(self.bins[index].rows) else Qt.CursorShape.ArrowCursor)
+            self.setCursor(Qt.CursorShape.PointingHandCursor if index >= 0 and self.bins[index].count else Qt.CursorShape.ArrowCursor)
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -68,11 +79,11 @@ class Histogram(QWidget):
         font = painter.font()
         font.setPixelSize(10)
         painter.setFont(font)
-        most = max((len(part.rows) for part in self.bins), default=1)
+        most = max((part.count for part in self.bins), default=1)
         room = self.height() - 2 * LABEL_HEIGHT
         for i, part in enumerate(self.bins):
             column = self.bar_rect(i)
-            if number := len(part.rows):
+            if number := part.count:
                 height = max(2.0, room * number / most)
                 bar = QRectF(column.left() + 3, LABEL_HEIGHT + room - height, column.width() - 6, height)
                 painter.setPen(Qt.PenStyle.NoPen)
@@ -95,7 +106,7 @@ class Histogram(QWidget):
         self._choose(self._index_at(event.position()))
 
     def _choose(self, index: int) -> None:
-        if 0 <= index < len(self.bins) and len(self.bins[index].rows):
+        if 0 <= index < len(self.bins) and self.bins[index].count:
             self.chosen.emit(self.bins[index])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -115,7 +126,7 @@ class Histogram(QWidget):
 
 
 def _words(part: Bin) -> str:
-    return tr("{which}: {number}", which=part.words, number=ntr("{count} picture", "{count} pictures", len(part.rows)))
+    return tr("{which}: {number}", which=part.words, number=ntr("{count} picture", "{count} pictures", part.count))
 
 
 def _short(pixels: int) -> str:
@@ -124,20 +135,20 @@ def _short(pixels: int) -> str:
 
 def size_bins(sizes: npt.NDArray[np.int32]) -> list[Bin]:
     """Pictures by their shorter side, in steps of two."""
-    shorter = sizes.min(axis=1)
-    edges = 2 ** np.arange(3, 14)  # 8 ... 8192
-    steps = np.clip(np.digitize(shorter, edges) - 1, 0, len(edges) - 1)
+    shorter = np.maximum(np.minimum(sizes[:, 0], sizes[:, 1]), 1)
+    steps = np.log2(shorter, dtype=np.float32).astype(np.int64)
     first, last = (int(steps.min()), int(steps.max())) if len(steps) else (0, -1)
-    while last - first > 5:  # the small end in one
-        first += 1
-    steps = np.maximum(steps, first)
+    merged = last - first >= MOST_SIZES
+    if merged:  # the small ones in one
+        first = last - MOST_SIZES + 1
+        steps = np.maximum(steps, first)
+    counts = np.bincount(steps, minlength=last + 1)
     bins = []
     for step in range(first, last + 1):
-        low, high = int(edges[step]), int(edges[step]) * 2 - 1
-        merged = step == first and len(shorter) > 0 and int(shorter.min()) < low
-        words = tr("Shorter side up to {high} pixels", high=high) if merged else tr("Shorter side {low} to {high} pixels", low=low, high=high)
-        label = f"<{_short(high + 1)}" if merged else _short(low)
-        bins.append(Bin(label, words, np.flatnonzero(steps == step).astype(np.int64)))
+        low, high = 2**step, 2 ** (step + 1) - 1
+        small = merged and step == first
+        words = tr("Shorter side up to {high} pixels", high=high) if small else tr("Shorter side {low} to {high} pixels", low=low, high=high)
+        bins.append(Bin(f"<{_short(high + 1)}" if small else _short(low), words, step, steps, int(counts[step])))
     return bins
 
 
@@ -146,5 +157,9 @@ def shape_bins(sizes: npt.NDArray[np.int32]) -> list[Bin]:
     kinds = (
         ("1:2", tr("Much higher than wide")), ("3:4", tr("Higher than wide")), ("1:1", tr("About square")), ("4:3", tr("Wider than high")), ("2:1", tr("Much wider than high")),
     )  # fmt: skip
-    which = np.digitize(sizes[:, 0] / np.maximum(sizes[:, 1], 1), (0.6, 0.9, 1.111, 1.667))
-    return [Bin(label, words, np.flatnonzero(which == i).astype(np.int64)) for i, (label, words) in enumerate(kinds)]
+    ratio = sizes[:, 0] / np.maximum(sizes[:, 1], 1)
+    which = np.zeros(len(sizes), np.int64)
+    for edge in (0.6, 0.9, 1.111, 1.667):
+        which += ratio >= edge
+    counts = np.bincount(which, minlength=len(kinds))
+    return [Bin(label, words, i, which, int(counts[i])) for i, (label, words) in enumerate(kinds)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def newest_of_each(steps: Sequence[StepDone]) -> list[StepDone]:
     """Without those that were made again after a resume, and without losses that are no numbers."""
     kept: list[StepDone] = []
     for step in steps:
-        if np.isfinite(step.loss):
+        if isfinite(step.loss):
             while kept and kept[-1].step >= step.step:
                 kept.pop()
             kept.append(step)
@@ -56,9 +57,10 @@ class NumberPlot(Plot):
     def add(self, steps: Sequence[StepDone]) -> None:
         """A batch of reports; drawn once."""
         if steps := newest_of_each(steps):
-            self._add(steps)
+            self.add_newest(steps)
 
-    def _add(self, steps: Sequence[StepDone]) -> None:
+    def add_newest(self, steps: Sequence[StepDone]) -> None:
+        """As `add`, of steps that have passed `newest_of_each`."""
         if self.series.size and steps[0].step <= self.series.steps[-1]:
             self.series.cut(steps[0].step, self.memory)
         self.series.extend([s.step for s in steps], [self._number(s) for s in steps], self.memory)
@@ -125,9 +127,9 @@ class LossPlot(NumberPlot):
         self.spikes.clear()
         super().clear()
 
-    def _add(self, steps: Sequence[StepDone]) -> None:
+    def add_newest(self, steps: Sequence[StepDone]) -> None:
         self.spikes = [spike for spike in self.spikes if spike[0] < steps[0].step] + [(s.step, s.loss) for s in steps if s.spike]
-        super()._add(steps)
+        super().add_newest(steps)
 
     def _say_last(self) -> None:
         if self.series.size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -258,4 +259,6 @@ class Plot(QWidget):
 
 
 def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return ""
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QScrollArea, QSizePolicy, QToolButton, QWidget
 
 from ddpm_studio.events import Event, LossByNoise, StepDone
 from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, row, tool_button
@@ -34,6 +34,7 @@ class PlotsPanel(QWidget):
         super().__init__()
         self.setObjectName("plotsPanel")
         self.setAccessibleName(tr("Curves"))
+        self.setMinimumWidth(LEAST_WIDTH)  # or what has no room when it is narrow would keep it from becoming so
         self.loss, self.gap, self.map = LossPlot(), GapPlot(), NoiseMap()
         self.numbers = (
             self.loss,
@@ -49,7 +50,17 @@ class PlotsPanel(QWidget):
         self._grid.setSpacing(12)
         place = QWidget()
         place.setLayout(self._grid)
-        layout = column(row(self._make_menu(), self._make_chips(), -1, self.loss.controls), self.sentence, place, spacing=4)
+        scroll = QScrollArea()  # more of them than fit are scrolled through, not squeezed
+        scroll.setObjectName("plotsScroll")
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setMinimumHeight(150)
+        scroll.viewport().setAutoFillBackground(False)
+        scroll.setWidget(place)
+        place.setAutoFillBackground(False)
+        layout = column(row(self._make_menu(), self._make_chips(), -1, self.loss.controls), self.sentence, scroll, spacing=4)
         layout.setStretch(2, 1)
         self.sentence.setMinimumHeight(16)
         self.setLayout(layout)
@@ -133,7 +144,7 @@ class PlotsPanel(QWidget):
     def add(self, batch: Sequence[Event]) -> None:
         if steps := newest_of_each([event for event in batch if isinstance(event, StepDone)]):
             for plot in self.numbers:
-                plot.add(steps)
+                plot.add_newest(steps)
         measures = [event for event in batch if isinstance(event, LossByNoise)]
         for other in (self.gap, self.map):
             if steps:
