@@ -6,6 +6,7 @@ Made with fake jobs and the sample tiles, so they are the same every time; look 
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -41,8 +42,10 @@ def _shoot(options: argparse.Namespace) -> None:
     from PySide6.QtWidgets import QPushButton
 
     from ddpm_studio import gallery
+    from ddpm_studio.errors import describe_os_error
     from ddpm_studio.events import Failed
     from ddpm_studio.gui.app import create
+    from ddpm_studio.language import tr
     from ddpm_studio.gui.picture_jobs import NearestFound
     from ddpm_studio.requests import SampleRequest, recipe
 
@@ -126,7 +129,7 @@ def _shoot(options: argparse.Namespace) -> None:
         chip.setChecked(False)
     window.studio.training.resume()
     wait(lambda: window.studio.training.state.name == "RUNNING", 5)
-    window.studio.lane.borrow("somebody", lambda: None, "Training is paused while pictures are made")
+    window.studio.lane.borrow("somebody", lambda: None, tr("Training is paused while pictures are made"))
     wait(lambda: window.studio.training.state.name == "MAKING_ROOM", 5)
     every(window, "train-making-room")
     window.studio.training.pause()
@@ -210,7 +213,8 @@ def _shoot(options: argparse.Namespace) -> None:
     every(window, "commands")
     window.menus.palette.close_palette()
     window.show_page("Train")
-    window.studio.failed.emit(Failed("Could not save model.safetensors: the disk is full.", "Free some space and try again; nothing that was saved before is lost.", "Traceback"))
+    full = describe_os_error(OSError(errno.ENOSPC, ""), tr("save {name}", name="model.safetensors"))
+    window.studio.failed.emit(Failed(full.message, full.hint, "Traceback"))
     every(window, "train-error")
     window.studio.training.resume()
     window.close()
