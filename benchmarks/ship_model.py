@@ -25,7 +25,7 @@ def main() -> None:
     if options.run != "-":
         ship(Model.load(options.run), folder / MODEL_FILE)
     if options.examples:
-        pictures = Model.load(folder).sample(options.examples, "dpmpp-2m", 25)
+        pictures = Model.load(folder).sample(options.examples, "ddim", 25)
         for number, picture in enumerate(pictures, 1):
             imaging.save_png(folder / f"example_{number}.png", picture, None)
 

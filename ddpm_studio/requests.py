@@ -59,7 +59,7 @@ class Walk:
 
     model: str | Path
     _: KW_ONLY
-    sampler: Sampler = "dpmpp-2m"
+    sampler: Sampler = "ddim"
     steps: int | None = 25
     """None: every timestep."""
     spacing: Spacing = "auto"

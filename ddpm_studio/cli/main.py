@@ -63,7 +63,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     generate.add_argument("--start", metavar="PNG", help="Begin on the way of a picture that was made before (or of a recipe, as JSON): other pictures with the same x_t.")
     generate.add_argument("--start-timestep", type=within(int, 0), default=None, metavar="T", help="At which of the stops on its way.")
     _film_flags(generate, "Also write the way from noise to picture as a film")
-    _sampling_flags(generate, "dpmpp-2m")
+    _sampling_flags(generate, "ddim")
 
     interpolate = command("interpolate", "Blend two pictures or more through the noise.")
     interpolate.add_argument("model", metavar="MODEL")

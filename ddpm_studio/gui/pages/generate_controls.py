@@ -21,10 +21,10 @@ from ddpm_studio.requests import MAX_SEED, SampleRequest, Start, model_name
 def samplers() -> tuple[tuple[str, str, int, str], ...]:
     """Name, sampler, steps to begin with, and what it is."""
     return (
+        (tr("Steady (DDIM)"), "ddim", 25, tr("Deterministic with eta 0: a seed is a picture, and similar noise gives similar pictures.")),
         (tr("Fast (DPM-Solver++)"), "dpmpp-2m", 25, tr("Good pictures in 15 to 30 steps; the same seed gives the same picture.")),
         (tr("Fast (UniPC)"), "unipc", 20, tr("Like DPM-Solver++, and each step is corrected by the next: a little more exact in very few steps.")),
         (tr("Exact (Heun)"), "heun", 25, tr("Second order with two network calls a step: twice the time, and nearest to the true path.")),
-        (tr("Steady (DDIM)"), "ddim", 50, tr("Deterministic with eta 0: a seed is a picture, and similar noise gives similar pictures.")),
         (tr("Original (ancestral DDPM)"), "ddpm", 1000, tr("Algorithm 2 of the paper: fresh noise in each of its 1,000 steps. Slow and true.")),
     )
 
