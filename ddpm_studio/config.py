@@ -268,9 +268,9 @@ def _short(text: str) -> str:
 def explain(error: ValidationError) -> str:
     """The first complaint of pydantic in one sentence that names the setting."""
     first = error.errors()[0]
-    if first["type"] in _NEEDED:
+    if needed := _NEEDED.get(first["type"]):
         limits = {name: value.replace(" or ", tr(" or ")) if isinstance(value, str) else f"{value:.10g}" for name, value in first.get("ctx", {}).items()}
-        what = tr(_NEEDED[first["type"]], **limits)
+        what = tr(needed, **limits)
     else:
         what = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
         what = what[:1].lower() + what[1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from ddpm_studio.language import tr
+from ddpm_studio.language import later, tr
 
 
 class UserError(Exception):
@@ -47,6 +47,13 @@ _MAY_PASS = {
 """What a disk says that was unplugged, is read-only for now, or lies on the other side of a network."""
 
 
+SAID_BY_SYSTEMS = (
+    later("No such file or directory"), later("Input/output error"), later("Read-only file system"), later("Connection timed out"), later("Device or resource busy"),
+    later("Is a directory"), later("File name too long"), later("Too many open files"), later("No such device"), later("Stale file handle"), later("Invalid argument"),
+)  # fmt: skip
+"""What an operating system says most often; the rest stays in its own words."""
+
+
 def describe_os_error(error: OSError, doing: str) -> UserError:
     """Turn an operating system error into words; `doing` completes "Could not ..."."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -58,7 +65,7 @@ def describe_os_error(error: OSError, doing: str) -> UserError:
         return kind(tr("Could not {doing}: permission denied.", doing=doing), tr("Choose a place that you may read and write, or change its permissions."))
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return kind(tr("Could not {doing}: there is a file where a folder is needed.", doing=doing), tr("Choose another folder, or move that file away."))
-    reason = error.strerror or str(error)
+    reason = tr(error.strerror) if error.strerror else str(error)
     return kind(tr("Could not {doing}: {reason}.", doing=doing, reason=reason), tr("Check that the file or folder still exists and that the disk is connected."))
 
 

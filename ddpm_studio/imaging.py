@@ -219,7 +219,7 @@ def read_pixels(path: Path) -> Images:
     try:
         pixels = np.array(decode(path))
     except OSError as error:
-        raise describe_os_error(error, f"open {printable(path.name)}") from error
+        raise describe_os_error(error, tr("open {name}", name=printable(path.name))) from error
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 

@@ -15,23 +15,35 @@ LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
 """What each language calls itself."""
 
 _catalog: gettext.NullTranslations = gettext.NullTranslations()
+_spoken = "en"
 
 
 def speak(language: str, catalogs: Path) -> None:
     """From now on, `tr` and `ntr` answer in this language (a key of LANGUAGES); one without a catalog there is English."""
-    global _catalog
-    _catalog = gettext.translation("ddpm_studio", catalogs, [language], fallback=True)
+    global _catalog, _spoken
+    _spoken, _catalog = language, gettext.translation("ddpm_studio", catalogs, [language], fallback=True)
 
 
-def language_of_system() -> str:
-    """The one of LANGUAGES that the system asks for."""
-    asked = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), locale.getlocale()[0] or "")
-    return "zh_CN" if asked.lower().startswith(("zh_cn", "zh_sg", "zh-hans", "chinese (simplified)", "chinese_china")) else "en"
+def spoken() -> str:
+    """The language that is spoken now."""
+    return _spoken
+
+
+def chosen(preference: str, told: str = "") -> str:
+    """The key of LANGUAGES for what somebody has chosen: one of them, or "system"."""
+    return preference if preference in LANGUAGES else language_of_system(told)
+
+
+def language_of_system(told: str = "") -> str:
+    """The one of LANGUAGES that the system asks for: by its variables, or else by what it has `told` otherwise."""
+    asked = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), told or locale.getlocale()[0] or "")
+    chinese = ("zh_cn", "zh_sg", "zh_hans", "chinese (simplified)", "chinese_china")
+    return "zh_CN" if asked.lower().replace("-", "_").startswith(chinese) else "en"
 
 
 def tr(text: str, /, **values: object) -> str:
     """The text in the language of the window, its {fields} filled in: tr("Delete {name}?", name=run.name)."""
-    said = _catalog.gettext(text)
+    said = _catalog.gettext(text) if text else ""  # under "" a catalog keeps what it says about itself
     return said.format(**values) if values else said
 
 

@@ -57,6 +57,11 @@ def resources_dir() -> Path:
     return _shipped("resources")
 
 
+def languages_dir() -> Path:
+    """The catalogs of `language`."""
+    return resources_dir() / "languages"
+
+
 def models_dir() -> Path:
     """The models that ship with the program."""
     return _shipped("models")

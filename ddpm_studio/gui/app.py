@@ -10,16 +10,17 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
-from PySide6.QtCore import QMessageLogContext, QTimer, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import QLibraryInfo, QMessageLogContext, Qt, QTimer, QtMsgType, QTranslator, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
-from ddpm_studio import paths
+from ddpm_studio import language, paths
 from ddpm_studio.events import Event, Failed
 from ddpm_studio.gui import motion, preferences, theme, workers
 from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.language import tr
 from ddpm_studio.runs import find_run
 
 log = logging.getLogger("ddpm_studio")
@@ -35,9 +36,33 @@ def create(argv: list[str] | None = None, jobs: Any = None) -> tuple[QApplicatio
     theme.prepare(app)
     app.setWindowIcon(theme.app_icon())
     known = preferences.load()
+    choose_language(app, known.language)
     theme.apply(app, known.theme)
     motion.apply(app, known.reduced_motion)
     return app, MainWindow(jobs)
+
+
+def choose_language(app: QApplication, preference: str) -> None:
+    """What is said from now on, by Qt's own dialogs too, is in this language; what stands in a window already stays."""
+    wanted = preferences.spoken(preference)
+    language.speak(wanted, paths.languages_dir())
+    for before in app.findChildren(QTranslator):
+        app.removeTranslator(before)
+        before.deleteLater()
+    translator = QTranslator(app)
+    if translator.load(f"qtbase_{wanted}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
+        app.installTranslator(translator)
+
+
+def speak_anew(app: QApplication, old: MainWindow) -> MainWindow:
+    """A window in the place of this one, in which nothing runs, in the language that is chosen now."""
+    stays, _ = app.quitOnLastWindowClosed(), app.setQuitOnLastWindowClosed(False)
+    old.retire()
+    choose_language(app, old.studio.preferences.language)
+    window = MainWindow(old.studio.jobs)
+    window.show()
+    app.setQuitOnLastWindowClosed(stays)
+    return window
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,7 +74,9 @@ def main(argv: list[str] | None = None) -> int:
     threading.excepthook = lambda failure: log.error("unexpected in a thread", exc_info=(failure.exc_type, failure.exc_value or failure.exc_type(), failure.exc_traceback))
     app, window = create(sys.argv[:1])
     reporter.window = window
-    pulse = _close_on_signal(window)
+    pulse = _close_on_signal(reporter)
+
+    listen_for_language(app, reporter)
     window.show()
     QTimer.singleShot(0, window, lambda: _begin(window, options))
     status = app.exec()
@@ -61,13 +88,31 @@ def main(argv: list[str] | None = None) -> int:
     return status
 
 
-def _close_on_signal(window: MainWindow) -> QTimer:
+def listen_for_language(app: QApplication, reporter: _Reporter) -> None:
+    """The window that the reporter knows gives way to another one whenever a language is chosen that it does not speak."""
+
+    def speak() -> None:
+        if reporter.window:
+            reporter.window = speak_anew(app, reporter.window)
+            listen_for_language(app, reporter)
+            _begin(reporter.window, _parse([]))
+
+    if reporter.window:
+        reporter.window.language_chosen.connect(speak, Qt.ConnectionType.QueuedConnection)  # not while the old one's menu is at work
+
+
+def _close_on_signal(reporter: _Reporter) -> QTimer:
     """SIGTERM and SIGHUP (a session that ends) close the window as its button does: training saves first. Python sees
     a signal only when it runs, so something must now and then."""
+
+    def close(number: int, frame: FrameType | None) -> None:
+        if reporter.window:
+            QTimer.singleShot(0, reporter.window, reporter.window.close)
+
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda number, frame: QTimer.singleShot(0, window, window.close))
-    pulse = QTimer(window, interval=500)
+            signal.signal(getattr(signal, name), close)
+    pulse = QTimer(QApplication.instance(), interval=500)
     pulse.timeout.connect(_nothing)
     pulse.start()
     return pulse
@@ -98,7 +143,7 @@ def _begin(window: MainWindow, options: argparse.Namespace) -> None:
             studio.refresh_models(run.model_file)
             studio.replay_wanted.emit(run)
         else:
-            studio.failed.emit(Failed(f"There is no run called {options.run}.", "The page Runs lists what there is."))
+            studio.failed.emit(Failed(tr("There is no run called {name}.", name=options.run), tr("The page Runs lists what there is.")))
     studio.ask(studio.jobs.warm_up(), _ignore)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -15,15 +16,16 @@ from ddpm_studio.config import SECTIONS, RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import label, tidy
+from ddpm_studio.language import later, tr
 
 _NOTHING = object()
-HEADINGS = {"data": "Pictures", "diffusion": "Diffusion", "model": "Network", "training": "Learning"}
+HEADINGS = {"data": later("Pictures"), "diffusion": later("Diffusion"), "model": later("Network"), "training": later("Learning")}
 
 
 class Field:
     """One setting: its widget, how to read and write it, and what may be in it, in words."""
 
-    def __init__(self, widget: QWidget, read: Callable[[], Any], write: Callable[[Any], None], changed: Any, wanted: str = "something else") -> None:
+    def __init__(self, widget: QWidget, read: Callable[[], Any], write: Callable[[Any], None], changed: Any, wanted: str = "") -> None:
         self.widget, self.read, self.write, self.changed, self.wanted = widget, read, write, changed, wanted
 
 
@@ -36,7 +38,7 @@ class ConfigForm(QWidget):
     def __init__(self, hidden: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self.setObjectName("settingsForm")
-        self.setAccessibleName("All settings")
+        self.setAccessibleName(tr("All settings"))
         self.fields: dict[str, Field] = {}
         self._told: dict[str, Any] = {}
         """What each field held last: leaving one as it was is no edit."""
@@ -45,7 +47,7 @@ class ConfigForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         for section, model in SECTIONS.items():
-            layout.addWidget(label(HEADINGS.get(section, section.capitalize()), "heading"))
+            layout.addWidget(label(tr(HEADINGS.get(section, section.capitalize())), "heading"))
             form = QFormLayout()
             form.setContentsMargins(0, 0, 0, 8)
             form.setHorizontalSpacing(12)
@@ -73,12 +75,14 @@ class ConfigForm(QWidget):
             try:
                 entry.read()
             except ValueError:
-                words = name.partition(".")[2].replace("_", " ").capitalize()
-                raise UserError(f"{words} must be {entry.wanted}.", "Mend the field that is marked red under All settings, or choose the preset again.") from None
+                raise UserError(
+                    tr("{setting} must be {wanted}.", setting=title(name), wanted=entry.wanted),
+                    tr("Mend the field that is marked red under All settings, or choose the preset again."),
+                ) from None
 
     def _add(self, form: QFormLayout, name: str, kind: Any, limits: list[Any], description: str) -> None:
         entry = make_field(kind, limits)
-        text = name.partition(".")[2].replace("_", " ").capitalize()
+        text, description = title(name), tr(description)
         caption = QLabel(text)
         caption.setToolTip(description)
         caption.setProperty("role", "caption")
@@ -108,6 +112,11 @@ class ConfigForm(QWidget):
         if value != self._told.get(name, _NOTHING):
             self._told[name] = value
             self.edited.emit(name, value)
+
+
+def title(name: str) -> str:
+    """What people read for the setting `section.field`; the catalog knows the fields."""
+    return tr(name.partition(".")[2].replace("_", " ").capitalize())
 
 
 def make_field(kind: Any, limits: list[Any]) -> Field:
@@ -145,7 +154,7 @@ def _plain(kind: Any) -> tuple[Any, bool, list[Any]]:
 def _choice(values: tuple[Any, ...]) -> Field:
     box = QComboBox()
     for value in values:
-        box.addItem(str(value).replace("_", " "), value)
+        box.addItem(tr(value.replace("_", " ")) if isinstance(value, str) else str(value), value)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(3)
     return Field(box, box.currentData, lambda value: box.setCurrentIndex(values.index(value)), box.currentIndexChanged)
@@ -154,15 +163,16 @@ def _choice(values: tuple[Any, ...]) -> Field:
 def _line(kind: Any, optional: bool, low: Any, high: Any) -> Field:
     edit = QLineEdit()
     if optional:
-        edit.setPlaceholderText("none")
+        edit.setPlaceholderText(tr("none"))
 
     def read() -> Any:
         text = edit.text().strip()
         if not text and optional:
             return None
         if get_origin(kind) is tuple:
-            parts = [part.strip() for part in text.split(",") if part.strip()]
-            return tuple(parts)
+            words = {tr("yes"): "yes", tr("no"): "no"}
+            parts = [part.strip() for part in re.split("[,，、]", text) if part.strip()]
+            return tuple(words.get(part, part) for part in parts)
         value = kind(text)
         if (low is not None and value < low) or (high is not None and value > high):
             raise ValueError(text)
@@ -172,7 +182,7 @@ def _line(kind: Any, optional: bool, low: Any, high: Any) -> Field:
         if value is None:
             edit.setText("")
         elif isinstance(value, tuple):
-            edit.setText(", ".join(("yes" if part else "no") if isinstance(part, bool) else str(part) for part in value))
+            edit.setText(", ".join((tr("yes") if part else tr("no")) if isinstance(part, bool) else str(part) for part in value))
         else:
             edit.setText(f"{value:g}" if isinstance(value, float) else str(value))
 
@@ -182,13 +192,15 @@ def _line(kind: Any, optional: bool, low: Any, high: Any) -> Field:
 def _in_words(kind: Any, optional: bool, low: Any, high: Any) -> str:
     """What a line may hold: "a whole number from 8 to 512, or empty"."""
     if get_origin(kind) is tuple:
-        return "a list such as 1, 2, 4"
-    noun = "a whole number" if kind is int else "a number"
+        return tr("a list such as 1, 2, 4")
+    noun = tr("a whole number") if kind is int else tr("a number")
     if low is not None and high is not None:
-        limits = f" from {low:g} to {high:g}"
+        text = tr("{number} from {low:g} to {high:g}", number=noun, low=low, high=high)
+    elif low is not None:
+        text = tr("{number} of at least {low:g}", number=noun, low=low)
     else:
-        limits = f" of at least {low:g}" if low is not None else f" of at most {high:g}" if high is not None else ""
-    return f"{noun}{limits}{', or empty' if optional else ''}"
+        text = tr("{number} of at most {high:g}", number=noun, high=high) if high is not None else noun
+    return tr("{value}, or empty", value=text) if optional else text
 
 
 def _mark(widget: QWidget, valid: bool) -> None:

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from ddpm_studio.language import tr
 
-def picture_kinds(title: str = "Pictures", *more: str) -> str:
+
+def picture_kinds(title: str = "", *more: str) -> str:
     """What a file dialog offers: all that can be read as a picture, and `more` suffixes."""
     from ddpm_studio.imaging import IMAGE_SUFFIXES  # Pillow takes a fifth of a second
 
-    return f"{title} ({' '.join(f'*{suffix}' for suffix in (*more, *sorted(IMAGE_SUFFIXES)))})"
+    return f"{title or tr('Pictures')} ({' '.join(f'*{suffix}' for suffix in (*more, *sorted(IMAGE_SUFFIXES)))})"
 
 
 def choose_folder(parent: QWidget, start: str, chosen: Callable[[Path], None], title: str = "") -> QFileDialog:
-    dialog = QFileDialog(parent, title or "Choose a folder of pictures", start)
+    dialog = QFileDialog(parent, title or tr("Choose a folder of pictures"), start)
     dialog.setFileMode(QFileDialog.FileMode.Directory)
     dialog.setOption(QFileDialog.Option.ShowDirsOnly, False)
     dialog.fileSelected.connect(lambda path: chosen(Path(path)))
@@ -30,8 +32,9 @@ def choose_files(parent: QWidget, title: str, start: str, kinds: str, chosen: Ca
     return _open(dialog, "openDialog")
 
 
-def choose_target(parent: QWidget, title: str, start: str, chosen: Callable[[Path], None], kinds: str = "PNG picture (*.png)") -> QFileDialog:
-    """`kinds`: what is offered, in Qt's words; the first is what a name without a suffix becomes."""
+def choose_target(parent: QWidget, title: str, start: str, chosen: Callable[[Path], None], kinds: str = "") -> QFileDialog:
+    """`kinds`: what is offered, in Qt's words; the first is what a name without a suffix becomes; without them a PNG."""
+    kinds = kinds or f"{tr('PNG picture')} (*.png)"
     dialog = QFileDialog(parent, title, start, kinds)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setDefaultSuffix(kinds.partition("*.")[2].partition(")")[0])

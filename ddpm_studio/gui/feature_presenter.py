@@ -54,7 +54,7 @@ class FeaturePresenter(QObject):
             self.events.emit([self._seen[key]])
             return
         job = _keyed(self._jobs.features(request), key)
-        self._lane.borrow(self.OWNER, lambda: self._latest.request(job, patient=True), tr("a look inside is taken"))
+        self._lane.borrow(self.OWNER, lambda: self._latest.request(job, patient=True), tr("Training is paused while a look inside is taken"))
 
     @Slot()
     def cancel(self) -> None:

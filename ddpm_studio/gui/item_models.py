@@ -8,7 +8,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 
 from ddpm_studio.gui.widgets.basics import plain_tip
 from ddpm_studio.gui.words import count, moment
-from ddpm_studio.language import tr
+from ddpm_studio.language import later, tr
 from ddpm_studio.runs import RunInfo
 
 Index = QModelIndex | QPersistentModelIndex
@@ -16,7 +16,7 @@ _NOWHERE = QModelIndex()
 
 
 class RunsModel(QAbstractTableModel):
-    HEADINGS = ("Run", "Data", "Preset", "Size", "Steps", "Pictures seen", "Last saved", "Tags")
+    HEADINGS = (later("Run"), later("Data"), later("Preset"), later("Size"), later("Steps"), later("Pictures seen"), later("Last saved"), later("Tags"))
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class RunsModel(QAbstractTableModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return self.HEADINGS[section]
+            return tr(self.HEADINGS[section])
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.TextAlignmentRole:
             return _side(section)
         return None
@@ -65,7 +65,7 @@ class RunsModel(QAbstractTableModel):
             training = info.run.name == self.active
             values = (
                 info.run.name, info.data, tr("from {model}", model=info.start_from) if info.start_from else info.preset, f"{info.shape[1]} × {info.shape[0]}",
-                count(self._step if training else info.step), count(self._images if training else info.images), "in training" if training else moment(info.modified),
+                count(self._step if training else info.step), count(self._images if training else info.images), tr("in training") if training else moment(info.modified),
                 ", ".join(info.remarks.tags),
             )
             return values[index.column()]

@@ -35,6 +35,7 @@ from ddpm_studio.events import (
 from ddpm_studio.files import replace_atomically
 from ddpm_studio.gui.inside_jobs import InsideJobs, fitted
 from ddpm_studio.gui.picture_jobs import PictureJobs
+from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, FilmRequest, SampleRequest, TrainRequest
 from ddpm_studio.runs import Run
 
@@ -107,7 +108,7 @@ class Jobs(InsideJobs, PictureJobs):
         """Import torch while nobody waits for it, and find out what it can compute on."""
 
         def job(control: RunControl) -> Iterator[Event]:
-            yield Progress("Loading PyTorch")
+            yield Progress(tr("Loading PyTorch"))
             import torch
 
             from ddpm_studio import side_by_side
@@ -186,7 +187,7 @@ class Jobs(InsideJobs, PictureJobs):
 
     def train(self, request: TrainRequest) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
-            yield Progress("Loading PyTorch")
+            yield Progress(tr("Loading PyTorch"))
             from ddpm_studio.training.engine import train
 
             yield from train(request, control)
@@ -197,7 +198,7 @@ class Jobs(InsideJobs, PictureJobs):
         """Pictures land in the gallery as soon as they are ready."""
 
         def job(control: RunControl) -> Iterator[Event]:
-            yield Progress("Loading PyTorch")
+            yield Progress(tr("Loading PyTorch"))
             from ddpm_studio import gallery
             from ddpm_studio.sampling.engine import generate
 
@@ -274,7 +275,7 @@ class Jobs(InsideJobs, PictureJobs):
             shape = run.read_config().data.shape
             following = follow and is_in_training(run)
             if following:
-                yield Notice(f"The run {run.name} is being trained by another window or command: it is shown as it goes, and can be changed only there.")
+                yield Notice(tr("The run {name} is being trained by another window or command: it is shown as it goes, and can be changed only there.", name=run.name))
             while True:
                 found = reader.read_new()
                 for start in range(0, len(found), AT_ONCE):
@@ -292,7 +293,7 @@ class Jobs(InsideJobs, PictureJobs):
                     break
                 following = is_in_training(run)  # looked at before the last reading, so that nothing is missed
                 if not following:
-                    yield Notice(f"The run {run.name} is not trained any more by the other window or command.")
+                    yield Notice(tr("The run {name} is not trained any more by the other window or command.", name=run.name))
             yield Finished()
 
         return job
@@ -375,9 +376,9 @@ def one_source(sources: list[Path]) -> Path:
     if len(sources) == 1 and (not first.is_file() or first.suffix.lower() not in IMAGE_SUFFIXES):
         return first
     if len(sources) == 1:
-        raise UserError("One picture is not enough to learn from.", "Drop the folder that it is in, or many pictures at once.")
+        raise UserError(tr("One picture is not enough to learn from."), tr("Drop the folder that it is in, or many pictures at once."))
     if any(not path.is_file() or path.suffix.lower() == ".zip" for path in sources):
-        raise UserError("Only one folder or zip can be opened at a time.", "Put the folders into one folder and drop that; sub-folders are searched too.")
+        raise UserError(tr("Only one folder or zip can be opened at a time."), tr("Put the folders into one folder and drop that; sub-folders are searched too."))
     files = sorted(sources)
     marks = [f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files]
     folder = paths.data_dir() / "collections" / hashlib.sha256(chr(10).join(marks).encode()).hexdigest()[:8] / f"{len(files)} of {first.parent.name or 'my pictures'}"

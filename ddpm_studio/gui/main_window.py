@@ -10,8 +10,9 @@ from PySide6.QtCore import QByteArray, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QSizePolicy, QStackedWidget, QWidget
 
+from ddpm_studio import language, paths
 from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, Finished, ImagesReady, Notice, Progress, StepDone, TrainingStarted
-from ddpm_studio.gui import motion, theme, workers
+from ddpm_studio.gui import motion, preferences, theme, workers
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.layout_memory import kept_settings, restore_views, save_views
 from ddpm_studio.gui.menus import Menus
@@ -32,27 +33,28 @@ from ddpm_studio.gui.widgets.error_banner import ErrorBanner
 from ddpm_studio.gui.widgets.navigation import NavigationRail
 from ddpm_studio.gui.widgets.saving_overlay import SavingOverlay
 from ddpm_studio.gui.widgets.status_line import StatusLine
-from ddpm_studio.gui.words import count, loss, short_count, time_left
+from ddpm_studio.gui.words import loss, short_count, time_left
 from ddpm_studio.gui.workers import LatestRun
-from ddpm_studio.language import tr
+from ddpm_studio.language import later, tr
 
 log = logging.getLogger(__name__)
 
 PAGES = (
-    ("Train", "activity", "Train on your own pictures"),
-    ("Generate", "sparkles", "Make new pictures from noise"),
-    ("Blend", "blend", "Blend pictures"),
-    ("Gallery", "images", "Pictures that were made"),
-    ("Runs", "history", "What was trained"),
-    ("Inside", "network", "Look inside the network"),
+    (later("Train"), "activity", later("Train on your own pictures")),
+    (later("Generate"), "sparkles", later("Make new pictures from noise")),
+    (later("Blend"), "blend", later("Blend pictures")),
+    (later("Gallery"), "images", later("Pictures that were made")),
+    (later("Runs"), "history", later("What was trained")),
+    (later("Inside"), "network", later("Look inside the network")),
 )
+"""Name, icon and tip of each. By the name the program knows a page; people read its translation."""
 SUBTITLES = {
-    "Train": "Drop pictures, press Start, watch noise become pictures",
-    "Generate": "Every picture begins as noise",
-    "Blend": "Noise some pictures, mix them, and let the network find what lies between",
-    "Gallery": "Every picture knows how it was made",
-    "Runs": "Continue, compare, use",
-    "Inside": "What noise does to a picture, and what the network is made of",
+    "Train": later("Drop pictures, press Start, watch noise become pictures"),
+    "Generate": later("Every picture begins as noise"),
+    "Blend": later("Noise some pictures, mix them, and let the network find what lies between"),
+    "Gallery": later("Every picture knows how it was made"),
+    "Runs": later("Continue, compare, use"),
+    "Inside": later("What noise does to a picture, and what the network is made of"),
 }
 UNDOABLE = {
     "Generate": ("countSpin", "samplerCombo", "stepsSpin", "etaSpin", "seedSpin", "guideCombo", "guidanceSpin"),
@@ -76,6 +78,8 @@ class MainWindow(QMainWindow):
     trainingStopped = Signal()
     generationFinished = Signal(list)
     blendUpdated = Signal(float)
+    language_chosen = Signal()
+    """Nothing runs: another window can take the place of this one, in another language."""
 
     def __init__(self, jobs: Jobs | None = None) -> None:
         super().__init__()
@@ -123,14 +127,14 @@ class MainWindow(QMainWindow):
     def _build(self) -> None:
         self.title = label("", "title", "pageTitle")
         self.subtitle = ElidedLabel("", "caption", "pageSubtitle")
-        self.model_label = label("Model", "field")
+        self.model_label = label(tr("Model"), "field")
         self.model_combo = QComboBox()
         self.model_combo.setObjectName("modelCombo")
-        self.model_combo.setAccessibleName("Model")
+        self.model_combo.setAccessibleName(tr("Model"))
         self.model_combo.setMinimumWidth(240)
         self.model_combo.setMaximumWidth(400)
         self.model_combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.model_combo.setPlaceholderText("No model yet")
+        self.model_combo.setPlaceholderText(tr("No model yet"))
         self.model_label.setBuddy(self.model_combo)
         header = QWidget()
         header.setFixedHeight(44)
@@ -192,8 +196,8 @@ class MainWindow(QMainWindow):
             self.banner.hide()  # a complaint belongs to the page where it arose
         self.rail.choose(index)
         self.stack.setCurrentIndex(index)
-        self.title.setText(name)
-        self.subtitle.setText(SUBTITLES[name])
+        self.title.setText(tr(name))
+        self.subtitle.setText(tr(SUBTITLES[name]))
         for widget in (self.model_label, self.model_combo):
             widget.setVisible(name in WITH_MODEL)
         gallery = self.pages["Gallery"]
@@ -225,12 +229,25 @@ class MainWindow(QMainWindow):
         self.menus.themes[self.studio.preferences.theme].setChecked(True)
         self.menus.reduced_motion.setChecked(motion.reduced())
         theme.set_icon(self.status.theme_button, "sun" if theme.name() == "dark" else "moon", "dim", 18)
-        self.status.theme_button.setToolTip("Switch to the light theme" if theme.name() == "dark" else "Switch to the dark theme")
+        self.status.theme_button.setToolTip(tr("Switch to the light theme") if theme.name() == "dark" else tr("Switch to the dark theme"))
 
     @Slot()
     def _scheme_changed(self) -> None:
         if self.studio.preferences.theme == "system":
             self.set_theme("system")
+
+    def set_language(self, choice: str) -> None:
+        """At once where nothing runs; else at the next start, which is said in that language."""
+        before, after = language.spoken(), preferences.spoken(choice)
+        self.studio.remember(language=choice)
+        if before == after:
+            return
+        if not self.studio.busy:
+            self.language_chosen.emit()
+            return
+        language.speak(after, paths.languages_dir())
+        self.status.say(tr("The language changes when DDPM Studio is started again: something runs now"), "accent")
+        language.speak(before, paths.languages_dir())
 
     # Models.
 
@@ -254,7 +271,7 @@ class MainWindow(QMainWindow):
         self._device = words
         self._show_device()
         if not self.studio.training.active:
-            self.status.say("Ready")
+            self.status.say(tr("Ready"))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -266,13 +283,18 @@ class MainWindow(QMainWindow):
     def _training_state(self, state: State) -> None:
         active = state in ACTIVE
         run = self.studio.training.run
-        name = run.name if run else "the run"
+        name, step = run.name if run else tr("the run"), self.studio.training.step
         texts = {
-            State.WAITING: "Waiting for the pictures to be done", State.PREPARING: f"Preparing {name}",
-            State.RUNNING: f"Training {name}", State.PAUSING: f"Saving and pausing {name}",
-            State.PAUSED: f"{name} is paused at step {count(self.studio.training.step)}",
-            State.MAKING_ROOM: f"{name} makes room and goes on afterwards", State.STOPPING: f"Saving {name}",
-            State.DONE: f"{name} ended at step {count(self.studio.training.step)}; its model is ready", State.FAILED: f"{name} stopped with an error", State.IDLE: "Ready",
+            State.WAITING: tr("Waiting for the pictures to be done"),
+            State.PREPARING: tr("Preparing {name}", name=name),
+            State.RUNNING: tr("Training {name}", name=name),
+            State.PAUSING: tr("Saving and pausing {name}", name=name),
+            State.PAUSED: tr("{name} is paused at step {step:,}", name=name, step=step),
+            State.MAKING_ROOM: tr("{name} makes room and goes on afterwards", name=name),
+            State.STOPPING: tr("Saving {name}", name=name),
+            State.DONE: tr("{name} ended at step {step:,}; its model is ready", name=name, step=step),
+            State.FAILED: tr("{name} stopped with an error", name=name),
+            State.IDLE: tr("Ready"),
         }
         self.status.say(texts[state], TONES.get(state, "faint"))
         if state in (State.DONE, State.FAILED) and not self._closing:
@@ -311,27 +333,27 @@ class MainWindow(QMainWindow):
                     self.status.set_progress(done / total if total else -1.0, time_left(left) if left else "")
                 case TrainingStarted(device=device, parameters=parameters):
                     self._device = device
-                    self.status.say(f"Training {Path(event.run).name}: {short_count(parameters)} parameters", "ok")
+                    self.status.say(tr("Training {name}: {count} parameters", name=Path(event.run).name, count=short_count(parameters)), "ok")
                 case StepDone():
                     last = event
                 case CheckpointSaved(step=step) if self._closing:
-                    self.overlay.say(f"Saved at step {count(step)}")
+                    self.overlay.say(tr("Saved at step {step:,}", step=step))
                 case Notice(text=text):
                     self.banner.show_notice(text)
                     self.notifier.tell(self.windowTitle(), text, wrong=True)
                     log.info("notice: %s", text)
         if last and training.state is State.RUNNING:
-            self._speed = f"{last.images_per_second:,.0f} images/s"
+            self._speed = tr("{count:,.0f} images/s", count=last.images_per_second)
             self._show_device()
             run = training.run
-            self.status.say(f"Training {run.name if run else ''}  ·  step {count(last.step)}  ·  loss {loss(last.loss)}", "ok")
+            self.status.say(tr("Training {name}  ·  step {step:,}  ·  loss {loss}", name=run.name if run else "", step=last.step, loss=loss(last.loss)), "ok")
             endless = last.fraction is None
-            self.status.set_progress(-1.0 if endless else last.fraction, "until you stop it" if endless else time_left(last.seconds_left or 0))
+            self.status.set_progress(-1.0 if endless else last.fraction, tr("until you stop it") if endless else time_left(last.seconds_left or 0))
 
     @Slot(bool)
     def _lent(self, lent: bool) -> None:
         if not lent and self.studio.training.state is State.MAKING_ROOM:
-            self.status.say("Training goes on", "ok")
+            self.status.say(tr("Training goes on"), "ok")
 
     @Slot(State)
     def _sampling_state(self, state: State) -> None:
@@ -340,7 +362,7 @@ class MainWindow(QMainWindow):
         if state is State.RUNNING:
             self._made = False
             if not self.studio.lane.training_active:
-                self.status.say("Generating", "accent")
+                self.status.say(tr("Generating"), "accent")
         elif state is State.DONE:
             generate = self.pages["Generate"]
             assert isinstance(generate, GeneratePage)
@@ -373,16 +395,16 @@ class MainWindow(QMainWindow):
         self.status.say(failed.message, "bad")
         run = self.studio.training.run
         if failed.kind == "DataChanged":
-            self.banner.offer("Go on with these", self.train_page.accept_new_data)
+            self.banner.offer(tr("Go on with these"), self.train_page.accept_new_data)
         elif failed.kind == "RunBusy" and run:
-            self.banner.offer("Watch it", lambda: self.studio.replay_wanted.emit(run))
+            self.banner.offer(tr("Watch it"), lambda: self.studio.replay_wanted.emit(run))
 
     @Slot()
     def _forget_failure(self) -> None:
         """Other pictures are tried: what was wrong with those before is no longer of interest."""
         self.banner.hide()
         if not self.studio.training.active:
-            self.status.say("Ready")
+            self.status.say(tr("Ready"))
 
     def _show_device(self) -> None:
         self.status.device.say("  ·  ".join(part for part in (self._device, self._speed) if part))
@@ -451,7 +473,7 @@ class MainWindow(QMainWindow):
         self.studio.shut_down()
         if self.studio.training.active:
             self._closing = True
-            self.overlay.begin(f"Saving step {count(self.studio.training.step)}…")
+            self.overlay.begin(tr("Saving step {step:,}…", step=self.studio.training.step))
             event.ignore()
             return
         self._remember()
@@ -459,6 +481,15 @@ class MainWindow(QMainWindow):
         # All waiting together stays below ten seconds, of which main() may take the last two.
         workers.stop_all(max(500, round(1000 * (self._close_began + CLOSING_SECONDS - time.monotonic()))))
         event.accept()
+
+    def retire(self) -> None:
+        """Go without waiting for anybody. Nothing may run; what still reads pictures or lists ends by itself, unheard."""
+        self._remember()
+        self.studio.shut_down()
+        for thread in workers.running_threads():
+            thread.discard()
+        self.hide()
+        self.deleteLater()
 
     @Slot()
     def _quit_now(self) -> None:

@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QAbstractButton
+from PySide6.QtWidgets import QAbstractButton, QMenu
 
-from ddpm_studio import __version__, paths
+from ddpm_studio import __version__, language, paths
 from ddpm_studio.as_command import generate_command, train_command
 from ddpm_studio.gui import dialogs, theme
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.generate import GeneratePage
-from ddpm_studio.gui.widgets.command_palette import Command, CommandPalette
+from ddpm_studio.gui.widgets.command_palette import Command, CommandPalette, without_mnemonic
 from ddpm_studio.language import tr
 
 if TYPE_CHECKING:
-    from PySide6.QtWidgets import QMenu
-
     from ddpm_studio.gui.main_window import MainWindow
 
 BUTTONS = {
@@ -35,45 +33,51 @@ class Menus(QObject):
         super().__init__(window)
         self._window = window
         studio, train = window.studio, window.train_page
-        files, edit, training, pictures, view, about = (window.menuBar().addMenu(text) for text in ("&File", "&Edit", "&Train", "&Pictures", "&View", "&Help"))
-        self._add(files, "Open &folder…", "Ctrl+O", self._open_folder, "folder-open")
-        self._add(files, "Open &zip or pictures…", "Ctrl+Shift+O", train.dataset.browse_files, "file-archive")
-        self._add(files, "Open the &sample pictures", "", self._open_samples, "images")
+        files, edit, training, pictures, view, about = (
+            window.menuBar().addMenu(text) for text in (tr("&File"), tr("&Edit"), tr("&Train"), tr("&Pictures"), tr("&View"), tr("&Help"))
+        )
+        self._add(files, "OpenFolder", tr("Open &folder…"), "Ctrl+O", self._open_folder, "folder-open")
+        self._add(files, "OpenZipOrPictures", tr("Open &zip or pictures…"), "Ctrl+Shift+O", train.dataset.browse_files, "file-archive")
+        self._add(files, "OpenTheSamplePictures", tr("Open the &sample pictures"), "", self._open_samples, "images")
         files.addSeparator()
-        self._add(files, "&Quit", "Ctrl+Q", window.close)
+        self._add(files, "Quit", tr("&Quit"), "Ctrl+Q", window.close)
         self._add_undo(edit)
-        self.start = self._add(training, "&Start training", "Ctrl+T", self._start_training, "play")
-        self.pause = self._add(training, "&Pause or resume", "Ctrl+P", studio.training.toggle_pause, "pause")
-        self.stop = self._add(training, "S&top and save", "Ctrl+.", studio.training.stop, "square")
+        self.start = self._add(training, "StartTraining", tr("&Start training"), "Ctrl+T", self._start_training, "play")
+        self.pause = self._add(training, "PauseOrResume", tr("&Pause or resume"), "Ctrl+P", studio.training.toggle_pause, "pause")
+        self.stop = self._add(training, "StopAndSave", tr("S&top and save"), "Ctrl+.", studio.training.stop, "square")
         training.addSeparator()
-        self._add(training, "Copy training as a &command", "", self._copy_training, "terminal")
-        self._add(pictures, "&Generate", "Ctrl+G", self._generate, "sparkles")
-        self._add(pictures, "&Cancel", "Ctrl+Shift+G", studio.sampling.cancel, "x")
+        self._add(training, "CopyTrainingAsACommand", tr("Copy training as a &command"), "", self._copy_training, "terminal")
+        self._add(pictures, "Generate", tr("&Generate"), "Ctrl+G", self._generate, "sparkles")
+        self._add(pictures, "Cancel", tr("&Cancel"), "Ctrl+Shift+G", studio.sampling.cancel, "x")
         pictures.addSeparator()
-        self._add(pictures, tr("Make blend &sheet"), "Ctrl+B", self._make_sheet, "layout-grid")
-        self._add(pictures, tr("Make blend &film"), "Ctrl+Shift+B", self._make_film, "film")
+        self._add(pictures, "MakeBlendSheet", tr("Make blend &sheet"), "Ctrl+B", self._make_sheet, "layout-grid")
+        self._add(pictures, "MakeBlendFilm", tr("Make blend &film"), "Ctrl+Shift+B", self._make_film, "film")
         pictures.addSeparator()
-        self._add(pictures, "Open a picture's &settings…", "Ctrl+Shift+R", self._open_settings, "image-plus")
-        self._add(pictures, "Copy generation as a c&ommand", "", self._copy_generation, "terminal")
-        self._add(pictures, tr("Copy &blend as a command"), "", self._copy_blend, "terminal")
+        self._add(pictures, "OpenAPicturesSettings", tr("Open a picture's &settings…"), "Ctrl+Shift+R", self._open_settings, "image-plus")
+        self._add(pictures, "CopyGenerationAsACommand", tr("Copy generation as a c&ommand"), "", self._copy_generation, "terminal")
+        self._add(pictures, "CopyBlendAsACommand", tr("Copy &blend as a command"), "", self._copy_blend, "terminal")
         for i, (name, icon, _) in enumerate(pages):
-            self._add(view, name, f"Ctrl+{i + 1}", partial(window.show_page, name), icon)
+            self._add(view, name, tr(name), f"Ctrl+{i + 1}", partial(window.show_page, name), icon)
         view.addSeparator()
         group = QActionGroup(self)
         self.themes: dict[str, QAction] = {}
-        for choice, text in (("system", "Theme of the s&ystem"), ("light", "&Light theme"), ("dark", "&Dark theme")):
-            action = self._add(view, text, "", partial(window.set_theme, choice))
+        for choice, name, text in (
+            ("system", "ThemeOfTheSystem", tr("Theme of the s&ystem")), ("light", "LightTheme", tr("&Light theme")), ("dark", "DarkTheme", tr("&Dark theme")),
+        ):  # fmt: skip
+            action = self._add(view, name, text, "", partial(window.set_theme, choice))
             action.setCheckable(True)
             group.addAction(action)
             self.themes[choice] = action
         view.addSeparator()
-        self.reduced_motion = self._add(view, tr("&Reduce motion"), "", lambda: window.set_reduced_motion(self.reduced_motion.isChecked()))
+        self.reduced_motion = self._add(view, "ReduceMotion", tr("&Reduce motion"), "", lambda: window.set_reduced_motion(self.reduced_motion.isChecked()))
         self.reduced_motion.setCheckable(True)
+        self._language_menu = self._languages()
+        view.addMenu(self._language_menu)
         self._menus = (files, edit, training, pictures, view, about)
         self.palette = CommandPalette(window)
-        self._add(about, "&Find a command…", "Ctrl+K", self._find_command, "search")
-        self._add(about, "&Open the data folder", "", self._open_data_folder, "folder")
-        self._add(about, "&About DDPM Studio", "", self._about, "info")
+        self._add(about, "FindACommand", tr("&Find a command…"), "Ctrl+K", self._find_command, "search")
+        self._add(about, "OpenTheDataFolder", tr("&Open the data folder"), "", self._open_data_folder, "folder")
+        self._add(about, "AboutDdpmStudio", tr("&About DDPM Studio"), "", self._about, "info")
         self._say_keys()
 
     def _say_keys(self) -> None:
@@ -96,9 +100,9 @@ class Menus(QObject):
             action.setProperty("icon_name", icon)
             menu.addAction(action)
 
-    def _add(self, menu: QMenu, text: str, keys: str, do: Callable[[], object], icon: str = "") -> QAction:
+    def _add(self, menu: QMenu, name: str, text: str, keys: str, do: Callable[[], object], icon: str = "") -> QAction:
         action = QAction(text, self._window)
-        action.setObjectName("action" + "".join(part.capitalize() for part in text.replace("&", "").replace("…", "").split()))
+        action.setObjectName(f"action{name}")
         if keys:
             action.setShortcut(QKeySequence(keys))
         if icon:
@@ -108,13 +112,27 @@ class Menus(QObject):
         menu.addAction(action)
         return action
 
+    def _languages(self) -> QMenu:
+        """Each is called what it calls itself."""
+        self.languages: dict[str, QAction] = {}
+        menu = QMenu(tr("Lan&guage"), self._window)
+        menu.setObjectName("menuLanguage")
+        group = QActionGroup(self)
+        for choice, text in (("system", tr("Language of the s&ystem")), *language.LANGUAGES.items()):
+            action = self._add(menu, f"Language{choice.title().replace('_', '')}", text, "", partial(self._window.set_language, choice))
+            action.setCheckable(True)
+            action.setChecked(choice == self._window.studio.preferences.language)
+            group.addAction(action)
+            self.languages[choice] = action
+        return menu
+
     def commands(self) -> list[Command]:
         """All that the menus can do, in their order, but the search for it."""
         return [
-            Command(action, menu.title().replace("&", ""))
-            for menu in self._menus
+            Command(action, without_mnemonic(menu.title()))
+            for menu in (*self._menus, self._language_menu)
             for action in menu.actions()
-            if not action.isSeparator() and action.objectName() != "actionFindACommand"
+            if not action.isSeparator() and not action.menu() and action.objectName() != "actionFindACommand"
         ]
 
     def _find_command(self) -> None:
@@ -157,7 +175,7 @@ class Menus(QObject):
 
     def _copy(self, command: str) -> None:
         QGuiApplication.clipboard().setText(command)
-        self._window.status.say(f"Copied: {command}")
+        self._window.status.say(tr("Copied: {command}", command=command))
 
     def _blend_page(self) -> BlendPage:
         self._window.show_page("Blend")
@@ -178,4 +196,4 @@ class Menus(QObject):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.data_dir())))
 
     def _about(self) -> None:
-        self._window.status.say(f"DDPM Studio {__version__}: train, watch and use denoising diffusion models on your own pictures")
+        self._window.status.say(tr("DDPM Studio {version}: train, watch and use denoising diffusion models on your own pictures", version=__version__))

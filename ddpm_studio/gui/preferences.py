@@ -7,16 +7,19 @@ import json
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from PySide6.QtCore import QLocale
 
 from ddpm_studio import paths
 from ddpm_studio.errors import UserError
 from ddpm_studio.files import write_atomically
+from ddpm_studio.language import chosen
 
 
 class Preferences(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     theme: Literal["system", "light", "dark"] = "system"
+    language: Literal["system", "en", "zh_CN"] = "system"
     reduced_motion: bool = False
     """Nothing moves by itself."""
     last_folder: str = ""
@@ -31,6 +34,11 @@ class Preferences(BaseModel):
     """How long one network call for one picture took lately, for the models that were used last, by their files."""
     seconds_per_gmac: float = 0.0
     """The same for a billion multiply-adds, whatever the model; 0 until something was measured."""
+
+
+def spoken(language: str) -> str:
+    """The language that a preference stands for, a key of LANGUAGES. On a Mac and on Windows the system tells Qt what it speaks."""
+    return chosen(language, next(iter(QLocale.system().uiLanguages()), ""))
 
 
 def load() -> Preferences:

@@ -178,7 +178,7 @@ class SamplingPresenter(RunPresenter):
         if self.active:
             return
         self._set_state(State.WAITING)
-        self._lane.borrow(self.OWNER, lambda: self._launch(job), "pictures are made")
+        self._lane.borrow(self.OWNER, lambda: self._launch(job), tr("Training is paused while pictures are made"))
 
     @Slot()
     def cancel(self) -> None:
@@ -250,7 +250,7 @@ class BlendPresenter(QObject):
 
     def _begin(self, run: LatestRun, job: Job, patient: bool = False) -> None:
         self._waiting[run] = job, patient
-        self._lane.borrow(self.OWNER, self._start, tr("pictures are blended"))
+        self._lane.borrow(self.OWNER, self._start, tr("Training is paused while pictures are blended"))
 
     def _start(self) -> None:
         waiting, self._waiting = self._waiting, {}

@@ -174,7 +174,7 @@ class Studio(QObject):
             return
         data = config.data
         self._in_training = ModelChoice(
-            run.name, f"{run.name} · in training", run.model_file, data.shape, config.diffusion.num_timesteps, data.background
+            run.name, tr("{name} · in training", name=run.name), run.model_file, data.shape, config.diffusion.num_timesteps, data.background
         )
         self._show_models(self.models)
         if not self._chosen_by_hand:
@@ -193,6 +193,11 @@ class Studio(QObject):
         if state in (State.DONE, State.FAILED):
             self._in_training = None
             self.refresh_models()  # without it, if it has never saved
+
+    @property
+    def busy(self) -> bool:
+        """Whether something computes, or waits to."""
+        return self.training.active or self.sampling.active or self.blending.busy
 
     def shut_down(self) -> None:
         """Ask everything to end; training saves first."""

@@ -15,7 +15,11 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPushButton
 from ddpm_studio import paths
 
 Choice = Literal["system", "light", "dark"]
-FAMILIES = ["Inter", "Segoe UI", "SF Pro Text", "Noto Sans", "DejaVu Sans", "sans-serif"]
+FAMILIES = [
+    "Inter", "Segoe UI", "SF Pro Text", "Noto Sans", "DejaVu Sans",
+    "PingFang SC", "Microsoft YaHei UI", "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "sans-serif",
+]  # fmt: skip
+"""The first that has a letter shows it: those in the second line have the Chinese ones, in the forms of the mainland."""
 TEXT_SIZE = 13
 _state: dict[str, str] = {"name": "dark"}
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 
+from ddpm_studio.language import later, tr
+
+MONTHS = (
+    later("Jan"), later("Feb"), later("Mar"), later("Apr"), later("May"), later("Jun"),
+    later("Jul"), later("Aug"), later("Sep"), later("Oct"), later("Nov"), later("Dec"),
+)  # fmt: skip
+
 
 def count(number: int) -> str:
     return f"{number:,}"
-
-
-def plural(number: int, one: str, many: str) -> str:
-    return f"{count(number)} {one if number == 1 else many}"
 
 
 def short_count(number: float) -> str:
@@ -25,16 +28,16 @@ def duration(seconds: float) -> str:
     """Rounded to what matters: 40 s, 12 min, 1 h 20 min."""
     seconds = max(0, round(seconds))
     if seconds < 60:
-        return f"{seconds} s"
+        return tr("{seconds} s", seconds=seconds)
     minutes = round(seconds / 60)
     if minutes < 60:
-        return f"{minutes} min"
+        return tr("{minutes} min", minutes=minutes)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes and hours < 12 else f"{hours} h"
+    return tr("{hours} h {minutes} min", hours=hours, minutes=minutes) if minutes and hours < 12 else tr("{hours} h", hours=hours)
 
 
 def time_left(seconds: float) -> str:
-    return f"{duration(seconds)} left"
+    return tr("{duration} left", duration=duration(seconds))
 
 
 def loss(value: float) -> str:
@@ -58,6 +61,9 @@ def elided(text: str, length: int) -> str:
 def moment(seconds: float) -> str:
     """A moment since the epoch as people say it: the time today, else the day."""
     then, now = time.localtime(seconds), time.localtime()
+    clock, month = time.strftime("%H:%M", then), tr(MONTHS[then.tm_mon - 1])
     if then[:3] == now[:3]:
-        return time.strftime("today %H:%M", then)
-    return time.strftime("%d %b %H:%M" if then[0] == now[0] else "%d %b %Y", then)
+        return tr("today {time}", time=clock)
+    if then[0] == now[0]:
+        return tr("{day:02} {month} {time}", day=then.tm_mday, month=month, time=clock)
+    return tr("{day:02} {month} {year}", day=then.tm_mday, month=month, year=then.tm_year)

@@ -20,6 +20,7 @@ from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import Cancelled, UserError
 from ddpm_studio.events import Event, Failed, Finished, Paused, Resumed
+from ddpm_studio.language import tr
 
 Job = Callable[[RunControl], Iterator[Event]]
 log = logging.getLogger(__name__)
@@ -215,7 +216,7 @@ class DeviceLane(QObject):
         if self._holder is None:
             begin()
         else:
-            self.status.emit("Training starts when the pictures are done")
+            self.status.emit(tr("Training starts when the pictures are done"))
             self._waiting["train"] = (begin, "")
 
     def pause_training(self) -> None:
@@ -269,18 +270,20 @@ class DeviceLane(QObject):
         """Training has said Paused, and nobody has asked it to go on since (its Paused may have come late)."""
         return self._is_paused and self._training is not None and self._training.control.pausing
 
-    def borrow(self, who: str, start: Callable[[], None], doing: str = "making pictures") -> None:
-        """Call `start` as soon as nothing else computes. Asking again before that replaces the earlier request."""
+    def borrow(self, who: str, start: Callable[[], None], lent: str = "") -> None:
+        """Call `start` as soon as nothing else computes. Asking again before that replaces the earlier request.
+
+        `lent`: what to say when training waits for it."""
         self._resume_timer.stop()
         if self._holder == who:
             start()
             return
-        self._waiting[who] = (start, doing)
+        self._waiting[who] = (start, lent)
         if self._training and not self._waits and not self._training.control.stopping:
             self._is_paused = False  # what it said before it went on no longer counts
             self._training.control.pause()
             if self._holder is None:
-                self.status.emit("Pausing training to make room…")
+                self.status.emit(tr("Pausing training to make room…"))
         self._next()
 
     def withdraw(self, who: str) -> None:
@@ -304,12 +307,12 @@ class DeviceLane(QObject):
         if self._training is not None and not self._waits:
             return
         who = next(iter(self._waiting))
-        start, doing = self._waiting.pop(who)
+        start, lent = self._waiting.pop(who)
         self._holder = who
         self._resume_timer.stop()
         if self._training is not None and not self._user_paused:
             self._set_lent(True)
-            self.status.emit(f"Training is paused while {doing}")
+            self.status.emit(lent or tr("Training is paused while pictures are made"))
         start()
 
     @Slot()

@@ -15,6 +15,7 @@ from ddpm_studio.devices import choose_device
 from ddpm_studio.diffusion import codec
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, FeaturesReady, Finished, Images
+from ddpm_studio.language import tr
 from ddpm_studio.model import Model, load_cached
 from ddpm_studio.randomness import ImageNoise
 from ddpm_studio.requests import FeatureRequest
@@ -52,7 +53,7 @@ def output_of(model: Model, request: FeatureRequest) -> npt.NDArray[np.float32]:
     try:
         block: nn.Module = model.net.get_submodule(request.block)
     except AttributeError:
-        raise UserError(f"This model has no block called {request.block!r}.", "Choose a block of the drawing of this model.") from None
+        raise UserError(tr("This model has no block called {name!r}.", name=request.block), tr("Choose a block of the drawing of this model.")) from None
     x_start = codec.from_images(request.image[None]).to(model.device)
     t = torch.tensor([request.timestep], device=model.device)
     x_t = model.diffusion.q_sample(x_start, t, ImageNoise([request.seed]).draw(x_start))

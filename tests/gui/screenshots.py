@@ -1,4 +1,4 @@
-"""Pictures of every page, light and dark, at two sizes: `python tests/gui/screenshots.py FOLDER [--size 1280x800] [--only Train]`.
+"""Pictures of every page, light and dark, at two sizes: `python tests/gui/screenshots.py FOLDER [--size 1280x800] [--only train] [--language zh_CN] [--scale 2]`.
 
 Made with fake jobs and the sample tiles, so they are the same every time; look at them after every change of the window.
 """
@@ -6,6 +6,8 @@ Made with fake jobs and the sample tiles, so they are the same every time; look 
 from __future__ import annotations
 
 import argparse
+import errno
+import json
 import os
 import sys
 import tempfile
@@ -23,11 +25,14 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", action="append", help="WxH; both 1280x800 and 1920x1080 by default")
     parser.add_argument("--theme", action="append", choices=["light", "dark"])
+    parser.add_argument("--language", default="en", choices=["en", "zh_CN"])
+    parser.add_argument("--scale", default="1", help="pixels of the screen for one of the window")
     parser.add_argument("--only", default="", help="part of the name of the pictures to make")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        os.environ["DDPM_STUDIO_HOME"] = home
+        os.environ["DDPM_STUDIO_HOME"], os.environ["QT_SCALE_FACTOR"] = home, options.scale
+        (Path(home) / "settings.json").write_text(json.dumps({"language": options.language}))
         _shoot(options)
     return 0
 
@@ -37,9 +42,11 @@ def _shoot(options: argparse.Namespace) -> None:
     from PySide6.QtWidgets import QPushButton
 
     from ddpm_studio import gallery
+    from ddpm_studio.errors import describe_os_error
     from ddpm_studio.events import Failed
     from ddpm_studio.gui.app import create
     from ddpm_studio.gui.picture_jobs import NearestFound
+    from ddpm_studio.language import tr
     from ddpm_studio.requests import SampleRequest, recipe
 
     app, empty = create(jobs=fakes.FakeJobs(models=False))
@@ -122,7 +129,7 @@ def _shoot(options: argparse.Namespace) -> None:
         chip.setChecked(False)
     window.studio.training.resume()
     wait(lambda: window.studio.training.state.name == "RUNNING", 5)
-    window.studio.lane.borrow("somebody", lambda: None, "pictures are made")
+    window.studio.lane.borrow("somebody", lambda: None, tr("Training is paused while pictures are made"))
     wait(lambda: window.studio.training.state.name == "MAKING_ROOM", 5)
     every(window, "train-making-room")
     window.studio.training.pause()
@@ -206,7 +213,8 @@ def _shoot(options: argparse.Namespace) -> None:
     every(window, "commands")
     window.menus.palette.close_palette()
     window.show_page("Train")
-    window.studio.failed.emit(Failed("Could not save model.safetensors: the disk is full.", "Free some space and try again; nothing that was saved before is lost.", "Traceback"))
+    full = describe_os_error(OSError(errno.ENOSPC, ""), tr("save {name}", name="model.safetensors"))
+    window.studio.failed.emit(Failed(full.message, full.hint, "Traceback"))
     every(window, "train-error")
     window.studio.training.resume()
     window.close()

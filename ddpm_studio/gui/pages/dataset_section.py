@@ -21,7 +21,7 @@ from ddpm_studio.gui.widgets.dataset_report import DatasetReportView
 from ddpm_studio.gui.widgets.drop_zone import DropZone
 from ddpm_studio.gui.words import time_left
 from ddpm_studio.gui.workers import LatestRun
-from ddpm_studio.language import ntr
+from ddpm_studio.language import ntr, tr
 
 
 class DatasetSection(QWidget):
@@ -79,7 +79,7 @@ class DatasetSection(QWidget):
     def open(self, sources: list[Path]) -> None:
         self._set_opening(sources)
         self.opening.emit()
-        self.zone.show_progress("Looking for pictures…", 0, 0)
+        self.zone.show_progress(tr("Looking for pictures…"), 0, 0)
         self._run.request(self._studio.jobs.inspect(sources, self._settings))
 
     def _set_opening(self, sources: list[Path]) -> None:
@@ -100,8 +100,8 @@ class DatasetSection(QWidget):
         dialogs.choose_folder(self.window(), self._studio.preferences.last_folder or str(Path.home()), self._browsed)
 
     def browse_files(self) -> None:
-        kinds = f"{dialogs.picture_kinds('Zip files and pictures', '.zip')};;{dialogs.picture_kinds()}"
-        dialogs.choose_files(self.window(), "Choose a zip file or pictures", self._studio.preferences.last_folder or str(Path.home()), kinds, self.open, many=True)
+        kinds = f"{dialogs.picture_kinds(tr('Zip files and pictures'), '.zip')};;{dialogs.picture_kinds()}"
+        dialogs.choose_files(self.window(), tr("Choose a zip file or pictures"), self._studio.preferences.last_folder or str(Path.home()), kinds, self.open, many=True)
 
     @Slot()
     def open_samples(self) -> None:

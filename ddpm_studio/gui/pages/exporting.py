@@ -28,7 +28,7 @@ def export_plot(page: QWidget, studio: Studio, plot: Plot, stem: str) -> None:
         try:
             plot.export(file)
         except OSError as error:
-            studio.failed.emit(Failed.of(describe_os_error(error, f"write {file.name}")))
+            studio.failed.emit(Failed.of(describe_os_error(error, tr("write {name}", name=file.name))))
         else:
             studio.said.emit(tr("Saved {name}", name=file.name))
 

@@ -27,7 +27,7 @@ from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.gui.widgets.schedule_plot import SchedulePlot
 from ddpm_studio.gui.words import shape
 from ddpm_studio.gui.workers import LatestRun
-from ddpm_studio.language import tr
+from ddpm_studio.language import later, tr
 
 STOPS, STOP_SIDE = 10, 96
 """Pictures of the strip, and about how large they are drawn."""
@@ -61,7 +61,7 @@ class ForwardView(QWidget):
         self.seed.setAccessibleName(tr("Seed of the noise"))
         self.seed.setToolTip(tr("The noise stays the same at every t: ε is drawn once from this seed"))
         self.shuffle = tool_button("shuffle", "forwardShuffleButton", tr("Other noise"))
-        self.schedule = combo("forwardScheduleCombo", [(tr("The model's own"), OF_MODEL), ("linear", "linear"), ("cosine", "cosine"), ("sigmoid", "sigmoid")])
+        self.schedule = combo("forwardScheduleCombo", [(tr("The model's own"), OF_MODEL), *((tr(name), name) for name in (later("linear"), later("cosine"), later("sigmoid")))])
         seed = row(self.seed, self.shuffle, spacing=4)
         seed.setStretch(0, 1)
         seed_caption = label(tr("Seed of the noise"), "field")

@@ -18,7 +18,7 @@ class InsidePage(QWidget):
     def __init__(self, studio: Studio) -> None:
         super().__init__()
         self.setObjectName("insidePage")
-        self.setAccessibleName("Inside")
+        self.setAccessibleName(tr("Inside"))
         self._studio = studio
         self.view = Segments((tr("Forward process"), tr("Architecture")), "insideView", tr("What is shown"))
         self.hint = ElidedLabel("", "caption", "insideHint")

@@ -137,6 +137,6 @@ class NetworkView(QWidget):
         try:
             self.view.export(file)
         except OSError as error:
-            self._studio.failed.emit(Failed.of(describe_os_error(error, f"write {file.name}")))
+            self._studio.failed.emit(Failed.of(describe_os_error(error, tr("write {name}", name=file.name))))
         else:
             self._studio.said.emit(tr("Saved {name}", name=file.name))

@@ -20,26 +20,26 @@ from ddpm_studio.gui.trash import Trash
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
 from ddpm_studio.gui.widgets.compare_view import CompareView
 from ddpm_studio.gui.widgets.run_details import RunDetails
-from ddpm_studio.language import tr
+from ddpm_studio.language import later, tr
 from ddpm_studio.remarks import Remarks, write_remarks
 from ddpm_studio.runs import Run, RunInfo
 
 EMPTY, LISTED, COMPARED = 0, 1, 2
-RUNS_ARE = "Every training run is kept here: its settings, its curve and its model. Runs can be continued at any time."
+RUNS_ARE = later("Every training run is kept here: its settings, its curve and its model. Runs can be continued at any time.")
 
 
 class RunsPage(QWidget):
     def __init__(self, studio: Studio) -> None:
         super().__init__()
         self.setObjectName("runsPage")
-        self.setAccessibleName("Runs")
+        self.setAccessibleName(tr("Runs"))
         self._studio = studio
         self.model = RunsModel()
         self._all: list[RunInfo] = []
         self._reads: list[RunRead] = []
         self.view = QTableView()
         self.view.setObjectName("runsView")
-        self.view.setAccessibleName("Runs")
+        self.view.setAccessibleName(tr("Runs"))
         self.view.setModel(self.model)
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -52,13 +52,13 @@ class RunsPage(QWidget):
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.continue_button = button("Continue", "continueRunButton", "play", tip="Train this run further")
-        self.use_button = button("Use model", "useModelButton", "sparkles", tip="Choose it for Generate and Blend")
-        self.curve_button = button("Show curve", "showCurveButton", "chart-line")
+        self.continue_button = button(tr("Continue"), "continueRunButton", "play", tip=tr("Train this run further"))
+        self.use_button = button(tr("Use model"), "useModelButton", "sparkles", tip=tr("Choose it for Generate and Blend"))
+        self.curve_button = button(tr("Show curve"), "showCurveButton", "chart-line")
         self.compare_button = button(tr("Compare"), "compareButton", "layers", tip=tr("Two runs in one plot: select both (Ctrl+click)"))
-        self.inside_button = button("Look inside", "lookInsideButton", "network")
-        self.folder_button = button("Open folder", "openRunButton", "folder-open")
-        self.delete_button = button("Delete", "deleteRunButton", "trash-2")
+        self.inside_button = button(tr("Look inside"), "lookInsideButton", "network")
+        self.folder_button = button(tr("Open folder"), "openRunButton", "folder-open")
+        self.delete_button = button(tr("Delete"), "deleteRunButton", "trash-2")
         actions = row(self.continue_button, self.use_button, self.curve_button, self.compare_button, self.inside_button, self.folder_button, -1, self.delete_button)
         self.search = QLineEdit()
         self.search.setObjectName("runSearch")
@@ -75,10 +75,10 @@ class RunsPage(QWidget):
         layout = column(table, self.details, spacing=12)
         layout.setStretch(0, 1)
         card.setLayout(layout)
-        go = button("Train a model", "runsDoor", "activity", "primary")
+        go = button(tr("Train a model"), "runsDoor", "activity", "primary")
         go.clicked.connect(lambda: studio.page_wanted.emit("Train"))
         self.stack = QStackedWidget()
-        self.stack.addWidget(Card(EmptyState("history", "No runs yet", RUNS_ARE, go)))
+        self.stack.addWidget(Card(EmptyState("history", tr("No runs yet"), tr(RUNS_ARE), go)))
         self.stack.addWidget(card)
         self.compare = CompareView()
         self.stack.addWidget(self.compare)
@@ -89,10 +89,10 @@ class RunsPage(QWidget):
         """Asked in place: a box in the way would stop everything else."""
         self.question = QFrame()
         self.question.setObjectName("deleteQuestion")
-        self.question.setAccessibleName("Delete the run?")
+        self.question.setAccessibleName(tr("Delete the run?"))
         self.question.setProperty("card", "notice")
         self.question_text = label("", wrap=True)
-        yes, no = button("Move to trash", "confirmDeleteButton", "trash-2"), button("Keep", "keepRunButton", kind="quiet")
+        yes, no = button(tr("Move to trash"), "confirmDeleteButton", "trash-2"), button(tr("Keep"), "keepRunButton", kind="quiet")
         yes.clicked.connect(self._delete)
         no.clicked.connect(self.question.hide)
         layout = row(self.question_text, yes, no, margins=(16, 10, 10, 10))
@@ -280,7 +280,7 @@ class RunsPage(QWidget):
     @Slot()
     def _ask_delete(self) -> None:
         if self.current:
-            self.question_text.setText(f"Move {self.current.run.name} with its model and its curve to the trash? Pictures in the gallery stay.")
+            self.question_text.setText(tr("Move {name} with its model and its curve to the trash? Pictures in the gallery stay.", name=self.current.run.name))
             self.question.show()
 
     @Slot()
@@ -297,4 +297,4 @@ class RunsPage(QWidget):
 def _to_trash(folder: Path) -> None:
     """Raises UserError where the system has none for this place."""
     if not Trash().throw_away(folder):
-        raise UserError(f"{folder.name} could not be moved to the trash.", "Delete the folder in your file manager: Open folder shows it.")
+        raise UserError(tr("{name} could not be moved to the trash.", name=folder.name), tr("Delete the folder in your file manager: Open folder shows it."))

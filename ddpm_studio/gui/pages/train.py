@@ -23,15 +23,15 @@ from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Seg
 from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.plot import Plot
 from ddpm_studio.gui.widgets.welcome import Welcome
-from ddpm_studio.gui.words import count
 from ddpm_studio.journal import ended_by_itself
+from ddpm_studio.language import later, tr
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run
 
 PICTURES, LIVE = 0, 1
 BUTTON_TEXTS = {
-    State.WAITING: "Waiting…", State.PREPARING: "Preparing…", State.RUNNING: "Training…", State.PAUSING: "Pausing…", State.PAUSED: "Paused",
-    State.MAKING_ROOM: "Making room…", State.STOPPING: "Saving…",
+    State.WAITING: later("Waiting…"), State.PREPARING: later("Preparing…"), State.RUNNING: later("Training…"), State.PAUSING: later("Pausing…"),
+    State.PAUSED: later("Paused"), State.MAKING_ROOM: later("Making room…"), State.STOPPING: later("Saving…"),
 }
 
 
@@ -39,17 +39,19 @@ class TrainPage(QWidget):
     def __init__(self, studio: Studio) -> None:
         super().__init__()
         self.setObjectName("trainPage")
-        self.setAccessibleName("Train")
+        self.setAccessibleName(tr("Train"))
         self._studio = studio
         self.offered: Run | None = None
+        self._shown = ""
+        """Name of the run whose curves are shown."""
         self._resumed: TrainRequest | None = None
         self.dataset = DatasetSection(studio)
         self.expectations = Expectations(studio, self.dataset)
         self.settings = TrainSettings(self.expectations)
         self.expectations.follow(self.settings)
-        self.train_button = button("Start training", "trainButton", "play", "primary", "Start training (Ctrl+T)")
-        self.pause_button = button("Pause", "pauseButton", "pause", tip="Save and pause (Ctrl+P)")
-        self.stop_button = button("Stop", "stopButton", "square", tip="Save and stop")
+        self.train_button = button(tr("Start training"), "trainButton", "play", "primary", tr("Start training (Ctrl+T)"))
+        self.pause_button = button(tr("Pause"), "pauseButton", "pause", tip=tr("Save and pause (Ctrl+P)"))
+        self.stop_button = button(tr("Stop"), "stopButton", "square", tip=tr("Save and stop"))
         footer = QWidget()
         footer.setLayout(row(self.train_button, self.pause_button, self.stop_button))
         footer_layout = footer.layout()
@@ -63,7 +65,7 @@ class TrainPage(QWidget):
         self._offer_last_run()
 
     def _make_stage(self) -> QWidget:
-        self.view = Segments(("Pictures", "Live"), "trainView", "What is shown")
+        self.view = Segments((tr("Pictures"), tr("Live")), "trainView", tr("What is shown"))
         self.stage_title = ElidedLabel("", "caption", "stageCaption")
         keep = self.stage_title.sizePolicy()
         keep.setRetainSizeWhenHidden(True)  # or the switch beside it would jump
@@ -83,11 +85,11 @@ class TrainPage(QWidget):
     def _make_offer(self) -> QFrame:
         offer = QFrame()
         offer.setObjectName("resumeCard")
-        offer.setAccessibleName("Continue the last run")
+        offer.setAccessibleName(tr("Continue the last run"))
         offer.setProperty("card", "notice")
         self.offer_text = label("", name="resumeText", wrap=True)
-        self.continue_button = button("Continue", "continueButton", "play")
-        self.dismiss_button = button("Not now", "dismissButton", kind="quiet")
+        self.continue_button = button(tr("Continue"), "continueButton", "play")
+        self.dismiss_button = button(tr("Not now"), "dismissButton", kind="quiet")
         offer.setLayout(row(self.offer_text, self.continue_button, self.dismiss_button, margins=(16, 10, 10, 10)))
         layout = offer.layout()
         if layout is not None and hasattr(layout, "setStretch"):
@@ -135,10 +137,10 @@ class TrainPage(QWidget):
         """What the controls ask for; None, and a word about it, when something is missing or does not fit."""
         source, report = self.dataset.source, self.dataset.report
         if self.dataset.busy:
-            self._studio.failed.emit(Failed("The pictures are still being read.", "Press Start again when the report has appeared."))
+            self._studio.failed.emit(Failed(tr("The pictures are still being read."), tr("Press Start again when the report has appeared.")))
             return None
         if source is None or report is None:
-            self._studio.failed.emit(Failed("There are no pictures to train on yet.", "Drop a folder of pictures on the Train page, or try the sample pictures."))
+            self._studio.failed.emit(Failed(tr("There are no pictures to train on yet."), tr("Drop a folder of pictures on the Train page, or try the sample pictures.")))
             return None
         if edited := self.settings.focusWidget():
             edited.clearFocus()  # what is being typed counts
@@ -167,7 +169,10 @@ class TrainPage(QWidget):
             data = self.dataset.source
         else:
             where = source or "unknown"
-            self._studio.failed.emit(Failed(f"The pictures of {run.name} are not where they were: {where}.", "Open them again on the Train page, then continue the run."))
+            self._studio.failed.emit(Failed(
+                tr("The pictures of {name} are not where they were: {where}.", name=run.name, where=where),
+                tr("Open them again on the Train page, then continue the run."),
+            ))
             return
         if self.dataset.source != data and not self.dataset.busy:
             self.dataset.open([data])
@@ -189,18 +194,20 @@ class TrainPage(QWidget):
     @Slot(object)
     def replay(self, run: Run) -> None:
         if self._studio.training.active:
-            self._studio.said.emit("A run is in training; its curve is on the Train page")
+            self._studio.said.emit(tr("A run is in training; its curve is on the Train page"))
         else:
             self.live.clear()
             self._studio.training.replay(run)
-            self.stage_title.setText(f"{run.name}, as it went")
+            self._shown = run.name
+            self.stage_title.setText(tr("{name}, as it went", name=run.name))
         self._studio.page_wanted.emit("Train")
         self._set_view(LIVE)
 
     def _begin(self, request: TrainRequest) -> None:
         self.live.clear()
         self.offer.hide()
-        self.stage_title.setText(request.run.name)
+        self._shown = request.run.name
+        self.stage_title.setText(self._shown)
         self.settings.duration_chosen = False
         self._set_view(LIVE)
         self.live.setFocus()  # the button that has it is off in a moment
@@ -210,17 +217,17 @@ class TrainPage(QWidget):
 
     @Slot(Plot)
     def _export_plot(self, plot: Plot) -> None:
-        export_plot(self, self._studio, plot, self.stage_title.text().split(",")[0])
+        export_plot(self, self._studio, plot, self._shown)
 
     @Slot(State)
     def _show_state(self, state: State) -> None:
         active = state in ACTIVE
         self._show_readiness()
-        self.train_button.setText(BUTTON_TEXTS.get(state, "Start training"))
+        self.train_button.setText(tr(BUTTON_TEXTS.get(state, "Start training")))
         paused = state in (State.PAUSED, State.PAUSING)
         self.pause_button.setEnabled(active and state not in (State.WAITING, State.STOPPING))
-        words = "Resume" if paused else "Pause"
-        self.pause_button.setToolTip("Stay paused when the pictures are done (Ctrl+P)" if state is State.MAKING_ROOM else "Save and pause (Ctrl+P)")
+        words = tr("Resume") if paused else tr("Pause")
+        self.pause_button.setToolTip(tr("Stay paused when the pictures are done (Ctrl+P)") if state is State.MAKING_ROOM else tr("Save and pause (Ctrl+P)"))
         self.pause_button.setText(words)
         self.pause_button.setAccessibleName(words)
         theme.set_icon(self.pause_button, "play" if paused else "pause")
@@ -236,7 +243,7 @@ class TrainPage(QWidget):
     def _show_readiness(self) -> None:
         busy = self.dataset.busy
         self.train_button.setEnabled(not self._studio.training.active and not busy)
-        self.train_button.setToolTip("The pictures are still being read" if busy else "Start training (Ctrl+T)")
+        self.train_button.setToolTip(tr("The pictures are still being read") if busy else tr("Start training (Ctrl+T)"))
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
@@ -291,10 +298,10 @@ class TrainPage(QWidget):
             return
         self.offered = newest.run
         elsewhere = runs.is_in_training(newest.run)
-        self.offer_text.setText(
-            f"{newest.run.name} is being trained by another window or command." if elsewhere else f"{newest.run.name} stopped at step {count(newest.step)}. Continue?"
-        )
-        self.continue_button.setText("Watch it" if elsewhere else "Continue")
+        name = newest.run.name
+        busy, stopped = tr("{name} is being trained by another window or command.", name=name), tr("{name} stopped at step {step:,}. Continue?", name=name, step=newest.step)
+        self.offer_text.setText(busy if elsewhere else stopped)
+        self.continue_button.setText(tr("Watch it") if elsewhere else tr("Continue"))
         self.offer.show()
 
     @Slot()

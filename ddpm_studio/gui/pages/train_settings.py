@@ -17,11 +17,12 @@ from ddpm_studio.gui.config_form import ConfigForm
 from ddpm_studio.gui.jobs import ModelChoice
 from ddpm_studio.gui.undo import Control, control
 from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, field, label, row
+from ddpm_studio.language import later, tr
 from ddpm_studio.models import starting_settings
 from ddpm_studio.presets import DESCRIPTIONS, PRESETS, choose_preset
 
 SIZES = (16, 32, 48, 64, 96, 128, 256)
-DURATIONS = (("10 minutes", 600), ("30 minutes", 1800), ("1 hour", 3600), ("Tonight (8 hours)", 8 * 3600), ("Until I stop it", None))
+DURATIONS = ((later("10 minutes"), 600), (later("30 minutes"), 1800), (later("1 hour"), 3600), (later("Tonight (8 hours)"), 8 * 3600), (later("Until I stop it"), None))
 _AS_PRESET = object()
 """In the place of a setting that nobody has changed."""
 
@@ -38,23 +39,23 @@ class TrainSettings(QWidget):
         self._changes: dict[str, Any] = {}
         self.duration_chosen = False
         """By hand, since the last run began."""
-        self.start = combo("startCombo", [("Nothing: it learns all by itself", None)])
-        self.start.setToolTip("Begin with what a model has learnt already: with few pictures, or to go on with one that ships, this saves most of the time")
-        self.preset = combo("presetCombo", [("Automatic", "auto"), *((name, name) for name in PRESETS)])
+        self.start = combo("startCombo", [(tr("Nothing: it learns all by itself"), None)])
+        self.start.setToolTip(tr("Begin with what a model has learnt already: with few pictures, or to go on with one that ships, this saves most of the time"))
+        self.preset = combo("presetCombo", [(tr("Automatic"), "auto"), *((name, name) for name in PRESETS)])
         for i, name in enumerate(PRESETS):
-            self.preset.setItemData(i + 1, DESCRIPTIONS.get(name, ""), Qt.ItemDataRole.ToolTipRole)
-        self.size_box = combo("imageSizeCombo", [("Automatic", None), *((f"{n} \u00d7 {n}", n) for n in SIZES)])
-        self.duration = combo("durationCombo", list(DURATIONS))
+            self.preset.setItemData(i + 1, tr(DESCRIPTIONS.get(name, "")), Qt.ItemDataRole.ToolTipRole)
+        self.size_box = combo("imageSizeCombo", [(tr("Automatic"), None), *((f"{n} \u00d7 {n}", n) for n in SIZES)])
+        self.duration = combo("durationCombo", [(tr(text), seconds) for text, seconds in DURATIONS])
         self.reason = label("", "caption", "presetReason", wrap=True)
         self.problem = label("", "caption", "settingsProblem", wrap=True)
         self.problem.setProperty("tone", "bad")
         self.problem.hide()
         self.form = ConfigForm(hidden=frozenset({"data.image_size"}))
-        self.more = Collapsible("All settings", self.form, "settingsToggle")
+        self.more = Collapsible(tr("All settings"), self.form, "settingsToggle")
         card = Card(
-            field("Start from", self.start),
-            column(field("Preset", self.preset), self.reason, spacing=6),
-            row(field("Picture size", self.size_box), field("Train for", self.duration), spacing=12),
+            field(tr("Start from"), self.start),
+            column(field(tr("Preset"), self.preset), self.reason, spacing=6),
+            row(field(tr("Picture size"), self.size_box), field(tr("Train for"), self.duration), spacing=12),
             *more,
             self.more,
             self.problem,
@@ -190,12 +191,12 @@ class TrainSettings(QWidget):
         for box in (self.preset, self.size_box):
             box.setEnabled(self.start_from is None)
         if self.start_from:
-            self.reason.setText("The network and the size of the pictures are those of the model.")
+            self.reason.setText(tr("The network and the size of the pictures are those of the model."))
         elif name == "auto":
             _, why = choose_preset(self._device, size, min(self._report.median) if self._report else None)
-            self.reason.setText(f"Chosen: {why}")
+            self.reason.setText(tr("Chosen: {why}", why=why))
         else:
-            self.reason.setText(DESCRIPTIONS.get(name, ""))
+            self.reason.setText(tr(DESCRIPTIONS.get(name, "")))
         self._check()
         if self.problem.isHidden():
             self.form.set_config(self.config())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QLineEdit, QListWidget, QListWidgetItem, Q
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import column, label, row
+from ddpm_studio.language import tr
 
 WIDTH, SHOWN = 480, 9
 ROW_HEIGHT = 36
@@ -26,14 +28,25 @@ class Command:
 
     @property
     def text(self) -> str:
-        return self.action.text().replace("&", "")
+        return without_mnemonic(self.action.text())
+
+    @property
+    def english(self) -> str:
+        """Its name in the program: where people have to switch their keyboard to type their own language, English will do, too."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.action.objectName().removeprefix("action"))
+
+
+def without_mnemonic(text: str) -> str:
+    """The text of a menu without its &; where letters are rare they stand behind it in brackets: 文件(&F)."""
+    return re.sub(r"\(&.\)", "", text).replace("&", "")
 
 
 def matches(text: str, query: str) -> bool:
-    """Whether each word of the query begins a word of the text, or is a part of it when it has three letters or more."""
+    """Whether each word of the query begins a word of the text, or is a part of it when it has three letters or more, or
+    is of a script that puts no spaces between words."""
     text = text.casefold()
     words = text.replace("…", "").split()
-    return all(any(word.startswith(part) for word in words) or (len(part) > 2 and part in text) for part in query.casefold().split())
+    return all(any(word.startswith(part) for word in words) or ((len(part) > 2 or part > "\u2e7f") and part in text) for part in query.casefold().split())
 
 
 class CommandPalette(QFrame):
@@ -42,19 +55,19 @@ class CommandPalette(QFrame):
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self.setObjectName("commandPalette")
-        self.setAccessibleName("Commands")
+        self.setAccessibleName(tr("Commands"))
         self._commands: Sequence[Command] = ()
         self._before: QWidget | None = None
         self.query = QLineEdit()
         self.query.setObjectName("commandQuery")
-        self.query.setAccessibleName("What to do")
-        self.query.setPlaceholderText("Type what you want to do")
+        self.query.setAccessibleName(tr("What to do"))
+        self.query.setPlaceholderText(tr("Type what you want to do"))
         self.list = QListWidget()
         self.list.setObjectName("commandList")
-        self.list.setAccessibleName("Commands that fit")
+        self.list.setAccessibleName(tr("Commands that fit"))
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.nothing = label("Nothing fits", "caption")
+        self.nothing = label(tr("Nothing fits"), "caption")
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setLayout(column(self.query, self.list, self.nothing, spacing=8, margins=(12, 12, 12, 12)))
         self.query.textChanged.connect(self._filter)
@@ -84,7 +97,7 @@ class CommandPalette(QFrame):
         query = self.query.text()
         self.list.clear()
         for command in self._commands:
-            if matches(f"{command.text} {command.place}", query):
+            if matches(f"{command.text} {command.place}", query) or matches(command.english, query):
                 item = QListWidgetItem()
                 item.setData(Qt.ItemDataRole.UserRole, command)
                 item.setData(Qt.ItemDataRole.AccessibleTextRole, command.text)

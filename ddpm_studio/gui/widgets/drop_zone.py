@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QStackedWidget, QVBoxLayout,
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, plain_tip, row
 from ddpm_studio.gui.words import elided
+from ddpm_studio.language import tr
 
 
 class DropZone(QWidget):
@@ -25,7 +26,7 @@ class DropZone(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("datasetDropZone")
-        self.setAccessibleName("Drop a folder of pictures here")
+        self.setAccessibleName(tr("Drop a folder of pictures here"))
         self.setAcceptDrops(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._over = False
@@ -42,12 +43,12 @@ class DropZone(QWidget):
         picture = QLabel()
         picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         theme.set_icon(picture, "images", "accent", 36)
-        heading = label("Drop your pictures here", "heading")
-        text = label("A folder, a zip file or some pictures.\n100 or more give good results.", "caption", wrap=True)
+        heading = label(tr("Drop your pictures here"), "heading")
+        text = label(tr("A folder, a zip file or some pictures.\n100 or more give good results."), "caption", wrap=True)
         for part in (heading, text):
             part.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.choose_button = button("Choose folder…", "chooseFolderButton", "folder-open")
-        self.samples_button = button("Try the sample pictures", "samplesButton", kind="link", tip="1,550 small pixel-art tiles in the public domain")
+        self.choose_button = button(tr("Choose folder…"), "chooseFolderButton", "folder-open")
+        self.samples_button = button(tr("Try the sample pictures"), "samplesButton", kind="link", tip=tr("1,550 small pixel-art tiles in the public domain"))
         for part_button in (self.choose_button, self.samples_button):
             part_button.setAutoDefault(False)
         self.choose_button.clicked.connect(self.browse_wanted)
@@ -61,7 +62,7 @@ class DropZone(QWidget):
         theme.set_icon(picture, "images", "accent", 24)
         self._name = label(role="heading")
         self._facts = label(role="caption", wrap=True)
-        self.change_button = button("Change…", "changeFolderButton", kind="quiet", tip="Choose another folder (Ctrl+O)")
+        self.change_button = button(tr("Change…"), "changeFolderButton", kind="quiet", tip=tr("Choose another folder (Ctrl+O)"))
         self.change_button.clicked.connect(self.browse_wanted)
         page = QWidget()
         page.setLayout(row(picture, column(-1, self._name, self._facts, -1, spacing=2), -1, self.change_button, spacing=12, margins=(14, 10, 6, 10)))
@@ -72,8 +73,8 @@ class DropZone(QWidget):
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setObjectName("datasetProgress")
-        self._bar.setAccessibleName("Reading pictures")
-        cancel = button("Cancel", "cancelDatasetButton", kind="quiet")
+        self._bar.setAccessibleName(tr("Reading pictures"))
+        cancel = button(tr("Cancel"), "cancelDatasetButton", kind="quiet")
         cancel.clicked.connect(self.cancel_wanted)
         page = QWidget()
         page.setLayout(column(row(self._doing, cancel), self._bar, spacing=4, margins=(16, 8, 8, 14)))

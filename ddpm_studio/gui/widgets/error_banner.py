@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy
 from ddpm_studio.events import Failed
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import button, column, label, row, tool_button
+from ddpm_studio.language import tr
 
 
 class ErrorBanner(QFrame):
@@ -19,7 +20,7 @@ class ErrorBanner(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("errorBanner")
-        self.setAccessibleName("Error")
+        self.setAccessibleName(tr("Error"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self._details = ""
         self._icon = QLabel()
@@ -28,10 +29,10 @@ class ErrorBanner(QFrame):
         self.hint = label(name="errorHint", wrap=True)
         for text in (self.message, self.hint):
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.action_button = button("Go on", "errorActionButton", kind="primary")
+        self.action_button = button(tr("Go on"), "errorActionButton", kind="primary")
         self._action: Callable[[], None] | None = None
-        self.copy_button = button("Copy details", "copyDetailsButton", "copy")
-        self.close_button = tool_button("x", "closeErrorButton", "Close this message")
+        self.copy_button = button(tr("Copy details"), "copyDetailsButton", "copy")
+        self.close_button = tool_button("x", "closeErrorButton", tr("Close this message"))
         self.setLayout(row(self._icon, column(self.message, self.hint, spacing=2), self.action_button, self.copy_button, self.close_button, spacing=12, margins=(16, 12, 12, 12)))
         lines = self.layout()
         assert isinstance(lines, QHBoxLayout)
@@ -50,7 +51,7 @@ class ErrorBanner(QFrame):
         self._set_tone("bad")
         self._details = failed.details
         self.copy_button.setVisible(bool(failed.details))
-        self.copy_button.setText("Copy details")
+        self.copy_button.setText(tr("Copy details"))
         self.action_button.hide()
         self.setAccessibleDescription(f"{failed.message} {failed.hint}")
         self.show()
@@ -80,4 +81,4 @@ class ErrorBanner(QFrame):
     @Slot()
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(f"{self.message.text()}\n{self.hint.text()}\n\n{self._details}")
-        self.copy_button.setText("Copied")
+        self.copy_button.setText(tr("Copied"))

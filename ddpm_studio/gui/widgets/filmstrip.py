@@ -37,7 +37,7 @@ class Strip(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("filmstripFrames")
-        self.setAccessibleName("Frames from noise to picture")
+        self.setAccessibleName(tr("Frames from noise to picture"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.columns: dict[int, Column] = {}
         self.rows = 3
@@ -119,12 +119,12 @@ class Filmstrip(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("filmstrip")
-        self.setAccessibleName("Filmstrip from noise to picture")
+        self.setAccessibleName(tr("Filmstrip from noise to picture"))
         self.strip = Strip()
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setObjectName("filmstripSlider")
-        self.slider.setAccessibleName("Frame")
-        self.slider.setToolTip("Look at each moment again; nothing is computed anew")
+        self.slider.setAccessibleName(tr("Frame"))
+        self.slider.setToolTip(tr("Look at each moment again; nothing is computed anew"))
         self.slider.setEnabled(False)
         self.slider.setRange(0, COLUMNS - 1)
         self.film_button = tool_button("film", "filmstripFilmButton", tr("Save the way from noise to picture as a film"), 16)
@@ -232,10 +232,10 @@ class FrameView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("frameView")
-        self.setAccessibleName("The chosen frame")
-        self.noisy = PictureView("frameNoisy", "Noisy picture", 64)
-        self.guess = PictureView("frameGuess", "The network's guess", 64)
-        self._captions = (label("noisy x\u209c", "caption"), label("guess x̂\u2080", "caption"))
+        self.setAccessibleName(tr("The chosen frame"))
+        self.noisy = PictureView("frameNoisy", tr("Noisy picture"), 64)
+        self.guess = PictureView("frameGuess", tr("The network's guess"), 64)
+        self._captions = (label(tr("noisy xₜ"), "caption"), label(tr("guess x̂₀"), "caption"))
         self.setLayout(column(column(self._captions[0], self.noisy, spacing=4), column(self._captions[1], self.guess, spacing=4), spacing=12))
 
     def resizeEvent(self, event: object) -> None:
@@ -248,8 +248,8 @@ class FrameView(QWidget):
         if frame is None:
             self.noisy.set_picture(None)
             self.guess.set_picture(None)
-            self._captions[0].setText("noisy x\u209c")
+            self._captions[0].setText(tr("noisy xₜ"))
             return
-        self._captions[0].setText(f"noisy x\u209c at t = {frame[0]}")
+        self._captions[0].setText(tr("noisy xₜ at t = {t}", t=frame[0]))
         self.noisy.set_picture(frame[1])
         self.guess.set_picture(frame[2])

@@ -28,7 +28,7 @@ class LivePanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("livePanel")
-        self.setAccessibleName("Training in progress")
+        self.setAccessibleName(tr("Training in progress"))
         self.plots = PlotsPanel()
         self.plot = self.plots.loss
         self.grid = PictureGrid("previewGrid", tr("Samples of the model in training"), centred=False)
@@ -37,10 +37,10 @@ class LivePanel(QWidget):
         self.detail = ElidedLabel("", "caption", "previewCaption")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setObjectName("previewSlider")
-        self.slider.setAccessibleName("Earlier previews")
-        self.slider.setToolTip("Go back to earlier previews and see the pictures improve")
+        self.slider.setAccessibleName(tr("Earlier previews"))
+        self.slider.setToolTip(tr("Go back to earlier previews and see the pictures improve"))
         self.slider.setFixedWidth(150)
-        self.newest = tool_button("skip-forward", "newestPreviewButton", "Newest preview", 16)
+        self.newest = tool_button("skip-forward", "newestPreviewButton", tr("Newest preview"), 16)
         self.previews: list[PreviewReady] = []
         self.averaged_title, self.raw_title = (label(text, "caption") for text in (tr("Averaged weights"), tr("Raw weights, every second noise")))
         self.raw_half = QWidget()
@@ -87,7 +87,7 @@ class LivePanel(QWidget):
         self.film.set_previews(self.previews, 0)
         self.slider.setEnabled(False)
         self.newest.setEnabled(False)
-        self.detail.setText("The first preview comes after a few seconds.")
+        self.detail.setText(tr("The first preview comes after a few seconds."))
 
     @Slot(list)
     def receive(self, batch: list[Event]) -> None:

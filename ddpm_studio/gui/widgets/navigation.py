@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QToolButton
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import column
+from ddpm_studio.language import tr
 
 
 class RailButton(QToolButton):
@@ -28,7 +29,7 @@ class RailButton(QToolButton):
 
     def set_busy(self, busy: bool) -> None:
         self._busy = busy
-        self.setAccessibleDescription("running" if busy else "")
+        self.setAccessibleDescription(tr("running") if busy else "")
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -46,10 +47,10 @@ class NavigationRail(QFrame):
     chosen = Signal(int)
 
     def __init__(self, pages: tuple[tuple[str, str, str], ...]) -> None:
-        """`pages`: text, icon and tip of each."""
+        """`pages`: name, icon and tip of each, in English."""
         super().__init__()
         self.setObjectName("navigationRail")
-        self.setAccessibleName("Pages")
+        self.setAccessibleName(tr("Pages"))
         self.setFixedWidth(88)
         mark = QLabel()
         mark.setPixmap(theme.app_icon().pixmap(QSize(32, 32), self.devicePixelRatioF()))
@@ -58,7 +59,7 @@ class NavigationRail(QFrame):
         self.buttons = []
         layout = column(mark, 12, spacing=4, margins=(7, 16, 8, 12))
         for i, (text, icon, tip) in enumerate(pages):
-            part = RailButton(text, icon, f"page{text}", f"{tip}  (Ctrl+{i + 1})")
+            part = RailButton(tr(text), icon, f"page{text}", f"{tr(tip)}  (Ctrl+{i + 1})")
             self._group.addButton(part, i)
             self.buttons.append(part)
             layout.addWidget(part)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ddpm_studio.events import Images
 from ddpm_studio.gui.qimage import draw_picture, to_qimage
+from ddpm_studio.language import tr
 
 SIDE, ZOOM, GAP = 32, 2, 8
 ALPHA_BARS = (0.0, 0.06, 0.2, 0.45, 0.75, 1.0)
@@ -40,7 +41,7 @@ class NoiseStrip(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("noiseStrip")
-        self.setAccessibleName("Noise becomes a picture in six steps")
+        self.setAccessibleName(tr("Noise becomes a picture in six steps"))
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self._frames = [to_qimage(frame) for frame in frames()]
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 from ddpm_studio.events import Images
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, enlarged, to_qimage, zoom_for
+from ddpm_studio.language import ntr
 
 
 class PictureGrid(QAbstractScrollArea):
@@ -51,7 +52,7 @@ class PictureGrid(QAbstractScrollArea):
             self._current = -1
         if not same_shape:
             self._arrange()
-        self.setAccessibleDescription(f"{len(images)} pictures")
+        self.setAccessibleDescription(ntr("{count} picture", "{count} pictures", len(images)))
         self.viewport().update()
 
     def clear(self) -> None:

@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QHideEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QProgressBar, QWidget
 
 from ddpm_studio.gui.widgets.basics import Card, button, column, label, row
+from ddpm_studio.language import tr
 
 PATIENCE_MS, LIMIT_MS = 3_000, 7_500
 """When it offers to quit without waiting, and when that happens by itself: the window is to be gone within ten seconds,
@@ -19,14 +20,15 @@ class SavingOverlay(QWidget):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("savingOverlay")
-        self.setAccessibleName("Saving before the window closes")
-        self.text = label("Saving…", "heading", "savingText")
+        self.setAccessibleName(tr("Saving before the window closes"))
+        self.text = label(tr("Saving…"), "heading", "savingText")
         bar = QProgressBar()
         bar.setRange(0, 0)
         bar.setTextVisible(False)
-        bar.setAccessibleName("Saving")
-        self.late = label("This takes longer than usual. In a few seconds the window closes all the same; what was learnt since the last save is then lost.", "caption", wrap=True)
-        self.quit_button = button("Quit anyway", "quitAnywayButton")
+        bar.setAccessibleName(tr("Saving"))
+        late = tr("This takes longer than usual. In a few seconds the window closes all the same; what was learnt since the last save is then lost.")
+        self.late = label(late, "caption", wrap=True)
+        self.quit_button = button(tr("Quit anyway"), "quitAnywayButton")
         self.quit_button.clicked.connect(self.quit_now)
         card = Card(self.text, bar, self.late, row(-1, self.quit_button), margin=24)
         card.setFixedWidth(360)

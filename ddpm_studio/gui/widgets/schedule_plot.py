@@ -105,7 +105,7 @@ class SchedulePlot(QWidget):
             if name != OF_MODEL and not np.allclose(values, chosen):
                 painter.setPen(QPen(theme.color("faint"), 1, DASHES[name]))
                 painter.drawPolyline(self._line(values))
-                names.append((name, "faint", DASHES[name], 1.0))
+                names.append((tr(name), "faint", DASHES[name], 1.0))
         lines = [("ᾱₜ", "accent", Qt.PenStyle.SolidLine, 2.0)]
         if self._roots:
             for text, token, values in (("√ᾱₜ", SIGNAL, np.sqrt(chosen)), ("√(1 − ᾱₜ)", NOISE, np.sqrt(1 - chosen))):

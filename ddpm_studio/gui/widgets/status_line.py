@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QW
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import plain_tip, row, tool_button
+from ddpm_studio.language import tr
 
 
 class Dot(QWidget):
@@ -52,20 +53,20 @@ class StatusLine(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("statusLine")
-        self.setAccessibleName("Status")
+        self.setAccessibleName(tr("Status"))
         self.dot = Dot()
-        self.message = Readout("statusMessage", "Status")
+        self.message = Readout("statusMessage", tr("Status"))
         self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.message.setMinimumWidth(120)
         self.progress = QProgressBar()
         self.progress.setObjectName("trainingProgress")
-        self.progress.setAccessibleName("Training progress")
+        self.progress.setAccessibleName(tr("Training progress"))
         self.progress.setTextVisible(False)
         self.progress.setRange(0, 1000)
         self.progress.setFixedWidth(160)
-        self.eta = Readout("etaLabel", "Time left")
-        self.device = Readout("deviceLabel", "Device and speed", "caption")
-        self.theme_button = tool_button("sun-moon", "themeButton", "Light or dark")
+        self.eta = Readout("etaLabel", tr("Time left"))
+        self.device = Readout("deviceLabel", tr("Device and speed"), "caption")
+        self.theme_button = tool_button("sun-moon", "themeButton", tr("Light or dark"))
         self.setLayout(row(self.dot, self.message, self.progress, self.eta, 8, self.device, 4, self.theme_button, spacing=8, margins=(16, 2, 8, 2)))
         layout = self.layout()
         assert isinstance(layout, QHBoxLayout)

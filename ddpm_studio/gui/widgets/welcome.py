@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPixmap
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import ElidedLabel, column, label, row
 from ddpm_studio.gui.widgets.drop_zone import local_files, lone_png
 from ddpm_studio.gui.widgets.noise_strip import NoiseStrip
-from ddpm_studio.gui.words import count, moment
+from ddpm_studio.gui.words import moment
+from ddpm_studio.language import tr
 from ddpm_studio.runs import RunInfo
 
 SHOWN_RUNS = 3
 THUMBNAIL = 40
+WIDEST = 680
 
 
 class Door(QPushButton):
@@ -30,7 +32,7 @@ class Door(QPushButton):
         self.setAccessibleName(heading)
         self.setAccessibleDescription(text)
         self.setProperty("door", True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.setAcceptDrops(takes_files)
         picture = QLabel()
         picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -73,9 +75,9 @@ class RunLine(QPushButton):
     def __init__(self, info: RunInfo) -> None:
         super().__init__()
         self.setObjectName("recentRun")
-        facts = f"step {count(info.step)} · {info.preset} · {moment(info.modified)}"
+        facts = tr("step {step:,} · {preset} · {moment}", step=info.step, preset=info.preset, moment=moment(info.modified))
         self.setAccessibleName(f"{info.run.name}: {facts}")
-        self.setToolTip("Show how it went")
+        self.setToolTip(tr("Show how it went"))
         self.setProperty("line", True)
         picture = QLabel()
         picture.setFixedSize(THUMBNAIL, THUMBNAIL)
@@ -102,28 +104,37 @@ class Welcome(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("welcome")
-        self.setAccessibleName("Welcome")
-        self.generate = Door("doorGenerate", "sparkles", "Generate now", "New pictures in seconds, with a model that is there already")
-        self.train = Door("doorTrain", "images", "Train on my pictures", "Drop a folder here, or click to choose one", takes_files=True)
-        self.blend = Door("doorBlend", "blend", "Blend two pictures", "See what lies between two faces, or two of anything")
-        heading = label("Watch noise become pictures", "empty")
-        text = label("Training teaches a network to take noise out of pictures. Asked again and again, it finds pictures in nothing but noise.", "caption", wrap=True)
+        self.setAccessibleName(tr("Welcome"))
+        self.generate = Door("doorGenerate", "sparkles", tr("Generate now"), tr("New pictures in seconds, with a model that is there already"))
+        self.train = Door("doorTrain", "images", tr("Train on my pictures"), tr("Drop a folder here, or click to choose one"), takes_files=True)
+        self.blend = Door("doorBlend", "blend", tr("Blend two pictures"), tr("See what lies between two faces, or two of anything"))
+        heading = label(tr("Watch noise become pictures"), "empty")
+        text = label(tr("Training teaches a network to take noise out of pictures. Asked again and again, it finds pictures in nothing but noise."), "caption", wrap=True)
         for part in (heading, text):
             part.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._doors = row(self.generate, self.train, self.blend, spacing=12)
-        self._runs_title = label("Recent runs", "heading")
+        self._runs_title = label(tr("Recent runs"), "heading")
         self._runs = column(spacing=4)
-        middle = QWidget()
-        middle.setMaximumWidth(680)
+        self._middle = middle = QWidget()
+        middle.setMaximumWidth(WIDEST)
         middle.setLayout(column(row(-1, NoiseStrip(), -1), 8, heading, text, 16, self._doors, 16, self._runs_title, self._runs, spacing=4))
         layout = row(middle, margins=(16, 8, 16, 8))
         self.setLayout(column(-1, layout, -1))
         self.set_runs([])
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Between two stretches a layout takes the height that its parts have at the width they would like: narrower ones need more lines."""
+        self._middle.setMinimumHeight(self._middle.heightForWidth(min(WIDEST, self.width() - 32)))
+
     def set_models(self, there: bool) -> None:
         """Without a model there is one door to begin with."""
         self.generate.setVisible(there)
         self.blend.setVisible(there)
+        self._fit()
 
     def set_runs(self, infos: Sequence[RunInfo]) -> None:
         """The newest first; a few are shown."""
@@ -136,4 +147,5 @@ class Welcome(QWidget):
             line.clicked.connect(lambda _=False, run=info.run: self.run_chosen.emit(run))
             self._runs.addWidget(line)
         self._runs_title.setVisible(bool(infos))
+        self._fit()
 

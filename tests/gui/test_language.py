@@ -1,0 +1,98 @@
+"""The window in another language, and the way from one to the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import shiboken6
+from PySide6.QtWidgets import QApplication, QDialogButtonBox
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio import paths
+from ddpm_studio.gui import app, preferences, words, workers
+from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.gui.widgets.command_palette import Command, matches, without_mnemonic
+from ddpm_studio.language import tr
+
+from .fakes import FakeJobs
+
+
+@pytest.fixture
+def program(qtbot: QtBot) -> Iterator[QApplication]:
+    """The program; it speaks English again afterwards."""
+    there = QApplication.instance()
+    assert isinstance(there, QApplication)
+    yield there
+    app.choose_language(there, "en")
+
+
+def idle(qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+
+
+def test_the_window_is_made_anew_in_the_language_that_is_chosen(qtbot: QtBot, program: QApplication) -> None:
+    _, english = app.create(jobs=FakeJobs(pause=0.002, steps=4000))
+    english.show()
+    idle(qtbot)
+    english.show_page("Gallery")
+    reporter = app._Reporter()
+    reporter.window = english
+    app.listen_for_language(program, reporter)
+    english.menus.languages["zh_CN"].trigger()
+    qtbot.waitUntil(lambda: not shiboken6.isValid(english))
+    chinese = reporter.window
+    try:
+        assert preferences.load().language == "zh_CN"
+        assert chinese.isVisible()
+        assert chinese.page == "Gallery"
+        assert chinese.title.text() == tr("Gallery") == "图库"
+        assert chinese.menus.languages["zh_CN"].isChecked()
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        assert buttons.buttons()[0].text() == "取消", "Qt speaks it, too"
+        idle(qtbot)
+        _while_training_it_waits(qtbot, chinese)
+    finally:
+        chinese.studio.shut_down()
+        idle(qtbot)
+        chinese.close()
+        chinese.deleteLater()
+
+
+def _while_training_it_waits(qtbot: QtBot, chinese: MainWindow) -> None:
+    chinese.train_page.dataset.open([paths.samples_archive()])
+    qtbot.waitUntil(lambda: chinese.train_page.dataset.report is not None, timeout=5000)
+    chinese.train_page.start()
+    assert chinese.studio.busy
+    with qtbot.assertNotEmitted(chinese.language_chosen):
+        chinese.menus.languages["en"].trigger()
+    assert "is started again" in chinese.status.message.text(), "said in the language that comes"
+    assert preferences.load().language == "en"
+    assert tr("Gallery") == "图库"
+
+
+def test_numbers_and_times_in_chinese(program: QApplication) -> None:
+    app.choose_language(program, "zh_CN")
+    assert words.duration(4800) == "1 小时 20 分钟"
+    assert words.time_left(40) == "剩余 40 秒"
+    assert words.moment(time.time()).startswith("今天 ")
+    assert words.moment(time.mktime((2020, 3, 5, 12, 0, 0, 0, 0, -1))) == "2020年3月5日"
+
+
+def test_commands_are_found_in_both_languages(qtbot: QtBot, program: QApplication) -> None:
+    assert without_mnemonic("文件(&F)") == "文件"
+    assert without_mnemonic("打开文件夹(&F)…") == "打开文件夹…"
+    assert without_mnemonic("S&top and save") == "Stop and save"
+    assert matches("打开文件夹…", "夹")
+    assert not matches("打开文件夹…", "包")
+    app.choose_language(program, "zh_CN")
+    window = MainWindow(FakeJobs())
+    qtbot.addWidget(window)
+    palette = window.menus.palette
+    palette.open(window.menus.commands())
+    for query in ("示例", "sample"):
+        palette.query.setText(query)
+        assert palette.list.count() == 1
+    idle(qtbot)
+    assert isinstance(window.menus.commands()[0], Command)
