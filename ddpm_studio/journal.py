@@ -92,7 +92,7 @@ def read_journal(run: Run) -> list[StepDone]:
 
 
 def _event(line: bytes) -> StepDone | LossByNoise | None:
-    with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
+    with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
         values = json.loads(line)
         if isinstance(values, dict) and values.get("event") == "step":
             step = StepDone(**{name: values[name] for name in _STEP_FIELDS if name in values})
@@ -101,8 +101,9 @@ def _event(line: bytes) -> StepDone | LossByNoise | None:
                 return step
         elif isinstance(values, dict) and values.get("event") == "loss_by_noise":
             training, held_out = (tuple(float(loss) for loss in values[name]) for name in ("training", "held_out"))
-            if isinstance(values["step"], int) and training and len(held_out) in (0, len(training)) and all(map(math.isfinite, training + held_out)):
-                return LossByNoise(values["step"], training, held_out, float(values["gap_error"]), max(1, int(values["num_timesteps"])))
+            gap_error = float(values["gap_error"])
+            if isinstance(values["step"], int) and training and len(held_out) in (0, len(training)) and all(map(math.isfinite, (*training, *held_out, gap_error))):
+                return LossByNoise(values["step"], training, held_out, gap_error, max(1, int(values["num_timesteps"])))
     return None
 
 

@@ -35,14 +35,15 @@ PICTURES = 64
 
 
 class Probe:
-    """Triple k shows picture k mod P with t in band k mod `bands`; both groups have the same t and noise, so that their difference is one of pictures."""
+    """Triple k has its t in band k mod `bands`; both groups have the same t and noise, so that their difference is one of pictures."""
 
     def __init__(self, dataset: Dataset, config: RunConfig) -> None:
-        self._dataset, self._config = dataset, config
+        self._images, self._config = dataset.images, config
         learnt_from, held_out = split(len(dataset), config.training.held_out or 0, config.training.seed)
         # Evenly spread: neighbours in a folder are often alike.
         spread = (group[np.linspace(0, len(group) - 1, min(PICTURES, len(group))).round().astype(np.int64)] for group in (learnt_from, held_out) if len(group))
         self._groups = tuple(dataset.rows(chosen) for chosen in spread)
+        """Rows of the array."""
         self.bands = min(BANDS, config.diffusion.num_timesteps)
 
     def measure(self, state: TrainingState, control: RunControl) -> Iterator[Event]:
@@ -60,15 +61,23 @@ class Probe:
         if len(found) == 1:
             yield LossByNoise(state.step, means[0], num_timesteps=self._config.diffusion.num_timesteps)
             return
-        gap_error = math.hypot(*(self._error(losses, len(group)) for losses, group in zip(found, self._groups, strict=True)))
+        errors = [self._error(losses, len(group)) for losses, group in zip(found, self._groups, strict=True)]
+        if len(self._groups[1]) == 1:  # a single picture does not tell how much pictures differ: as much as in the other group
+            errors[1] = errors[0] * math.sqrt(len(self._groups[0]))
+        gap_error = math.hypot(*errors)
         yield LossByNoise(state.step, means[0], means[1], gap_error, self._config.diffusion.num_timesteps)
 
     def _error(self, losses: npt.NDArray[np.float64], pictures: int) -> float:
         """Standard error of the mean of the bands, as far as it comes from the choice of pictures: each counts once, with all of its triples."""
         bands = np.arange(TRIPLES) % self.bands
         above = losses - np.bincount(bands, losses)[bands] / np.bincount(bands)[bands]
-        by_picture = np.bincount(np.arange(TRIPLES) % pictures, above)
+        by_picture = np.bincount(self._pictures(np.arange(TRIPLES), pictures), above)
         return float(np.sqrt(np.square(by_picture).sum() * pictures / max(pictures - 1, 1)) / TRIPLES)
+
+    def _pictures(self, triples: npt.NDArray[np.int64], pictures: int) -> npt.NDArray[np.int64]:
+        """Which picture of so many each triple shows: one after the other, but one further where bands and pictures would
+        begin to repeat together, or of 10 pictures each would only be seen in a single band."""
+        return (triples + triples // math.lcm(self.bands, pictures)) % pictures
 
     @torch.no_grad()
     def _losses(self, state: TrainingState, control: RunControl) -> list[npt.NDArray[np.float64]] | None:
@@ -83,7 +92,7 @@ class Probe:
             for group, losses in zip(self._groups, found, strict=True):
                 if control.stopping:
                     return None
-                x_start = codec.encode(load_batch(self._dataset.images, self._dataset.rows(group[chosen % len(group)]))).to(model.device)
+                x_start = codec.encode(load_batch(self._images, group[self._pictures(chosen, len(group))])).to(model.device)
                 prediction = network(diffusion.q_sample(x_start, t, noise), t).float()[:, : x_start.shape[1]]
                 losses.append((prediction - diffusion.target(x_start, t, noise)).square().mean(dim=(1, 2, 3)))
         return [torch.cat(losses).cpu().numpy().astype(np.float64) for losses in found]

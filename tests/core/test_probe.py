@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.events import DatasetReport, Event, LossByNoise, StepDone, as_json
 from ddpm_studio.journal import JournalReader, read_journal
 from ddpm_studio.runs import Run
-from ddpm_studio.training import loop
+from ddpm_studio.training import loop, probe
 from ddpm_studio.training.checkpoint import TrainingState
 from ddpm_studio.training.probe import TRIPLES, Probe
 from tests.core.made_up import picture_folder, tiny_config, train_tiny
@@ -42,17 +43,54 @@ def test_a_network_that_says_nothing_has_the_loss_of_the_target_itself() -> None
     with torch.no_grad():
         for parameter in state.ema.parameters():
             parameter.zero_()
-    probe = Probe(dataset_of(images), config)
-    (event,) = measured(list(probe.measure(state, RunControl())))
+    measuring = Probe(dataset_of(images), config)
+    (event,) = measured(list(measuring.measure(state, RunControl())))
     assert event.training == event.held_out, "t and noise are those of the other group"
     assert len(event.training) == 10
     assert event.training == pytest.approx([1.0] * 10, abs=0.03)
     assert event.gap_error < 0.01
-    t, _ = probe._noise(np.arange(TRIPLES))
+    t, _ = measuring._noise(np.arange(TRIPLES))
     assert (t // 10).tolist() == (np.arange(TRIPLES) % 10).tolist(), "of 100 timesteps ten to each band"
     stopped = RunControl()
     stopped.stop()
-    assert list(probe.measure(state, stopped)) == []
+    assert list(measuring.measure(state, stopped)) == []
+
+
+def test_where_pictures_are_left_out_the_others_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    load = probe.load_batch
+    monkeypatch.setattr(probe, "load_batch", lambda images, rows: seen.extend(rows.tolist()) or load(images, rows))  # type: ignore[func-returns-value]
+    config = tiny_config(training__held_out=8)
+    kept = np.arange(1, 40, 2)
+    dataset = replace(dataset_of(np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)), kept=kept)
+    state = TrainingState.new(config, torch.device("cpu"), torch.contiguous_format)
+    (event,) = measured(list(Probe(dataset, config).measure(state, RunControl())))
+    assert len(event.held_out) == 10
+    assert set(seen) == set(kept.tolist())
+
+
+@pytest.mark.parametrize("held_out", [5, 10, 20, 30, 64])
+def test_the_error_counts_how_much_pictures_differ(held_out: int) -> None:
+    """Losses that differ from picture to picture with a deviation of 1, and by nothing else: the error of a mean is 1 / sqrt(n)."""
+    config = tiny_config(training__held_out=held_out)
+    measuring = Probe(dataset_of(np.zeros((200, 16, 16, 3), np.uint8)), config)
+    shown = measuring._pictures(np.arange(TRIPLES), held_out)
+    assert len(set(shown.tolist())) == held_out
+    draws = np.random.default_rng(0).standard_normal((200, held_out))
+    errors = [measuring._error(losses[shown], held_out) for losses in draws]
+    assert np.mean(errors) == pytest.approx(held_out**-0.5, rel=0.1)
+
+
+def test_a_single_held_out_picture_proves_nothing() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
+    images[::2] //= 8
+    errors = []
+    for held_out in (1, 8):
+        config = tiny_config(training__held_out=held_out)
+        state = TrainingState.new(config, torch.device("cpu"), torch.contiguous_format)
+        (event,) = measured(list(Probe(dataset_of(images), config).measure(state, RunControl())))
+        errors.append(event.gap_error)
+    assert errors[0] > 1.5 * errors[1]
 
 
 def test_held_out_pictures_are_never_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +143,8 @@ def test_the_journal_holds_them_and_reads_what_was_measured_again(tmp_path: Path
     steps = [StepDone(step, step, 1.0, 1.0, 1e-3, 1.0, 1.0) for step in (10, 20, 15, 20)]
     lines = [as_json(event) for event in (steps[0], steps[1], first, steps[2], steps[3], again)]
     rest = '"held_out": [], "gap_error": 0, "num_timesteps": 9}'
-    broken = ['{"event": "loss_by_noise", "step": 30, "training": [NaN], ' + rest, '{"event": "loss_by_noise", "step": 30, "training": 3}']
+    broken = ['{"event": "loss_by_noise", "step": 30, "training": [NaN], ' + rest, '{"event": "loss_by_noise", "step": 30, "training": 3}', '{"event": "loss_by_noise", "training": [1]}']
+    broken.append('{"event": "loss_by_noise", "step": 30, "training": [1], "held_out": [1], "gap_error": NaN, "num_timesteps": 9}')
     run.journal_file.write_text("\n".join([*lines, *broken]) + "\n", encoding="utf-8")
     assert JournalReader(run).read_new() == [steps[0], steps[2], steps[3], again]
     assert [event.step for event in read_journal(run)] == [10, 15, 20]
