@@ -51,8 +51,10 @@ class Device:
             torch.mps.synchronize()
 
     def free_memory(self) -> int:
-        """Bytes that can still be taken: of the graphics card for CUDA, of the machine otherwise."""
-        return int(torch.cuda.mem_get_info(self.torch)[0] if self.kind == "cuda" else psutil.virtual_memory().available)
+        """Bytes that can still be taken: of the graphics card for CUDA, with what PyTorch keeps there for later, of the machine otherwise."""
+        if self.kind == "cuda":
+            return int(torch.cuda.mem_get_info(self.torch)[0]) + torch.cuda.memory_reserved(self.torch) - torch.cuda.memory_allocated(self.torch)
+        return int(psutil.virtual_memory().available)
 
     def held_memory(self) -> int:
         """Bytes that this process has taken: of the graphics card for CUDA, of the machine otherwise."""

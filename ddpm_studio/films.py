@@ -29,6 +29,8 @@ MOST_PER_SECOND = 50
 """A GIF counts in hundredths of a second, and players take one hundredth for a mistake."""
 LARGEST_SIDE = 16_383
 """Of a WebP."""
+LONGEST = 2**16 - 1
+"""Of what counts the time of a frame in a GIF (hundredths of a second) and in a PNG (thousandths, or whole seconds)."""
 
 
 def write_film(request: FilmRequest, control: RunControl) -> Iterator[Event]:
@@ -101,7 +103,7 @@ class _Gif:
                 place += still[place] + 1
             place += 1
         descriptor = still[place : place + 9] + bytes([0x80 | still[10] & 7])
-        delay = round(100 * end) - round(100 * start)
+        delay = min(LONGEST, round(100 * end) - round(100 * start))
         self._file.write(b"!\xf9\x04\x04" + struct.pack("<HBB", delay, 0, 0) + descriptor + colours + still[place + 10 : -1])
 
     def close(self) -> None:
@@ -127,7 +129,7 @@ class _Webp:
             if name in (b"VP8L", b"VP8 ", b"ALPH"):
                 data += still[place:after]
             place = after
-        milliseconds = round(1000 * end) - round(1000 * start)
+        milliseconds = min(2**24 - 1, round(1000 * end) - round(1000 * start))
         self._chunk(b"ANMF", bytes(6) + self._size + struct.pack("<I", milliseconds)[:3] + b"\x02" + data)  # in the place of what was there
 
     def close(self) -> None:
@@ -153,8 +155,10 @@ class _Apng:
             self._file.write(b"\x89PNG\r\n\x1a\n")
             self._chunk(b"IHDR", next(data for name, data in chunks if name == b"IHDR"))
             self._chunk(b"acTL", struct.pack(">II", self._count, 0))
-        milliseconds = round(1000 * end) - round(1000 * start)
-        self._chunk(b"fcTL", self._next() + struct.pack(">IIIIHHBB", self._width, self._height, 0, 0, milliseconds, 1000, 0, 0))
+        time, parts = round(1000 * end) - round(1000 * start), 1000
+        if time > LONGEST:
+            time, parts = min(LONGEST, round(end) - round(start)), 1
+        self._chunk(b"fcTL", self._next() + struct.pack(">IIIIHHBB", self._width, self._height, 0, 0, time, parts, 0, 0))
         for name, data in chunks:
             if name == b"IDAT":
                 self._chunk(b"IDAT" if first else b"fdAT", data if first else self._next() + data)

@@ -195,7 +195,7 @@ def read_stars(folder: Path | None = None) -> frozenset[str]:
 
 def write_stars(names: Collection[str], folder: Path | None = None) -> None:
     """Raises UserError when they cannot be written."""
-    write_atomically((folder or paths.gallery_dir()) / STARS, (json.dumps(sorted(names), ensure_ascii=False, indent=0) + "\n").encode())
+    write_atomically((folder or paths.gallery_dir()) / STARS, (json.dumps(sorted(names), indent=0) + "\n").encode())  # in ASCII: names may hold bytes that are no text
 
 
 # Taking pictures elsewhere.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from ddpm_studio.runs import Run
 
 WHOLE, RAW, WALK = "step_*.png", "raw_", "walk_"
 """One sheet of each preview, and what may lie beside it: that of the raw weights, and the walk from noise to some of the pictures."""
+MAX_PIXELS = 20_000_000
+"""Of a sheet: 64 previews of 512 x 512 have 17 million."""
 _RAW_WEIGHTS = {"weights": "raw"}
 
 
@@ -61,8 +64,10 @@ def _read_sheet(file: Path, shape: tuple[int, int, int], gap: int = 2) -> Images
     """uint8 [rows, columns, H, W, C]; None for a damaged or missing file, or one that is no sheet of such pictures."""
     try:
         with Image.open(file, formats=("PNG",)) as image:
+            if math.prod(image.size) > MAX_PIXELS or image.mode != {1: "L", 3: "RGB", 4: "RGBA"}[shape[2]]:  # no sheet of ours: it is not even decoded
+                return None
             pixels = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # decoders pass on whatever arbitrary bytes lead them into
         return None
     pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
     height, width, channels = shape

@@ -34,7 +34,7 @@ def read_remarks(folder: Path) -> Remarks:
 def write_remarks(folder: Path, remarks: Remarks) -> None:
     """Raises UserError when it cannot be written."""
     content = json.dumps({"note": remarks.note[: MAX_BYTES // 8], "tags": [tag[:100] for tag in remarks.tags[:MOST_TAGS]]}, ensure_ascii=False, indent=2)
-    write_atomically(folder / FILE, f"{content}\n".encode())
+    write_atomically(folder / FILE, f"{content}\n".encode("utf-8", "replace"))  # halves of characters, out of a stranger's file
 
 
 def parse_tags(text: str) -> tuple[str, ...]:

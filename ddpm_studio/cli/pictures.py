@@ -30,7 +30,7 @@ from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted, Latent
 from ddpm_studio.files import write_atomically
 from ddpm_studio.models import check_model
-from ddpm_studio.requests import BlendRequest, DenoiseRequest, FilmRequest, SampleRequest, Start, recipe, start_of
+from ddpm_studio.requests import BlendRequest, DenoiseRequest, FilmRequest, SampleRequest, Start, recipe, request_of, start_of
 
 DEFAULT_STEPS = 25
 STRIP_FRAMES, FILM_FRAMES = 12, 60
@@ -69,7 +69,11 @@ def _start(arguments: argparse.Namespace) -> Start | None:
     if arguments.start is None:
         return None
     text = arguments.start.strip()
-    facts = gallery.parse_recipe(text, "--start") if text.startswith("{") else gallery.read_recipe(Path(text).expanduser())
+    if text.startswith("{"):
+        facts = gallery.parse_recipe(text, "--start")
+    else:
+        facts = gallery.read_recipe(Path(text).expanduser())
+        request_of(facts, arguments.model)  # a blend has another way, which is not that from its seed
     return start_of({**facts, "timestep": arguments.start_timestep}, arguments.model)
 
 

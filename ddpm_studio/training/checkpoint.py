@@ -113,7 +113,7 @@ def save_checkpoint(run: Run, state: TrainingState, config: RunConfig, about: di
 
 
 def write_notes(run: Run, notes: dict[str, Any]) -> None:
-    write_atomically(run.resume_notes, (json.dumps(notes, ensure_ascii=False, indent=2) + "\n").encode())
+    write_atomically(run.resume_notes, (json.dumps(notes, indent=2) + "\n").encode())  # in ASCII: a path may hold bytes that are no text
 
 
 def save_milestone(run: Run, state: TrainingState, config: RunConfig) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from ddpm_studio.control import RunControl
@@ -197,6 +198,9 @@ def test_previews_show_both_weights_and_the_way_and_are_read_back(run: Run, data
     assert without
     assert not len(without.raw)
     assert not len(without.walk)
+    for damaged in (Image.new("1", (20_000, 20_000)), Image.new("I;16", (16, 24)), Image.new("RGB", (18 * 3_000 - 2, 26 * 300 - 2))):
+        damaged.save(file)
+        assert read_preview(file, config.data.shape) is None, "no sheet of ours"
     thin_out(run.previews, 1, WHOLE, (RAW, WALK))
     assert sorted(path.name for path in run.previews.iterdir()) == [file.name.replace("step", "walk"), file.name][::-1]
 

@@ -49,6 +49,16 @@ def test_every_frame_comes_back_with_its_time(tmp_path: Path, kind: str, channel
     assert times == pytest.approx(1000 * (5 / 12 + 1), abs=5), "rounding does not add up"
 
 
+@pytest.mark.parametrize(("kind", "seconds"), [("gif", 655.35), ("webp", 1800), ("png", 1800)])
+def test_frames_may_stay_for_as_long_as_the_format_can_count(tmp_path: Path, kind: str, seconds: float) -> None:
+    path = tmp_path / f"slow.{kind}"
+    list(write_film(FilmRequest(path, made_up(3, 2), frames_per_second=1 / 1800), RunControl()))
+    with Image.open(path) as film:
+        film.seek(1)
+        film.load()
+        assert film.info["duration"] == pytest.approx(1000 * seconds)
+
+
 def test_photographs_in_a_gif_lose_little(tmp_path: Path) -> None:
     y, x = np.mgrid[:64, :64]
     frames = np.stack([np.stack([3 * x + shift, 3 * y, 255 - x - y], axis=2) for shift in (0, 60)]).clip(0, 255).astype(np.uint8)

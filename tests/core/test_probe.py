@@ -143,7 +143,8 @@ def test_the_journal_holds_them_and_reads_what_was_measured_again(tmp_path: Path
     steps = [StepDone(step, step, 1.0, 1.0, 1e-3, 1.0, 1.0) for step in (10, 20, 15, 20)]
     lines = [as_json(event) for event in (steps[0], steps[1], first, steps[2], steps[3], again)]
     rest = '"held_out": [], "gap_error": 0, "num_timesteps": 9}'
-    broken = ['{"event": "loss_by_noise", "step": 30, "training": [NaN], ' + rest, '{"event": "loss_by_noise", "step": 30, "training": 3}', '{"event": "loss_by_noise", "training": [1]}']
+    broken = ['{"event": "loss_by_noise", "step": 30, "training": [NaN], ' + rest, '{"event": "loss_by_noise", "step": 30, "training": 3}']
+    broken.append('{"event": "loss_by_noise", "training": [1]}')
     broken.append('{"event": "loss_by_noise", "step": 30, "training": [1], "held_out": [1], "gap_error": NaN, "num_timesteps": 9}')
     run.journal_file.write_text("\n".join([*lines, *broken]) + "\n", encoding="utf-8")
     assert JournalReader(run).read_new() == [steps[0], steps[2], steps[3], again]

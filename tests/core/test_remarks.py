@@ -45,6 +45,12 @@ def test_what_is_written_stays_small_enough_to_be_read(run: Run) -> None:
     assert len(found.tags) == 50
 
 
+def test_half_characters_of_a_stranger_can_be_written_again(run: Run) -> None:
+    (run.path / FILE).write_text('{"note": "a \\ud83d b", "tags": []}', encoding="utf-8")
+    write_remarks(run.path, read_remarks(run.path))
+    assert read_remarks(run.path).note == "a ? b"
+
+
 def test_tags_as_people_write_them() -> None:
     assert parse_tags(" good,for  later,, good\uff0c\u732b") == ("good", "for later", "\u732b")
 
