@@ -1,6 +1,9 @@
-"""The pictures of the README, of a real training and of real samples: `python benchmarks/readme_pictures.py [--seconds 300]`.
+"""The pictures of the README, of a real training and of real samples:
 
-The window trains on the sample pictures (CC0), is photographed while it does, and then makes pictures with the result.
+    DDPM_STUDIO_HOME=HOME ddpm-studio train resources/samples/pixel_tiles.zip --run tiles --total-steps 5000
+    python benchmarks/readme_pictures.py HOME tiles
+
+The window shows that run on the sample pictures (CC0), makes pictures with its model, and looks inside it.
 """
 
 from __future__ import annotations
@@ -8,10 +11,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,24 +22,24 @@ sys.path.insert(0, str(ROOT))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=300.0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("home", type=Path, help="data directory of the run")
+    parser.add_argument("run", help="name of a run on the sample pictures")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["DDPM_STUDIO_HOME"] = home
-        photograph(options.seconds, ROOT / "docs" / "images")
+    os.environ["DDPM_STUDIO_HOME"] = str(options.home.absolute())
+    photograph(options.run, ROOT / "docs" / "images")
     return 0
 
 
-def photograph(seconds: float, folder: Path) -> None:
+def photograph(name: str, folder: Path) -> None:
     from ddpm_studio.gui.app import create
-    from ddpm_studio.gui.presenters import State
+    from ddpm_studio.runs import find_run
 
     folder.mkdir(parents=True, exist_ok=True)
     app, window = create()
     window.resize(1280, 800)
     window.show()
-    page, training = window.train_page, window.studio.training
+    page, run = window.train_page, find_run(name)
 
     def run_until(done: Callable[[], object], limit: float) -> None:
         end = time.monotonic() + limit
@@ -49,22 +52,32 @@ def photograph(seconds: float, folder: Path) -> None:
         run_until(lambda: False, 0.5)
         window.grab().save(str(folder / f"{name}.png"))
 
+    run_until(lambda: window.studio.device, 60)
     page.dataset.open_samples()
     run_until(lambda: page.dataset.report, 120)
-    page.start()
-    run_until(lambda: training.state is State.RUNNING, 60)
-    run_until(lambda: training.state is not State.RUNNING, seconds)
+    run_until(lambda: False, 6.0)  # the doctor looks at every picture
+    window.studio.refresh_models(run.model_file)
+    page.replay(run)
+    run_until(lambda: page.live.previews, 60)
+    run_until(lambda: False, 2.0)
+    page.dismiss_button.click()
     grab("train", "dark")
-    training.stop()
-    run_until(lambda: not training.active, 60)
-    run_until(lambda: False, 1.0)
+
     made: list[object] = []
     window.generationFinished.connect(made.append)
     window.show_page("Generate")
-    window.pages["Generate"].start()  # type: ignore[attr-defined]
-    run_until(lambda: made, 60)
-    window.banner.hide()
+    window.pages["Generate"].start()
+    run_until(lambda: made, 90)
+    run_until(lambda: False, 1.0)
     grab("generate", "light")
+
+    window.show_page("Inside")
+    inside: Any = window.pages["Inside"]
+    run_until(lambda: False, 2.0)
+    inside.view.choose(1)
+    inside.view.chosen.emit(1)
+    run_until(lambda: False, 2.0)
+    grab("network", "light")
     window.close()
     run_until(lambda: not window.isVisible(), 10)
 
