@@ -117,10 +117,10 @@ def _drawn(icon_name: str, hex_color: str, side: int, gap: int = 0) -> QPixmap |
     return pixmap
 
 
-def icon(icon_name: str, token: str = "text", gap: float = 0.0) -> QIcon:
+def icon(icon_name: str, token: str = "text", gap: float = 0.0, sides: tuple[int, ...] = (16, 20, 24, 32, 48, 64)) -> QIcon:
     """A Lucide icon in a colour of the theme; empty when the file is missing. `gap` is a share of its width."""
     result = QIcon()
-    for side in (16, 20, 24, 32, 48, 64):
+    for side in sides:
         for mode, shade in ((QIcon.Mode.Normal, token), (QIcon.Mode.Disabled, "faint")):
             for state in (QIcon.State.Off, QIcon.State.On):
                 wanted = "accent" if state == QIcon.State.On and mode == QIcon.Mode.Normal and token in ("text", "dim") else shade
@@ -149,7 +149,8 @@ def _draw_icon(target: QAbstractButton | QAction | QLabel) -> None:
             target.setPixmap(copy)
     else:
         gap = 0.25 if isinstance(target, QPushButton) and target.text() else 0.0
-        target.setIcon(icon(icon_name, token, gap))
+        ratio = max((screen.devicePixelRatio() for screen in QGuiApplication.screens()), default=1.0)
+        target.setIcon(icon(icon_name, token, gap, tuple({side, round(side * ratio), 2 * side})))  # each costs time at the start
         if isinstance(target, QAbstractButton):
             target.setIconSize(QSize(round(side * (1 + gap)), side))
 

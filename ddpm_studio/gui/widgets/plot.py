@@ -116,7 +116,12 @@ class Plot(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if self._plot is None:
-            QTimer.singleShot(0, self, self.ensure_plot)
+            QTimer.singleShot(0, self, self._seen)
+
+    @Slot()
+    def _seen(self) -> None:
+        if self.isVisible():
+            self.ensure_plot()
 
     @Slot()
     def ensure_plot(self) -> None:

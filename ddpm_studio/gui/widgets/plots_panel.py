@@ -116,9 +116,10 @@ class PlotsPanel(QWidget):
         self._columns = -(-len(shown) // -(-len(shown) // self._columns))  # rows of one length, as nearly as can be
         for plot in self.plots:
             self._grid.removeWidget(plot)
-            plot.setVisible(plot in shown)
+            plot.setVisible(plot in shown and plot.parent() is not None)
         for number, plot in enumerate(shown):
             self._grid.addWidget(plot, *divmod(number, self._columns))
+            plot.show()  # not before it has a place: it would be a window of its own for a moment
         for place in range(4):
             self._grid.setColumnStretch(place, int(place < self._columns))
         self.loss.controls.setVisible(self.loss in shown)
