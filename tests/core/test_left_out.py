@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ddpm_studio import gallery
 from ddpm_studio.cli.main import main
 from ddpm_studio.config import DataConfig
 from ddpm_studio.control import RunControl
@@ -131,3 +134,13 @@ def test_from_the_command_line(data: Path, tmp_path: Path, capsys: pytest.Captur
     assert main(["train", str(data), "--run", "mine", "--resume", "--exclude", str(names), "--max-steps", "1"]) == 2
     assert "12 then, 13 now" in capsys.readouterr().err
     assert main(["train", str(data), "--exclude", str(tmp_path / "nothing.txt"), "--max-steps", "1"]) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all names are text")
+def test_a_folder_whose_name_is_no_text_can_be_trained_on(tmp_path: Path) -> None:
+    data = picture_folder(tmp_path / "discs", 12).rename(tmp_path / os.fsdecode(b"discs\xff"))
+    run = Run(tmp_path / "a")
+    assert train_tiny(run, data, max_steps=1)[-1] == Finished(1, False)
+    assert run.read_notes()["source"] == str(data)
+    gallery.write_stars([data.name], tmp_path)
+    assert gallery.read_stars(tmp_path) == {data.name}
