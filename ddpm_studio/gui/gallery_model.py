@@ -45,7 +45,7 @@ class GalleryModel(QAbstractListModel):
         self.facts: dict[Path, Facts] = {}
         self.stars: set[str] = set()
         self._query, self._only_stars = "", False
-        self._thumbnails: OrderedDict[Path, QPixmap] = OrderedDict()
+        self._thumbnails: OrderedDict[Path, QPixmap | Images | None] = OrderedDict()
         self._wanted: OrderedDict[Path, None] = OrderedDict()
         self._ask = QTimer(self, singleShot=True, interval=0)
         self._ask.timeout.connect(self.thumbnails_wanted)
@@ -115,8 +115,7 @@ class GalleryModel(QAbstractListModel):
         return taken
 
     def set_thumbnails(self, pictures: Iterable[tuple[Path, Images | None]]) -> None:
-        made = {path: _drawn(picture) for path, picture in pictures}
-        self._thumbnails.update(made)
+        self._thumbnails.update(pictures)  # those that are seen are drawn when they are: a hand that scrolls passes most of them
         while len(self._thumbnails) > KEPT_THUMBNAILS:
             self._thumbnails.popitem(last=False)
         if self.files:  # the view repaints only what is in sight
@@ -125,7 +124,10 @@ class GalleryModel(QAbstractListModel):
     def _thumbnail(self, path: Path) -> QPixmap | None:
         if path in self._thumbnails:
             self._thumbnails.move_to_end(path)
-            return self._thumbnails[path]
+            thumbnail = self._thumbnails[path]
+            if not isinstance(thumbnail, QPixmap):
+                thumbnail = self._thumbnails[path] = _drawn(thumbnail)
+            return thumbnail
         self._wanted[path] = None
         self._wanted.move_to_end(path)
         if len(self._wanted) > WAITING:
