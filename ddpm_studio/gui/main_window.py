@@ -28,7 +28,7 @@ from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import History, controls_of
 from ddpm_studio.gui.widgets.basics import ElidedLabel, column, label, row
-from ddpm_studio.gui.widgets.drop_zone import lone_png
+from ddpm_studio.gui.widgets.drop_zone import local_files, lone_png
 from ddpm_studio.gui.widgets.error_banner import ErrorBanner
 from ddpm_studio.gui.widgets.navigation import NavigationRail
 from ddpm_studio.gui.widgets.saving_overlay import SavingOverlay
@@ -416,13 +416,20 @@ class MainWindow(QMainWindow):
     # A picture that was made here, dropped anywhere: its settings.
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if lone_png(event) is not None:
+        if lone_png(event) is not None or self._for_training(event):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
         if (picture := lone_png(event)) is not None:
             event.acceptProposedAction()
             self.open_picture(picture)
+        elif files := self._for_training(event):
+            event.acceptProposedAction()
+            self.train_page.dataset.open(files)
+
+    def _for_training(self, event: QDropEvent) -> list[Path]:
+        """The files of a drop that hits no drop zone of the Train page, but the page."""
+        return local_files(event) if self.train_page.isVisible() and self.train_page.dataset.zone.isEnabled() else []
 
     def open_picture(self, picture: Path) -> None:
         """Take over the settings that it was made by; its recipe is read in a worker."""

@@ -189,20 +189,26 @@ class PictureJobs:
         """Among the pictures that a model was trained on, if they are still in the cache."""
 
         def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.batches import split
             from ddpm_studio.data.cache import cached_dataset
+            from ddpm_studio.data.dataset import unpack_names
             from ddpm_studio.evaluation.nearest import nearest
 
             run = Run(model.parent.parent if model.parent.name == "milestones" else model.parent)
-            source = run.read_notes().get("source") if run.exists else None
+            notes = run.read_notes() if run.exists else {}
+            source = notes.get("source")
             if not isinstance(source, str) or not source:
                 raise UserError(tr("Which pictures this model was trained on is not known here."), tr("Use a model of one of your own runs."))
-            dataset = cached_dataset(Path(source), run.read_config().data, control)
+            config = run.read_config()
+            dataset = cached_dataset(Path(source), config.data, control)
             if dataset is None:
                 hint = tr("Open their folder on the Train page, as large as the run has them, and try again.")
                 raise UserError(tr("The pictures of the run {name} are not at hand.", name=run.name), hint)
-            places, distances = nearest(image, dataset.images, count, control)
+            dataset = dataset.without(unpack_names(notes.get("left_out", "")))
+            learnt_from, _ = split(len(dataset), config.training.held_out or 0, config.training.seed)
+            places, distances = nearest(image, dataset.images, count, control, dataset.rows(learnt_from))
             if not control.stopping:
-                yield NearestFound(frozen_images(dataset.images[places]), tuple(distances), len(dataset), dataset.report.name)
+                yield NearestFound(frozen_images(dataset.images[places]), tuple(distances), len(learnt_from), dataset.report.name)
             yield Finished()
 
         return job

@@ -156,6 +156,19 @@ def test_a_file_that_is_no_picture_takes_nobodys_place(qtbot: QtBot, page: Blend
     assert page.wells.free_place() == "C"
 
 
+def test_refused_files_among_dropped_ones_leave_no_empty_places(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    fill(qtbot, page, 2)
+    files = [tmp_path / name for name in ("a.png", "notes.txt", "b.png", "broken.png")]
+    for file in files:
+        file.write_text("no picture")
+    for index in (0, 2):
+        to_qimage(tiles(8)[5 + index]).save(str(files[index]))
+    page.wells.set_paths("B", files)
+    qtbot.waitUntil(lambda: page.wells.letters == "ABC" and len(page.pictures) == 3, timeout=10_000)
+    assert page.wells.images is not None
+    assert np.array_equal(page.pictures["C"], tiles(8)[7])
+
+
 def test_defaults_are_those_of_the_model_as_long_as_nobody_has_chosen(qtbot: QtBot, page: BlendPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("tiles", "faces"):
         for i in (1, 2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from ddpm_studio import gallery, imaging
 from ddpm_studio.config import DataConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.data.cache import open_dataset
+from ddpm_studio.data.dataset import pack_names
 from ddpm_studio.errors import UserError
 from ddpm_studio.evaluation import nearest as search
 from ddpm_studio.events import Event
@@ -300,6 +302,11 @@ def test_nearest_pictures_of_the_data(qtbot: QtBot, home: Path, tmp_path: Path, 
     exact = np.sqrt(((pictures.astype(float) - query) ** 2).mean(axis=(1, 2, 3)))
     assert found.distances == pytest.approx(sorted(exact)[:4], rel=1e-5)
     assert (found.total, found.data) == (60, "data")
+    notes = run.read_notes() | {"left_out": pack_names(["017.png"])}
+    run.resume_notes.write_text(json.dumps(notes), encoding="utf-8")
+    found = next(event for event in job(RunControl()) if isinstance(event, NearestFound))
+    assert found.total == 59  # what was left out of training is no training picture
+    assert found.distances == pytest.approx(sorted(exact)[1:5], rel=1e-5)
     with pytest.raises(UserError, match="not known"):
         list(Jobs().nearest(tmp_path / "other" / "model.safetensors", query, 4)(RunControl()))
 

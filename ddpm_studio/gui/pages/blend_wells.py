@@ -84,6 +84,8 @@ class Wells(QWidget):
         self.pictures: dict[str, Images] = {}
         self.weights: Weights = pair(0.5)
         self._loads = {letter: LatestRun(self, interval=10) for letter in LETTERS}
+        self._made_room: set[str] = set()
+        """Places that were added for files that were dropped together, and are not filled yet."""
         self._turn = 0
         for letter, place in self.places.items():
             well = place.well
@@ -125,6 +127,7 @@ class Wells(QWidget):
     def set_paths(self, letter: str, paths: list[Path]) -> None:
         """Several files go into this well and those after it."""
         first = LETTERS.index(letter)
+        self._made_room = set(LETTERS[first : first + len(paths)]) - set(self.letters)
         for path, place in zip(paths, LETTERS[first:], strict=False):
             self.set_source(place, path)
         if len(paths) > MOST - first:
@@ -147,6 +150,7 @@ class Wells(QWidget):
     def _picture_loaded(self, letter: str, batch: list[Event]) -> None:
         for event in batch:
             if isinstance(event, PictureLoaded):
+                self._made_room.discard(letter)
                 self.pictures[letter] = event.image
                 self.places[letter].well.set_picture(event.image)
                 self.changed.emit()
@@ -156,6 +160,9 @@ class Wells(QWidget):
                 self.sources.pop(letter)
                 if letter in self.pictures:
                     self.sources[letter] = self.pictures[letter]
+                elif letter in self._made_room:
+                    self._made_room = {LETTERS[LETTERS.index(other) - (other > letter)] for other in self._made_room - {letter}}
+                    self.remove(letter)  # an empty place that nobody asked for would keep all others from being blended
 
     def choose_file(self, letter: str) -> None:
         start = self._studio.preferences.last_folder or str(Path.home())

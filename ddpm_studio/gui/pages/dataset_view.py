@@ -162,7 +162,8 @@ class DatasetView(QFrame):
         if report is None:
             return
         if self._some and self._some.groups is not None and len(self._some.groups):
-            self.facts.setText(tr("{pictures} pictures in {groups} groups", pictures=count(len(self._some.rows)), groups=count(int(self._some.groups[-1]) + 1)))
+            groups = int(self._some.groups[-1]) + 1
+            self.facts.setText(ntr("{pictures} pictures in {count} group", "{pictures} pictures in {count} groups", groups, pictures=count(len(self._some.rows))))
         elif self._some:
             self.facts.setText(tr("{shown} of {all}", shown=count(len(self._some.rows)), all=count(len(self.sheet.names))))
         else:

@@ -182,7 +182,13 @@ class GeneratePage(QWidget):
         request = self.request()
         if request is None or self._studio.sampling.active:
             return
-        self._empty_stage(replace(request, count=1))
+        try:
+            # Its own settings, not those of the controls, which somebody may have changed since it was opened.
+            made_by = request_of(self._studio.jobs.recipe(picture), request.model)
+        except UserError as error:
+            self._studio.failed.emit(Failed.of(error))
+            return
+        self._empty_stage(replace(made_by, count=1))
         self.cost.begin(None)
         self.offer.wait()
         self._studio.sampling.recreate(picture, Path(request.model))

@@ -26,6 +26,8 @@ def verdict(measures: Sequence[LossByNoise]) -> str:
         return tr("The loss on held-out pictures is first measured after a few seconds.")
     if not measures[-1].held_out:
         return tr("No pictures are held out of this run, so it cannot be read whether any are being copied.")
+    if len(measures) < 3:
+        return tr("The loss on held-out pictures has been measured too few times to say more.")
     if _gap(measures[-1]) <= 2 * measures[-1].gap_error:
         return tr("Held-out pictures are denoised as well as training pictures: nothing is being copied.")
     now, then = (_gap(measure) / max(float(np.mean(measure.training)), 1e-9) for measure in (measures[-1], measures[len(measures) // 2]))
