@@ -21,7 +21,7 @@ from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, 
 from ddpm_studio.language import tr
 from ddpm_studio.model import Model, load_cached
 from ddpm_studio.randomness import ImageNoise
-from ddpm_studio.requests import BlendRequest, DenoiseRequest, InpaintRequest, SampleRequest, Start, TreeRequest, Walk
+from ddpm_studio.requests import MAX_DEPTH, BlendRequest, DenoiseRequest, InpaintRequest, SampleRequest, Start, TreeRequest, Walk
 
 BRANCHES = 3
 """Stream of the noise that sets branches apart: branch 0 must not repeat the trunk, whose stream is 0."""
@@ -33,6 +33,8 @@ def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
     More pictures than fit a batch are made in several; the filmstrip shows the first batch.
     """
     check_numbers(request)
+    if request.start is not None and request.start.depth > MAX_DEPTH:
+        raise UserError(tr("These pictures would begin on the way of too many others, one after the other."), tr("Begin anew from one of the first of them."))
     model, network = yield from load_for(request)
     seeds = [request.seed + i for i in range(request.count)]
     begin, timesteps = model.noise, _timesteps(model, request)

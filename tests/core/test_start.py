@@ -20,7 +20,7 @@ from ddpm_studio.events import Event, FrameReady, Images, ImagesReady, Notice, R
 from ddpm_studio.model import Model, save_model
 from ddpm_studio.models import list_guides
 from ddpm_studio.nn.unet import UNet
-from ddpm_studio.requests import SampleRequest, Start, batch_of, model_name, recipe, request_of, start_facts, start_of
+from ddpm_studio.requests import MAX_DEPTH, SampleRequest, Start, batch_of, model_name, recipe, request_of, start_facts, start_of
 from ddpm_studio.runs import Run
 from ddpm_studio.sampling.engine import generate, recreate
 from tests.core.made_up import tiny_config
@@ -149,6 +149,14 @@ def test_a_recipe_in_a_recipe_ends_somewhere() -> None:
         start_of(values, "m")
     with pytest.raises(UserError, match="damaged"):
         gallery.parse_recipe(json.dumps(values), "a")
+
+
+def test_no_picture_is_made_whose_recipe_could_not_be_read_again(model: Path) -> None:
+    way = SampleRequest(model, steps=5, count=1)
+    for _ in range(MAX_DEPTH + 1):
+        way = replace(way, start=Start(way, 400))
+    with pytest.raises(UserError, match="too many others"):
+        next(generate(way, RunControl()))
 
 
 @pytest.mark.parametrize("alone", [True, False])

@@ -125,9 +125,10 @@ class GapPlot(_NoisePlot):
         if self._plot is None:
             return
         steps = [measure.step for measure in self.measures]
-        self._training.setData(steps, [self._means(measure)[0] for measure in self.measures])
+        dots = {"symbol": "o", "symbolSize": 6} if len(steps) == 1 else {"symbol": None}  # a line through one point would not be seen
+        self._training.setData(steps, [self._means(measure)[0] for measure in self.measures], **dots)
         both = [measure for measure in self.measures if measure.held_out]
-        self._held_out.setData([measure.step for measure in both], [self._means(measure)[1] for measure in both])
+        self._held_out.setData([measure.step for measure in both], [self._means(measure)[1] for measure in both], **dots)
 
     def _read(self, x: float, y: float) -> tuple[float, str] | None:
         measure = self._nearest(x)
