@@ -176,6 +176,17 @@ class MainWindow(QMainWindow):
         self._opening.events.connect(self._recipe_read)
         self.overlay.quit_now.connect(self._quit_now)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._scheme_changed)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.focusChanged.connect(self._focus_moved)
+
+    @Slot(QWidget, QWidget)
+    def _focus_moved(self, old: QWidget | None, new: QWidget | None) -> None:
+        """When a button goes grey, Qt hands its focus on to whatever comes next, perhaps at the other end of the window,
+        where the next Space would do something else. It stays on the page instead."""
+        page = self.stack.currentWidget()
+        if page is not None and old is not None and new is not None and not old.isEnabled() and page.isAncestorOf(old) and not page.isAncestorOf(new):
+            page.setFocus()
 
     def _keep_histories(self) -> None:
         settings = self.train_page.settings

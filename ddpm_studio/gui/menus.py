@@ -57,7 +57,7 @@ class Menus(QObject):
         self._add(pictures, "CopyGenerationAsACommand", tr("Copy generation as a c&ommand"), "", self._copy_generation, "terminal")
         self._add(pictures, "CopyBlendAsACommand", tr("Copy &blend as a command"), "", self._copy_blend, "terminal")
         for i, (name, icon, _) in enumerate(pages):
-            self._add(view, name, tr(name), f"Ctrl+{i + 1}", partial(window.show_page, name), icon)
+            self._add(view, f"Show{name}", tr(name), f"Ctrl+{i + 1}", partial(window.show_page, name), icon)
         view.addSeparator()
         group = QActionGroup(self)
         self.themes: dict[str, QAction] = {}

@@ -424,6 +424,19 @@ def test_a_picture_whose_model_is_gone_says_so(qtbot: QtBot, open_window: Open, 
     assert "faces-tiny-32-1 is not here any more" in window.banner.message.text()
 
 
+def test_the_focus_of_a_button_that_goes_grey_stays_on_the_page(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.activateWindow()
+    window.show_page("Generate")
+    button = find(window, "generateButton")
+    qtbot.waitUntil(button.isEnabled, timeout=5000)
+    button.setFocus()
+    qtbot.waitUntil(button.hasFocus)
+    button.setEnabled(False)
+    focused = QApplication.focusWidget()
+    assert focused is window.pages["Generate"] or window.pages["Generate"].isAncestorOf(focused)
+
+
 def test_the_network_is_drawn(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     window.show_page("Inside")
