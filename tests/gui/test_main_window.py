@@ -437,6 +437,17 @@ def test_the_focus_of_a_button_that_goes_grey_stays_on_the_page(qtbot: QtBot, op
     assert focused is window.pages["Generate"] or window.pages["Generate"].isAncestorOf(focused)
 
 
+def test_pictures_are_taken_wherever_they_are_dropped_on_the_train_page(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    QImage(16, 16, QImage.Format.Format_RGB32).save(str(folder / "a.png"))
+    assert drop_on(window, folder)
+    qtbot.waitUntil(lambda: window.train_page.dataset.report is not None, timeout=5000)
+    window.show_page("Runs")
+    assert not drop_on(window, folder), "elsewhere a folder means nothing"
+
+
 def test_the_network_is_drawn(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     window.show_page("Inside")
