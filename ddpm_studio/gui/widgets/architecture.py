@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QEvent, QIODevice, QPoint, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPaintDevice, QPainter, QResizeEvent, QWheelEvent
-from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtCore import QEvent, QPoint, Qt, Signal, Slot
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QFrame, QGraphicsView
 
 from ddpm_studio.events import BlockInfo
 from ddpm_studio.gui import theme
+from ddpm_studio.gui.drawing import save_drawing
 from ddpm_studio.gui.widgets.block_item import BlockItem, title
 from ddpm_studio.gui.widgets.unet_scene import UNetScene
 from ddpm_studio.gui.words import shape
@@ -118,27 +118,8 @@ class ArchitectureView(QGraphicsView):
 
     def export(self, file: Path) -> None:
         """The whole drawing, as .svg or as .png at twice its size. Raises OSError."""
-        room = QRectF(self._scene.sceneRect())
-        content = QBuffer()
-        content.open(QIODevice.OpenModeFlag.WriteOnly)
-        if file.suffix.lower() == ".svg":
-            drawing = QSvgGenerator()
-            drawing.setOutputDevice(content)
-            drawing.setViewBox(QRectF(0, 0, room.width(), room.height()))
-            drawing.setTitle(tr("The network's blocks"))
-            self._paint_on(drawing, QRectF(0, 0, room.width(), room.height()))
-        else:
-            picture = QImage((room.size() * 2).toSize(), QImage.Format.Format_RGB32)
-            self._paint_on(picture, QRectF(picture.rect()))
-            picture.save(content, "PNG")  # type: ignore[call-overload]  # the stubs want bytes, PySide a str
-        file.write_bytes(content.data().data())
-
-    def _paint_on(self, device: QPaintDevice, target: QRectF) -> None:
-        painter = QPainter(device)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.fillRect(target, theme.color("base"))
-        self._scene.render(painter, target)
-        painter.end()
+        part = self._scene.sceneRect()
+        save_drawing(file, self._scene, part, part.size(), tr("The network's blocks"))
 
     # Zoom.
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QBuffer, QEvent, QIODevice, QObject, QRectF, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QImage, QPaintDevice, QPainter, QShowEvent
-from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtCore import QEvent, QObject, QRectF, QSizeF, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ddpm_studio.gui import theme
+from ddpm_studio.gui.drawing import save_drawing
 from ddpm_studio.gui.widgets.basics import ElidedLabel, label, row, tool_button
 from ddpm_studio.language import tr
 
@@ -240,27 +240,8 @@ class Plot(QWidget):
         self._redraw()
         self._line.hide()
         self._hover.hide()
-        room = QRectF(0, 0, max(self._plot.width(), 320), max(self._plot.height(), 160))
-        content = QBuffer()
-        content.open(QIODevice.OpenModeFlag.WriteOnly)
-        if file.suffix.lower() == ".svg":
-            drawing = QSvgGenerator()
-            drawing.setOutputDevice(content)
-            drawing.setViewBox(room)
-            drawing.setTitle(self.title)
-            self._paint_on(drawing, room)
-        else:
-            picture = QImage((room.size() * 2).toSize(), QImage.Format.Format_RGB32)
-            self._paint_on(picture, QRectF(picture.rect()))
-            picture.save(content, "PNG")  # type: ignore[call-overload]  # the stubs want bytes, PySide a str
-        file.write_bytes(content.data().data())
-
-    def _paint_on(self, device: QPaintDevice, room: QRectF) -> None:
-        painter = QPainter(device)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.fillRect(room, theme.color("base"))
-        self._plot.scene().render(painter, room, QRectF(self._plot.rect()))
-        painter.end()
+        size = QSizeF(max(self._plot.width(), 320), max(self._plot.height(), 160))
+        save_drawing(file, self._plot.scene(), QRectF(self._plot.rect()), size, self.title)
 
 
 def _number(value: float) -> str:
