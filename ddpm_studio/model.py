@@ -30,6 +30,7 @@ from ddpm_studio.models import FORMAT_VERSION, find_model, read_sound_header, te
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.randomness import ImageNoise
+from ddpm_studio.recorded import RecordedNetwork
 from ddpm_studio.requests import NoiseMode, Sampler, Spacing
 from ddpm_studio.side_by_side import SideBySide
 from ddpm_studio.tensor_files import read_tensors, write_tensors
@@ -51,6 +52,8 @@ class Model:
     diffusion: GaussianDiffusion
     notes: dict[str, Any]
     """step and images at the time of saving."""
+    network: Network
+    """The network as samplers call it: a batch is spread over the cores of a processor, or recorded on an NVIDIA GPU."""
     remark: str = ""
     """What people should know about where it came from: that a damaged save was passed over."""
 
@@ -93,18 +96,15 @@ class Model:
         """A model around a network that is already on its device; the network is put into evaluation mode."""
         device = next(net.parameters()).device
         diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.type == "mps" else torch.float64).to(device)
-        return cls(config, net.eval().requires_grad_(False), diffusion, notes or {})
+        net = net.eval().requires_grad_(False)
+        light = describe_network(config).gmacs <= SideBySide.LIGHT
+        return cls(config, net, diffusion, notes or {}, RecordedNetwork(net) if device.type == "cuda" else SideBySide(net, light))
 
     @property
     def step(self) -> int | None:
         """How many steps it was trained; None where the file does not say."""
         step = self.notes.get("step")
         return step if isinstance(step, int) else None
-
-    @property
-    def network(self) -> SideBySide:
-        """The network as samplers call it: a batch is spread over the cores of a processor."""
-        return SideBySide(self.net, light=describe_network(self.config).gmacs <= SideBySide.LIGHT)
 
     @property
     def device(self) -> torch.device:

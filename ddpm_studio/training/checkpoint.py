@@ -21,6 +21,7 @@ from ddpm_studio.files import previous_of, write_atomically
 from ddpm_studio.language import later, tr
 from ddpm_studio.model import save_model
 from ddpm_studio.nn.unet import UNet
+from ddpm_studio.recorded import Recorded
 from ddpm_studio.runs import is_held
 from ddpm_studio.tensor_files import read_tensors, write_tensors
 
@@ -46,6 +47,8 @@ class TrainingState:
     """What the learning rate is multiplied by: less than 1 after a rescue from numbers that were not finite."""
     pieces: int = 1
     """In how many pieces a batch is computed, because it does not fit into the memory at once."""
+    recorded: Recorded | None = None
+    """A training step of these weights as an NVIDIA GPU replays it."""
 
     @classmethod
     def new(cls, config: RunConfig, device: torch.device, memory_format: torch.memory_format) -> TrainingState:

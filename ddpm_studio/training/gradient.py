@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,7 @@ from ddpm_studio.devices import Device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.nn.ema import ema_decay_at, ema_update
 from ddpm_studio.randomness import seed_at
+from ddpm_studio.recorded import Recorded
 from ddpm_studio.side_by_side import count_parts, on_one_core, side_by_side
 from ddpm_studio.training.checkpoint import TrainingState
 
@@ -24,14 +27,21 @@ def compute_gradients(state: TrainingState, config: RunConfig, diffusion: Gaussi
 
     With `state.pieces` above 1 the batch is computed piece by piece and the gradients are added up: the same to rounding
     (without dropout), in so many times less memory. Weights are not touched, so this can be tried again.
+    On an NVIDIA GPU a whole batch is recorded and replayed; pieces are not, as there is no memory to spare then.
     """
     precision = config.training.precision if state.rate_scale == 1.0 else "float32"  # after a rescue no longer mixed
     weights = list(state.net.parameters())
 
-    def loss_and_gradients(part: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def loss_and_gradients(*part: Tensor) -> tuple[Tensor, ...]:
         with device.autocast(precision):
-            loss = diffusion.training_losses(state.net, *part).mean() * (len(part[0]) / len(batch[0]))
-        return loss.detach(), torch.autograd.grad(loss, weights)
+            loss = diffusion.training_losses(state.net, *part).mean() * (len(part[0]) / config.training.batch_size)
+        return loss.detach(), *torch.autograd.grad(loss, weights)
+
+    work: Callable[..., Sequence[Tensor]] = loss_and_gradients
+    if device.kind == "cuda" and state.pieces == 1 and not config.training.gradient_checkpointing:
+        work = state.recorded = state.recorded or Recorded(loss_and_gradients)
+    else:
+        state.recorded = None
 
     total = torch.zeros((), device=device.torch)
     for weight in weights:
@@ -40,18 +50,19 @@ def compute_gradients(state: TrainingState, config: RunConfig, diffusion: Gaussi
         if config.model.dropout:
             # Dropout knows only torch's global generator: give that, too, a state that depends on (seed, step) alone.
             torch.manual_seed(seed_at(config.training.seed, state.step, 1 + number))
-        total += _add_gradients(weights, side_by_side(loss_and_gradients, _split(piece, count_shares(config, len(piece[0]), device))))
+        total += _add_gradients(weights, side_by_side(lambda part: work(*part), _split(piece, count_shares(config, len(piece[0]), device))))
     return total
 
 
-def _add_gradients(weights: list[nn.Parameter], found: list[tuple[Tensor, tuple[Tensor, ...]]]) -> Tensor:
-    """Add what the shares have found to the gradients of the weights, in the order of the shares; returns the sum of their losses."""
+def _add_gradients(weights: list[nn.Parameter], found: list[Sequence[Tensor]]) -> Tensor:
+    """Add what the shares have found, each its loss and gradients, to the gradients of the weights, in the order of the
+    shares; returns the sum of their losses."""
     total = torch.zeros_like(found[0][0])
     while found:
-        loss, gradients = found.pop(0)
+        loss, *gradients = found.pop(0)
         total += loss
         if sums := [weight.grad for weight in weights if weight.grad is not None]:
-            torch._foreach_add_(sums, list(gradients))
+            torch._foreach_add_(sums, gradients)
             continue
         for weight, gradient in zip(weights, gradients, strict=True):
             # Fused Adam walks both as they lie in memory.

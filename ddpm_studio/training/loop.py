@@ -170,6 +170,7 @@ class TrainingLoop:
                     raise
                 shortage = error if state.pieces >= most else None
             state.optimizer.zero_grad(set_to_none=True)
+            state.recorded = None
             self.device.release_memory()
             if shortage:
                 if state.step > self.plan.first_step:
