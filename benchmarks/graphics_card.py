@@ -41,6 +41,9 @@ def main() -> int:
     parser.add_argument("presets", nargs="+", choices=PRESETS)
     parser.add_argument("--seconds", type=float, default=0.7, help="for each measurement")
     parser.add_argument("--compile", nargs="*", default=[], metavar="PRESET")
+    parser.add_argument("--same", nargs="*", default=[], metavar="PRESET", help="whether the same steps give the same weights")
+    parser.add_argument("--formats", nargs="+", default=list(FORMATS), choices=FORMATS)
+    parser.add_argument("--precisions", nargs="+", default=["bfloat16", "float32"])
     parser.add_argument("--profile", nargs="*", default=[], metavar="PRESET")
     arguments = parser.parse_args()
     device = choose_device("cuda")
@@ -48,28 +51,29 @@ def main() -> int:
     for name in arguments.presets:
         config = get_preset(name)
         print(f"\n{name}, batch {config.training.batch_size}; drawing a batch on the processor takes {_draw_ms(config, device):.2f} ms")
-        for precision in ("bfloat16", "float32"):
-            for format_name in FORMATS:
+        for precision in arguments.precisions:
+            for format_name in arguments.formats:
                 rates = {way: _training(config, device, format_name, calls, precision, arguments.seconds) for way, calls in (("plain", NEVER), ("recorded", 2))}
                 print(f"  train {precision:9} {format_name:14}" + "".join(f" {way} {rate:9,.0f}/s" for way, rate in rates.items()))
-        for format_name in FORMATS:
-            for precision in ("bfloat16", "float32"):
+        for format_name in arguments.formats:
+            for precision in arguments.precisions:
                 times = {
                     f"{way} of {count}": _sampling(config, device, format_name, calls, precision, count, arguments.seconds / 2)
                     for count in (16, 64) for way, calls in (("plain", NEVER), ("recorded", 2))
                 }  # fmt: skip
                 print(f"  sample {precision:9} {format_name:14}" + "".join(f" {way} {1000 * seconds:7.2f} ms" for way, seconds in times.items()))
         if name in arguments.profile:
-            for format_name in FORMATS:
+            for format_name in arguments.formats:
                 _profile(config, device, format_name)
         sys.stdout.flush()
+    for name in arguments.same:
+        _same_twice(get_preset(name), device, arguments.formats[0])
     for name in arguments.compile:
         config = get_preset(name)
-        for format_name in FORMATS:
+        for format_name in arguments.formats:
             began = time.monotonic()
             rates = {way: _training(config, device, format_name, calls, "bfloat16", arguments.seconds, compiled=True) for way, calls in (("plain", NEVER), ("recorded", 2))}
             print(f"{name} compiled {format_name:14}" + "".join(f" {way} {rate:9,.0f}/s" for way, rate in rates.items()) + f"  ({time.monotonic() - began:.0f} s)", flush=True)
-    _same_twice(get_preset("base-32"), device)
     return 0
 
 
@@ -148,20 +152,22 @@ def _draw_ms(config: RunConfig, device: Device) -> float:
         return 1000 * _time(lambda: draw_batch(dataset, config, diffusion, next(steps), device), 0.3)
 
 
-def _same_twice(config: RunConfig, device: Device) -> None:
-    """Whether the same steps give the same weights bit for bit, as PyTorch comes and with kernels that promise it."""
-    for deterministic in (False, True):
-        torch.backends.cudnn.deterministic = deterministic
-        torch.use_deterministic_algorithms(deterministic, warn_only=True)
+def _same_twice(config: RunConfig, device: Device, format_name: str) -> None:
+    """Whether the same steps give the same weights bit for bit, with kernels as they come, tried out first, or of a kind that promises it."""
+    for kernels in ("as they come", "tried out first", "deterministic"):
+        torch.backends.cudnn.benchmark = kernels == "tried out first"
+        torch.backends.cudnn.deterministic = kernels == "deterministic"
+        torch.use_deterministic_algorithms(kernels == "deterministic", warn_only=True)
+        recorded.PLAIN_CALLS = 2
         ends = []
         for _ in range(2):
-            state, step = _step(config, device, "channels_last", "bfloat16")
+            state, step = _step(config, device, format_name, "bfloat16")
             for _ in range(20):
                 step()
             ends.append([weight.detach().clone() for weight in state.net.parameters()])
         same = all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
         rate = config.training.batch_size / _time(step, 0.7)
-        print(f"base-32, deterministic kernels {'on' if deterministic else 'off'}: twice the same 20 steps: {'equal' if same else 'different'}; {rate:,.0f}/s")
+        print(f"{config.preset}, kernels {kernels}: {rate:,.0f}/s; twice the same 20 steps: {'equal' if same else 'different'}", flush=True)
 
 
 def _profile(config: RunConfig, device: Device, format_name: str) -> None:

@@ -23,6 +23,7 @@ from ddpm_studio import imaging
 from ddpm_studio.cli.flags import Parser, add_setting_flags, setting_changes
 from ddpm_studio.config import RunConfig
 from ddpm_studio.control import RunControl
+from ddpm_studio.devices import choose_device
 from ddpm_studio.events import StepDone
 from ddpm_studio.model import Model
 from ddpm_studio.presets import get_preset
@@ -57,7 +58,7 @@ def main() -> int:
             print(f"step {event.step:,}  loss {event.loss:.4f}  {event.images_per_second:.0f} images/s", file=sys.stderr)
     spent = _cpu_seconds() - before
 
-    model = Model.load(run.path)
+    model = Model.load(run.path, choose_device().kind)
     batches = [model.sample(range(i, min(i + 50, arguments.samples)), arguments.sampler, arguments.steps) for i in range(0, arguments.samples, 50)]
     images = np.concatenate(batches)
     for i, image in enumerate(images):

@@ -46,16 +46,28 @@ def conv3x3(in_channels: int, out_channels: int, scale: float = 1.0) -> nn.Modul
     return initialise(nn.Conv2d(in_channels, out_channels, 3, padding=1), scale)
 
 
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation that stays in bfloat16 where its neighbours compute in it. autocast would have it in float32, and the
+    activation after it too, which moves three times as many bytes; its sums are in float32 either way."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> the same."""
+        if x.dtype != torch.bfloat16:
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return F.group_norm(x, self.num_groups, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps)
+
+
 class ResBlock(nn.Module):
     """norm, SiLU, conv; + time; norm, SiLU, dropout, conv (starting at zero); + input, through a 1x1 convolution
     where the channels change."""
 
     def __init__(self, in_channels: int, out_channels: int, time_channels: int, config: ModelConfig) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(config.norm_groups, in_channels, eps=config.norm_eps)
+        self.norm1 = GroupNorm(config.norm_groups, in_channels, eps=config.norm_eps)
         self.conv1 = conv3x3(in_channels, out_channels)
         self.time = initialise(nn.Linear(time_channels, out_channels))
-        self.norm2 = nn.GroupNorm(config.norm_groups, out_channels, eps=config.norm_eps)
+        self.norm2 = GroupNorm(config.norm_groups, out_channels, eps=config.norm_eps)
         self.dropout = nn.Dropout(config.dropout)
         self.conv2 = conv3x3(out_channels, out_channels, scale=0)
         self.shortcut: nn.Module = nn.Identity() if in_channels == out_channels else initialise(nn.Conv2d(in_channels, out_channels, 1))
@@ -74,7 +86,7 @@ class AttentionBlock(nn.Module):
     def __init__(self, channels: int, config: ModelConfig) -> None:
         super().__init__()
         self.num_heads, self.patch = config.num_heads, config.attention_patch
-        self.norm: nn.Module = nn.GroupNorm(config.norm_groups, channels, eps=config.norm_eps) if config.attention_norm else nn.Identity()
+        self.norm: nn.Module = GroupNorm(config.norm_groups, channels, eps=config.norm_eps) if config.attention_norm else nn.Identity()
         # Folding P x P pixels into one vector and projecting it to C channels is a convolution with stride P. Tokens as wide
         # as C keep the projections as cheap as those of pixels, while the attention itself costs P^4 times less; tokens of
         # C P^2 channels would make the projections P^2 times dearer.
@@ -207,7 +219,7 @@ class UNet(nn.Module):
             channels = [config.base_channels, *widths][i] if config.up_narrowing == "before" else width
             self.up.append(level(inputs, [width] * config.num_res_blocks + [channels], config.attention[i], Upsample(channels, config) if i else None))
 
-        self.head_norm = nn.GroupNorm(config.head_norm_groups or config.norm_groups, channels, eps=config.norm_eps)
+        self.head_norm = GroupNorm(config.head_norm_groups or config.norm_groups, channels, eps=config.norm_eps)
         self.head = conv3x3(channels, patch_channels * (2 if learns_variance else 1), scale=0)
 
     @classmethod

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import DamagedFile, DiskTrouble, UserError
@@ -49,6 +49,12 @@ class TrainingState:
     """In how many pieces a batch is computed, because it does not fit into the memory at once."""
     recorded: Recorded | None = None
     """A training step of these weights as an NVIDIA GPU replays it."""
+    weights: list[nn.Parameter] = field(init=False)
+    average: list[nn.Parameter] = field(init=False)
+    """All parameters of `net` and of `ema`, in the same order: they never become others, and walking the modules takes time."""
+
+    def __post_init__(self) -> None:
+        self.weights, self.average = list(self.net.parameters()), list(self.ema.parameters())
 
     @classmethod
     def new(cls, config: RunConfig, device: torch.device, memory_format: torch.memory_format) -> TrainingState:

@@ -30,7 +30,7 @@ def compute_gradients(state: TrainingState, config: RunConfig, diffusion: Gaussi
     On an NVIDIA GPU a whole batch is recorded and replayed; pieces are not, as there is no memory to spare then.
     """
     precision = config.training.precision if state.rate_scale == 1.0 else "float32"  # after a rescue no longer mixed
-    weights = list(state.net.parameters())
+    weights = state.weights
 
     def loss_and_gradients(*part: Tensor) -> tuple[Tensor, ...]:
         with device.autocast(precision):
@@ -82,14 +82,14 @@ def _split(batch: Batch, count: int) -> list[Batch]:
 
 def apply_gradients(state: TrainingState, config: RunConfig, learning_rate: float) -> Tensor:
     """Line 5 of Algorithm 1, and the running average; returns the norm of the gradient, on the device."""
-    settings, weights = config.training, list(state.net.parameters())
+    settings, weights = config.training, state.weights
 
     def update() -> Tensor:
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate
         norm = nn.utils.clip_grad_norm_(weights, settings.grad_clip)
         state.optimizer.step()
-        ema_update(list(state.ema.parameters()), weights, ema_decay_at(state.step, settings.ema_decay, settings.ema_warmup))
+        ema_update(state.average, weights, ema_decay_at(state.step, settings.ema_decay, settings.ema_warmup))
         return norm
 
     return on_one_core(update) if weights[0].device.type == "cpu" else update()

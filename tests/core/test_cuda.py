@@ -41,7 +41,7 @@ CONFIGS: dict[str, RunConfig] = {
 @pytest.fixture
 def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """float32 all the way: TF32 keeps only ten bits of every factor."""
-    choose_device("cuda")  # which allows TF32
+    monkeypatch.setattr("ddpm_studio.devices.allow_tf32", lambda: None)
     monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
 
@@ -131,6 +131,7 @@ def test_a_recorded_network_answers_as_it_is() -> None:
 
 def test_gradients_reach_through_a_recorded_network() -> None:
     net = UNet.of(tiny_config()).cuda()
+    torch.nn.init.normal_(net.head.weight)
     recorded = RecordedNetwork(net)
     x_t, t = torch.randn(2, 3, 16, 16, device="cuda", requires_grad=True), torch.zeros(2, dtype=torch.int64, device="cuda")
     for _ in range(4):
@@ -151,6 +152,20 @@ def test_a_picture_is_recreated_bit_for_bit() -> None:
     made = next(event for event in generate(request, RunControl()) if isinstance(event, ImagesReady))
     again = next(event for event in recreate(request, 13, made.images[2], RunControl()) if isinstance(event, Recreated))
     assert again.differing == 0
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_the_same_steps_give_the_same_weights(precision: str, tmp_path: Path) -> None:
+    """Bit for bit, with the networks that are meant for such a device."""
+    data = picture_folder(tmp_path / "data", 40, 32)
+    for name in ("base-32", "small-64"):
+        config = get_preset(name).with_changes({"training.preview_count": 0, "training.batch_size": 32, "training.precision": precision})
+        ends = []
+        for attempt in range(2):
+            run = Run(tmp_path / f"{name} {attempt}")
+            train_tiny(run, data, config=config, device="cuda", max_steps=10)
+            ends.append(load_file(run.resume_file))
+        assert all(torch.equal(ends[0][tensor], value) for tensor, value in ends[1].items()), name
 
 
 def test_a_run_that_was_interrupted_is_the_same(tmp_path: Path) -> None:
