@@ -79,7 +79,9 @@ def main() -> int:
 
 def _step(config: RunConfig, device: Device, format_name: str, precision: str, compiled: bool = False) -> tuple[TrainingState, Callable[[], None]]:
     config = config.with_changes({"training.precision": precision})
-    state = TrainingState.new(config, device.torch, FORMATS[format_name])
+    state = TrainingState.new(config, device.torch)
+    for module in (state.net, state.ema):
+        module.to(memory_format=FORMATS[format_name])  # type: ignore[call-overload]
     diffusion = GaussianDiffusion(config.diffusion).to(device.torch)
     height, width, channels = config.data.shape
     generator = torch.Generator().manual_seed(0)
@@ -108,16 +110,16 @@ def _training(config: RunConfig, device: Device, format_name: str, plain_calls: 
 def _sampling(config: RunConfig, device: Device, format_name: str, plain_calls: int, precision: str, count: int, seconds: float) -> float:
     """Seconds of a network call."""
     recorded.PLAIN_CALLS = plain_calls
-    net = TrainingState.new(config, device.torch, FORMATS[format_name]).ema
+    net = TrainingState.new(config, device.torch).ema.to(memory_format=FORMATS[format_name])  # type: ignore[call-overload]
     model = Model.of(net, config)
     if precision == "bfloat16":
         inner = net.forward
 
         def mixed(*inputs: Tensor) -> Tensor:
             with torch.autocast("cuda", torch.bfloat16):
-                return inner(*inputs)
+                return cast("Tensor", inner(*inputs))
 
-        net.forward = mixed  # type: ignore[method-assign,assignment]
+        net.forward = mixed
     x_t, _ = model.noise(range(count))
     x_t = x_t.contiguous(memory_format=FORMATS[format_name])
     t = torch.full((count,), 500, device=device.torch)

@@ -77,10 +77,10 @@ def measure(name: str, config: RunConfig, device: Device, seconds: float) -> Ben
 
 
 def _training_step(config: RunConfig, device: Device) -> Callable[[], object]:
-    state = TrainingState.new(config, device.torch, device.memory_format)
+    state = TrainingState.new(config, device.torch)
     diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.kind == "mps" else torch.float64).to(device.torch)
     height, width, channels = config.data.shape
-    x_start = torch.rand(config.training.batch_size, channels, height, width).mul(2).sub(1).to(device.torch).contiguous(memory_format=device.memory_format)
+    x_start = torch.rand(config.training.batch_size, channels, height, width).mul(2).sub(1).to(device.torch)
     t = torch.randint(config.diffusion.num_timesteps, (len(x_start),)).to(device.torch)
     state.net.train()
 
@@ -137,7 +137,7 @@ def _replay(convolutions: list[Convolution], parts: list[int], device: Device, b
 
     def share(pictures: int) -> None:
         for module, shape, _ in convolutions:
-            x = torch.empty((pictures, *shape), device=device.torch).contiguous(memory_format=device.memory_format).requires_grad_(backward)
+            x = torch.empty((pictures, *shape), device=device.torch).requires_grad_(backward)
             with torch.set_grad_enabled(backward), device.autocast("auto"):
                 y = module(x)
             if backward:

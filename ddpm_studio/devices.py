@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 from dataclasses import dataclass
-from typing import Any
 
 import psutil
 import torch
@@ -28,11 +27,6 @@ class Device:
     @property
     def kind(self) -> str:
         return self.torch.type
-
-    @property
-    def memory_format(self) -> Any:
-        """A torch.memory_format: channels_last is what CUDA convolutions want; on the CPU it drops GroupNorm off its fast path."""
-        return torch.channels_last if self.kind == "cuda" else torch.contiguous_format
 
     def send(self, tensor: Tensor) -> Tensor:
         """A tensor of the CPU on this device. To an NVIDIA GPU it goes by way of pinned memory, so that nobody waits for the copy."""

@@ -57,7 +57,7 @@ class TrainingState:
         self.weights, self.average = list(self.net.parameters()), list(self.ema.parameters())
 
     @classmethod
-    def new(cls, config: RunConfig, device: torch.device, memory_format: torch.memory_format) -> TrainingState:
+    def new(cls, config: RunConfig, device: torch.device) -> TrainingState:
         """Weights from the run's seed, the same on every device; the average starts as a copy of them."""
         # Layers draw their first weights from the global generator; fork_rng gives it back to the others untouched.
         with torch.random.fork_rng(devices=[]):
@@ -66,8 +66,7 @@ class TrainingState:
         net.use_checkpointing(config.training.gradient_checkpointing)
         ema = UNet.of(config)
         ema.load_state_dict(net.state_dict())
-        net = net.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]
-        ema = ema.to(device=device, memory_format=memory_format).eval().requires_grad_(False)  # type: ignore[call-overload]
+        net, ema = net.to(device), ema.to(device).eval().requires_grad_(False)
         settings = config.training
         optimizer = torch.optim.Adam(net.parameters(), lr=settings.learning_rate, betas=(0.9, settings.adam_beta2), eps=1e-8, fused=device.type in ("cpu", "cuda"))
         # Adam makes its moments in its first step; made here, a shortage of memory shows before anything is changed.

@@ -86,7 +86,7 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
     if device.kind == "cpu":
         about["threads"] = torch.get_num_threads()
     # Network, average, optimizer; resume.
-    state = TrainingState.new(config, device.torch, device.memory_format)
+    state = TrainingState.new(config, device.torch)
     if saved is None:
         notes = {**about, **plan_notes(request, 0.0)}
         if request.start_from is not None:

@@ -272,7 +272,7 @@ class TrainingLoop:
                 yield Notice(tr("The folder of the run {name} is gone. Training waits until it is back.", name=run.name))
                 yield from self._wait(tr("Waiting for the disk"), partial(is_held, run))
             saved = read_checkpoint(run)
-        self.state = TrainingState.new(self.config, self.device.torch, self.device.memory_format)
+        self.state = TrainingState.new(self.config, self.device.torch)
         if saved:
             restore(self.state, saved, run.name)
         self.state.rate_scale, self.state.pieces = scale, pieces
@@ -321,5 +321,5 @@ def draw_batch(dataset: Dataset, config: RunConfig, diffusion: GaussianDiffusion
     noise = torch.randn(pixels.shape, generator=generator)
     if settings.immiscible:
         noise = assign_noise(codec.encode(pixels), noise)
-    x_start = codec.encode(device.send(pixels)).contiguous(memory_format=device.memory_format)  # as bytes, a quarter of the way
-    return x_start, device.send(t), device.send(noise).contiguous(memory_format=device.memory_format)
+    x_start = codec.encode(device.send(pixels))  # as bytes, a quarter of the way
+    return x_start, device.send(t), device.send(noise)

@@ -33,7 +33,7 @@ def _gradients(threads: int, **changes: object) -> tuple[float, list[torch.Tenso
     torch.set_num_threads(threads)
     config = get_preset("tiny-32").with_changes({"training.batch_size": 17, **changes})
     device = choose_device("cpu")
-    state = TrainingState.new(config, device.torch, device.memory_format)
+    state = TrainingState.new(config, device.torch)
     state.net.train()
     # The last layers start at 0, and with them nearly all gradients would be 0.
     generator = torch.Generator().manual_seed(1)
@@ -117,7 +117,7 @@ def test_an_error_comes_out_when_all_have_ended(two_threads) -> None:
 
 def test_a_network_answers_the_same_in_parts(two_threads) -> None:
     config = get_preset("tiny-32")
-    state = TrainingState.new(config, CPU, torch.contiguous_format)
+    state = TrainingState.new(config, CPU)
     torch.nn.init.normal_(state.net.head.weight, std=0.1)
     x_t, t = torch.randn(5, 3, 32, 32), torch.randint(1000, (5,))
     with torch.no_grad():
@@ -196,7 +196,7 @@ def test_gradients_lie_in_memory_as_the_weights_do(name: str) -> None:
 def test_more_pieces_than_pictures(two_threads) -> None:
     """The pieces are those of a larger batch, from before a resume with a smaller one."""
     config, device = get_preset("tiny-32").with_changes({"training.batch_size": 3}), choose_device("cpu")
-    state = TrainingState.new(config, device.torch, device.memory_format)
+    state = TrainingState.new(config, device.torch)
     state.pieces = 16
     batch = torch.randn(3, 3, 32, 32)
     assert compute_gradients(state, config, GaussianDiffusion(config.diffusion), (batch, torch.zeros(3, dtype=torch.int64), batch), device).isfinite()
