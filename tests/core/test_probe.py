@@ -39,7 +39,7 @@ def test_a_network_that_says_nothing_has_the_loss_of_the_target_itself() -> None
     """With zero weights in the head and no path around, the answer to everything is 0, so the loss for epsilon is that of the noise: 1."""
     config = tiny_config(model__input_skip=False, diffusion__prediction_type="epsilon", training__held_out=10)
     images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
-    state = TrainingState.new(config, torch.device("cpu"), torch.contiguous_format)
+    state = TrainingState.new(config, torch.device("cpu"))
     with torch.no_grad():
         for parameter in state.ema.parameters():
             parameter.zero_()
@@ -63,7 +63,7 @@ def test_where_pictures_are_left_out_the_others_are_measured(monkeypatch: pytest
     config = tiny_config(training__held_out=8)
     kept = np.arange(1, 40, 2)
     dataset = replace(dataset_of(np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)), kept=kept)
-    state = TrainingState.new(config, torch.device("cpu"), torch.contiguous_format)
+    state = TrainingState.new(config, torch.device("cpu"))
     (event,) = measured(list(Probe(dataset, config).measure(state, RunControl())))
     assert len(event.held_out) == 10
     assert set(seen) == set(kept.tolist())
@@ -87,7 +87,7 @@ def test_a_single_held_out_picture_proves_nothing() -> None:
     errors = []
     for held_out in (1, 8):
         config = tiny_config(training__held_out=held_out)
-        state = TrainingState.new(config, torch.device("cpu"), torch.contiguous_format)
+        state = TrainingState.new(config, torch.device("cpu"))
         (event,) = measured(list(Probe(dataset_of(images), config).measure(state, RunControl())))
         errors.append(event.gap_error)
     assert errors[0] > 1.5 * errors[1]

@@ -187,7 +187,8 @@ def test_gradients_lie_in_memory_as_the_weights_do(name: str) -> None:
     """Fused Adam takes it for granted; where it is not so, a copy is made."""
     config = get_preset(name).with_changes({"training.batch_size": 2, "data.image_size": 32})
     device = choose_device("cpu")
-    state = TrainingState.new(config, device.torch, torch.channels_last)
+    state = TrainingState.new(config, device.torch)
+    state.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     batch = torch.randn(config.training.batch_size, 3, 32, 32)
     compute_gradients(state, config, GaussianDiffusion(config.diffusion), (batch, torch.zeros(len(batch), dtype=torch.int64), batch), device)
     assert all(weight.grad is not None and weight.grad.stride() == weight.stride() for weight in state.net.parameters())
