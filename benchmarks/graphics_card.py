@@ -82,6 +82,8 @@ def _step(config: RunConfig, device: Device, format_name: str, precision: str, c
     state = TrainingState.new(config, device.torch)
     for module in (state.net, state.ema):
         module.to(memory_format=FORMATS[format_name])  # type: ignore[call-overload]
+    for weight in state.weights:
+        state.optimizer.state[weight] |= {name: torch.zeros_like(weight) for name in ("exp_avg", "exp_avg_sq")}  # fused Adam walks all as they lie
     diffusion = GaussianDiffusion(config.diffusion).to(device.torch)
     height, width, channels = config.data.shape
     generator = torch.Generator().manual_seed(0)

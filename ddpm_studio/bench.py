@@ -23,7 +23,7 @@ from ddpm_studio.model import Model
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.presets import get_preset
-from ddpm_studio.recorded import Recorded
+from ddpm_studio.recorded import PLAIN_CALLS, Recorded, can_record
 from ddpm_studio.requests import BenchRequest
 from ddpm_studio.side_by_side import SideBySide, count_parts, side_by_side
 from ddpm_studio.training.checkpoint import TrainingState
@@ -54,14 +54,16 @@ def measure(name: str, config: RunConfig, device: Device, seconds: float) -> Ben
         raise UserError(f"The preset {name} does not fit into the memory with its whole batch.", "Measure a smaller preset.")
     network = describe_network(config)
     batch = config.training.batch_size
-    step = _training_step(config, device)
-    sample = _sampling_call(config, device)
     convolutions = _convolutions(config, device)
     shares = _sizes(batch, count_shares(config, batch, device))
     sampled = _sizes(SAMPLED, count_parts(SAMPLED, SideBySide.SMALLEST, device.torch))
-    training, sampling, ceiling, forward_ceiling = (
-        _time(work, device, seconds) for work in (step, sample, _replay(convolutions, shares, device, backward=True), _replay(convolutions, sampled, device, backward=False))
-    )
+    works: tuple[Callable[[], Callable[[], object]], ...] = (
+        lambda: _training_step(config, device),
+        lambda: _sampling_call(config, device),
+        lambda: _replay(convolutions, shares, device, backward=True),
+        lambda: _replay(convolutions, sampled, device, backward=False),
+    )  # made one after the other: recordings hold memory
+    training, sampling, ceiling, forward_ceiling = (_time(make(), device, seconds) for make in works)
     convolution_gflop = 2 * sum(macs for _, _, macs in convolutions) / 1e9
     return BenchReady(
         preset=name,
@@ -143,7 +145,7 @@ def _replay(convolutions: list[Convolution], parts: list[int], device: Device, b
             if backward:
                 torch.autograd.grad(y, [x, *module.parameters()], y.detach())
 
-    if device.kind == "cuda":  # recorded, as the work is that it is compared with
+    if can_record(device.torch):  # recorded, as the work is that it is compared with
 
         def whole() -> Sequence[Tensor]:
             share(sum(parts))
@@ -154,8 +156,8 @@ def _replay(convolutions: list[Convolution], parts: list[int], device: Device, b
 
 
 def _time(work: Callable[[], object], device: Device, seconds: float) -> float:
-    """The median time of one call in seconds, after two to warm up; at least three calls are timed."""
-    for _ in range(2):
+    """The median time of one call in seconds, after some to warm up; at least three calls are timed."""
+    for _ in range(PLAIN_CALLS + 1 if can_record(device.torch) else 2):
         work()
     times: list[float] = []
     end = time.monotonic() + seconds
@@ -165,4 +167,6 @@ def _time(work: Callable[[], object], device: Device, seconds: float) -> float:
         work()
         device.synchronise()
         times.append(time.perf_counter() - began)
+    del work
+    device.release_memory()
     return statistics.median(times)

@@ -10,6 +10,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from ddpm_studio import recorded
 from ddpm_studio.errors import UserError
 from ddpm_studio.language import tr
 
@@ -45,9 +46,11 @@ class Device:
             torch.mps.synchronize()
 
     def free_memory(self) -> int:
-        """Bytes that can still be taken: of the graphics card for CUDA, with what PyTorch keeps there for later, of the machine otherwise."""
+        """Bytes that can still be taken: of the graphics card for CUDA, with what PyTorch keeps there for later but without what
+        recordings keep for themselves, of the machine otherwise."""
         if self.kind == "cuda":
-            return int(torch.cuda.mem_get_info(self.torch)[0]) + torch.cuda.memory_reserved(self.torch) - torch.cuda.memory_allocated(self.torch)
+            unused = torch.cuda.memory_reserved(self.torch) - torch.cuda.memory_allocated(self.torch)
+            return int(torch.cuda.mem_get_info(self.torch)[0]) + max(0, unused - recorded.held_memory())
         return int(psutil.virtual_memory().available)
 
     def held_memory(self) -> int:
@@ -55,7 +58,8 @@ class Device:
         return int(torch.cuda.memory_reserved(self.torch) if self.kind == "cuda" else psutil.Process().memory_info().rss)
 
     def release_memory(self) -> None:
-        """Give back what failed work has left, and what is kept for later allocations."""
+        """Give back what failed work has left, and what is kept for later: allocations and recordings."""
+        recorded.forget_all()
         gc.collect()
         if self.kind == "cuda":
             torch.cuda.empty_cache()

@@ -91,7 +91,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or refused
 
 
-_NOT_LOST = ("no kernel image", "not compiled", "invalid device ordinal", "insufficient driver")
+_NOT_LOST = ("no kernel image", "not compiled", "invalid device ordinal", "insufficient driver", "captur")
 
 
 def is_device_lost(error: BaseException) -> bool:

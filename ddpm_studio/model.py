@@ -30,7 +30,7 @@ from ddpm_studio.models import FORMAT_VERSION, find_model, read_sound_header, te
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.randomness import ImageNoise
-from ddpm_studio.recorded import RecordedNetwork
+from ddpm_studio.recorded import RecordedNetwork, can_record
 from ddpm_studio.requests import NoiseMode, Sampler, Spacing
 from ddpm_studio.side_by_side import SideBySide
 from ddpm_studio.tensor_files import read_tensors, write_tensors
@@ -97,8 +97,8 @@ class Model:
         device = next(net.parameters()).device
         diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.type == "mps" else torch.float64).to(device)
         net = net.eval().requires_grad_(False)
-        light = describe_network(config).gmacs <= SideBySide.LIGHT
-        return cls(config, net, diffusion, notes or {}, RecordedNetwork(net) if device.type == "cuda" else SideBySide(net, light))
+        network: Network = RecordedNetwork(net) if can_record(device) else SideBySide(net, light=describe_network(config).gmacs <= SideBySide.LIGHT)
+        return cls(config, net, diffusion, notes or {}, network)
 
     @property
     def step(self) -> int | None:

@@ -47,12 +47,13 @@ def conv3x3(in_channels: int, out_channels: int, scale: float = 1.0) -> nn.Modul
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation that stays in bfloat16 where its neighbours compute in it. autocast would have it in float32, and the
-    activation after it too, which moves three times as many bytes; its sums are in float32 either way."""
+    """Group normalisation that on NVIDIA GPUs stays in bfloat16 where its neighbours compute in it: autocast would have it in
+    float32, and the activation after it, too, which moves three times as many bytes. Its sums are in float32; mean and
+    deviation are rounded to bfloat16 after them (in PyTorch before May 2026 also on the way forward)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> the same."""
-        if x.dtype != torch.bfloat16:
+        if x.dtype != torch.bfloat16 or not x.is_cuda:
             return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):
             return F.group_norm(x, self.num_groups, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps)

@@ -52,6 +52,7 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         for remark in saved.remarks if saved else ():
             yield Notice(remark)
         config, request = _settings(request, saved), _plan_of(request, saved)
+        device.release_memory()  # what was sampled before is not in the way
         pieces = fitting_pieces(config, device)
         check_disk(config, request.run.path)
         # Data.

@@ -12,7 +12,7 @@ from ddpm_studio.devices import Device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.nn.ema import ema_decay_at, ema_update
 from ddpm_studio.randomness import seed_at
-from ddpm_studio.recorded import Recorded
+from ddpm_studio.recorded import Recorded, can_record
 from ddpm_studio.side_by_side import count_parts, on_one_core, side_by_side
 from ddpm_studio.training.checkpoint import TrainingState
 
@@ -23,23 +23,27 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 
 def compute_gradients(state: TrainingState, config: RunConfig, diffusion: GaussianDiffusion, batch: Batch, device: Device) -> Tensor:
-    """The mean loss of the batch, on the device, and its gradient in the network.
+    """The mean loss of a batch of `batch_size` pictures, on the device, and its gradient in the network.
 
     With `state.pieces` above 1 the batch is computed piece by piece and the gradients are added up: the same to rounding
     (without dropout), in so many times less memory. Weights are not touched, so this can be tried again.
-    On an NVIDIA GPU a whole batch is recorded and replayed; pieces are not, as there is no memory to spare then.
+    On an NVIDIA GPU a whole batch is recorded and replayed; pieces are not, as there is no memory to spare then, nor is what
+    asks for the state of the generator in between, as gradient checkpointing does.
     """
     precision = config.training.precision if state.rate_scale == 1.0 else "float32"  # after a rescue no longer mixed
-    weights = state.weights
+    net, weights = state.net, state.weights
 
     def loss_and_gradients(*part: Tensor) -> tuple[Tensor, ...]:
         with device.autocast(precision):
-            loss = diffusion.training_losses(state.net, *part).mean() * (len(part[0]) / config.training.batch_size)
+            loss = diffusion.training_losses(net, *part).mean() * (len(part[0]) / config.training.batch_size)
         return loss.detach(), *torch.autograd.grad(loss, weights)
 
     work: Callable[..., Sequence[Tensor]] = loss_and_gradients
-    if device.kind == "cuda" and state.pieces == 1 and not config.training.gradient_checkpointing:
-        work = state.recorded = state.recorded or Recorded(loss_and_gradients)
+    if can_record(device.torch) and state.pieces == 1 and not config.training.gradient_checkpointing:
+        made_of = (config, diffusion, precision)
+        if state.recorded is None or state.recorded.made_of != made_of:
+            state.recorded = Recorded(loss_and_gradients, made_of)
+        work = state.recorded
     else:
         state.recorded = None
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ddpm_studio import recorded
 from ddpm_studio.config import RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.data.batches import batch_indices, load_batch, split
@@ -144,8 +145,10 @@ class TrainingLoop:
                 yield from self._look_at_machine()
                 look_due.again(plan.watch.seconds, LOOK_SECONDS)
             if pausing:
+                recorded.forget_all()  # the memory is for those who want the device now; they leave none behind, either
                 with plan.watch.time_out():
                     yield from control.gate()
+                recorded.forget_all()
 
         if self._tally.steps:
             yield self._report(self.state.rate_scale * plan.learning_rate(self.state.step - 1))
@@ -170,8 +173,10 @@ class TrainingLoop:
                     raise
                 shortage = error if state.pieces >= most else None
             state.optimizer.zero_grad(set_to_none=True)
-            state.recorded = None
+            had_recordings = recorded.forget_all()
             self.device.release_memory()
+            if had_recordings:
+                continue  # what they held may be enough
             if shortage:
                 if state.step > self.plan.first_step:
                     yield from self._save()
@@ -272,6 +277,7 @@ class TrainingLoop:
                 yield Notice(tr("The folder of the run {name} is gone. Training waits until it is back.", name=run.name))
                 yield from self._wait(tr("Waiting for the disk"), partial(is_held, run))
             saved = read_checkpoint(run)
+        self.state.recorded = None
         self.state = TrainingState.new(self.config, self.device.torch)
         if saved:
             restore(self.state, saved, run.name)

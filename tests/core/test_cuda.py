@@ -184,7 +184,7 @@ def test_with_too_little_memory_it_goes_on_in_pieces(tmp_path: Path) -> None:
     config = get_preset("base-32").with_changes({"training.batch_size": 512, "training.preview_count": 0, "training.precision": "float32"})
     torch.cuda.empty_cache()
     limit = torch.cuda.memory_allocated() + 8 * 2**30
-    torch.cuda.set_per_process_memory_fraction(limit / torch.cuda.get_device_properties(0).total_memory)
+    torch.cuda.set_per_process_memory_fraction(min(1.0, limit / torch.cuda.get_device_properties(0).total_memory))
     try:
         events = train_tiny(Run(tmp_path / "run"), data, config=config, device="cuda", max_steps=4)
     finally:

@@ -855,6 +855,7 @@ def test_a_run_that_was_to_start_from_a_model_and_was_killed_is_none(run: Run, d
         (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), True),
         (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED"), False),
         (RuntimeError("CUDA driver error: device not ready"), True),
+        (torch.AcceleratorError("CUDA error: operation not permitted when stream is capturing"), False),
         (RuntimeError("MPS backend out of memory"), False),
         (ValueError("CUDA error"), False),
     ],

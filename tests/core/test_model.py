@@ -173,6 +173,13 @@ def test_what_pytorch_keeps_on_a_card_for_later_is_free(monkeypatch: pytest.Monk
     assert Device(torch.device("cuda"), "", True).free_memory() == 500
 
 
+def test_what_recordings_keep_on_a_card_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("mem_get_info", (100, 1000)), ("memory_reserved", 600), ("memory_allocated", 200)):
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    monkeypatch.setattr("ddpm_studio.recorded.held_memory", lambda: 350)
+    assert Device(torch.device("cuda"), "", True).free_memory() == 150
+
+
 def test_no_more_pictures_at_once_than_half_of_the_free_memory_holds(trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Model.load(trained.path)
     assert model.batch_size == 64  # 16 x 16 on a processor: what keeps it busy
