@@ -10,7 +10,7 @@ from typing import Any
 from ddpm_studio import paths
 from ddpm_studio.config import SECTIONS, RunConfig
 from ddpm_studio.presets import PRESETS
-from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, model_name, start_facts
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, Walk, model_name, start_facts
 
 PROGRAM = "ddpm-studio"
 
@@ -40,15 +40,7 @@ def train_command(request: TrainRequest) -> str:
 
 def generate_command(request: SampleRequest, out: str = "pictures") -> str:
     """`ddpm-studio generate ...`, with everything that decides what the pictures look like."""
-    words = ["generate", model_name(request.model), "--count", str(request.count), "--seed", str(request.seed), "--sampler", request.sampler]
-    if request.steps is not None:
-        words += ["--steps", str(request.steps)]
-    if request.spacing != "auto":
-        words += ["--spacing", request.spacing]
-    if request.sampler == "ddim" and request.eta:
-        words += ["--eta", words_of(request.eta)]
-    if request.guide is not None:
-        words += ["--guide", model_name(request.guide), "--guidance", words_of(request.guidance)]
+    words = ["generate", model_name(request.model), "--count", str(request.count), *_walk(request)]
     if request.start is not None:
         facts = start_facts(request.start)
         timestep = facts.pop("timestep")
@@ -61,10 +53,20 @@ def blend_command(request: BlendRequest, files: list[str], out: str = "blend") -
     words = ["interpolate", model_name(request.model), *files]
     weights = request.weights[0]
     words += ["--lambda", words_of(weights[1])] if len(weights) == 2 else ["--weights", ",".join(words_of(round(weight, 6)) for weight in weights)]
-    words += ["--timestep", str(request.timestep), "--noise", request.noise, "--sampler", request.sampler, "--seed", str(request.seed)]
-    if request.steps is not None:
-        words += ["--steps", str(request.steps)]
+    words += ["--timestep", str(request.timestep), "--noise", request.noise, *_walk(request)]
     return shlex.join([PROGRAM, *words, "--out", out])
+
+
+def _walk(request: Walk) -> list[str]:
+    """How to get from noise to pictures, in full: the commands have defaults of their own."""
+    words = ["--seed", str(request.seed), "--sampler", request.sampler, "--steps", "all" if request.steps is None else str(request.steps)]
+    if request.spacing != "auto":
+        words += ["--spacing", request.spacing]
+    if request.sampler == "ddim" and request.eta:
+        words += ["--eta", words_of(request.eta)]
+    if request.guide is not None:
+        words += ["--guide", model_name(request.guide), "--guidance", words_of(request.guidance)]
+    return words
 
 
 def changed_settings(config: RunConfig, start_from: str | Path | None = None) -> list[str]:

@@ -19,6 +19,7 @@ from ddpm_studio.devices import Device, choose_device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import BenchReady, Event, Finished, Progress
+from ddpm_studio.language import tr
 from ddpm_studio.model import Model
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
@@ -40,7 +41,7 @@ def bench(request: BenchRequest, control: RunControl) -> Iterator[Event]:
     device = choose_device(request.device)
     for name in request.presets:
         config = get_preset(name)
-        yield Progress(f"Measuring {name}")
+        yield Progress(tr("Measuring {name}", name=name))
         if control.stopping:
             yield Finished(stopped=True)
             return
@@ -51,7 +52,7 @@ def bench(request: BenchRequest, control: RunControl) -> Iterator[Event]:
 def measure(name: str, config: RunConfig, device: Device, seconds: float) -> BenchReady:
     """One preset. Raises UserError when it does not fit into the memory."""
     if fitting_pieces(config, device) > 1:
-        raise UserError(f"The preset {name} does not fit into the memory with its whole batch.", "Measure a smaller preset.")
+        raise UserError(tr("The preset {name} does not fit into the memory with its whole batch.", name=name), tr("Measure a smaller preset."))
     network = describe_network(config)
     batch = config.training.batch_size
     convolutions = _convolutions(config, device)

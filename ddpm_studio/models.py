@@ -94,7 +94,7 @@ def list_guides(model: Path) -> list[GuideInfo]:
     """Who can guide a model (autoguidance): earlier states of its run, the latest first, then runs on pictures of the same
     name that have seen fewer of them. Raises UserError when the model cannot be read."""
     config, notes = read_header(model)
-    run = Run(model.parent.parent if model.parent.name == "milestones" else model.parent)
+    run = run_of(model)
     step, images = whole_number(notes.get("step")), whole_number(notes.get("images"))
     guides = []
     for file in sorted(run.milestone(0).parent.glob("step_*.safetensors"), reverse=True):
@@ -137,6 +137,11 @@ def find_model(path_or_name: str | Path) -> Path:
         tr("There is no model called {name!r}.", name=str(path_or_name)),
         tr("Give a model folder, a run folder, a .safetensors file made by DDPM Studio, or the name of a shipped model. Known names: {names}.", names=known),
     )
+
+
+def run_of(model: Path) -> Run:
+    """The run that a model file, or a milestone, lies in; whether there is one says `exists`."""
+    return Run(model.parent.parent if model.parent.name == "milestones" else model.parent)
 
 
 def there(file: Path) -> Path | None:
@@ -208,13 +213,10 @@ def check_model(path_or_name: str | Path) -> RunConfig:
 
 
 def starting_settings(path_or_name: str | Path) -> RunConfig:
-    """The settings of a run that starts from a model: all that the model has, but no planned end.
-
-    A model that has held pictures out does so again, of the same pictures the same ones; one that has learnt from all of
-    them has none left that could tell whether it copies.
-    """
+    """The settings of a run that starts from a model: all that the model has, but no planned end; and how many pictures are
+    held out is settled when it is known which there are."""
     config = read_header(find_model(path_or_name))[0]
-    return config.with_changes({"training.total_steps": None, "training.held_out": None if config.training.held_out else 0})
+    return config.with_changes({"training.total_steps": None, "training.held_out": None})
 
 
 def _parse(file: Path, header: dict[str, str]) -> tuple[RunConfig, dict[str, Any]]:

@@ -24,7 +24,7 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGES = ROOT / "resources" / "languages"
 KEYWORDS = {"tr": None, "later": None, "ntr": (1, 2)}
-NOT_SHOWN = ("cli/", "selftest.py", "bench.py", "__main__.py")
+NOT_SHOWN = ("cli/", "selftest.py", "__main__.py")
 """The command line speaks English."""
 
 Text = str | tuple[str, str]

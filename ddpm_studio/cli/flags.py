@@ -78,6 +78,14 @@ def within(kind: type[int] | type[float], lowest: float, highest: float | None =
     return number
 
 
+def steps_or_all(text: str) -> float | str:
+    """A number of steps, or "all": one for each timestep."""
+    return text if text == "all" else within(int, 1)(text)
+
+
+steps_or_all.__name__ = "whole number"  # what argparse calls it when it complains
+
+
 def number_list(text: str, what: str) -> list[float]:
     """"0.5" -> [0.5]; "0:1:9" -> nine numbers from 0 to 1."""
     try:

@@ -12,7 +12,7 @@ from ddpm_studio import __version__, paths
 from ddpm_studio.cli.bench import add_bench_flags
 from ddpm_studio.cli.evaluation import add_evaluate_flags
 from ddpm_studio.cli.exchange import add_export_flags, add_import_flags
-from ddpm_studio.cli.flags import Parser, add_setting_flags, within
+from ddpm_studio.cli.flags import Parser, add_setting_flags, steps_or_all, within
 from ddpm_studio.errors import Cancelled, UserError, as_user_error
 from ddpm_studio.presets import PRESETS
 from ddpm_studio.requests import NOISE_MODES, SAMPLERS, SPACINGS
@@ -170,7 +170,7 @@ def _sampling_flags(parser: argparse.ArgumentParser, sampler: str, fixed: bool =
     else:
         parser.add_argument("--sampler", choices=SAMPLERS, default=sampler, help=f"How to walk from noise to picture ({sampler}).")
         parser.add_argument("--eta", type=within(float, 0, 1), default=None, metavar="E", help="Noise of ddim: 0 none, 1 as much as ddpm (0).")
-    parser.add_argument("--steps", type=within(int, 1), default=None, metavar="N", help=f"Steps per picture ({steps}){'' if fixed else '; heun asks the network twice in each'}.")
+    parser.add_argument("--steps", type=steps_or_all, default=None, metavar="N", help=f"Steps per picture, or all ({steps}){'' if fixed else '; heun asks twice in each'}.")
     parser.add_argument("--spacing", choices=SPACINGS, default="auto", help="How the steps are spread over the timesteps (auto: as suits the sampler).")
     parser.add_argument("--guide", metavar="MODEL", help="A worse model of the same kind to guide by, such as an earlier state of the run (autoguidance).")
     parser.add_argument("--guidance", type=within(float, 0, 10), default=None, metavar="W", help="How far to go from the guide through the model: 1 not at all (2).")

@@ -275,6 +275,8 @@ def walk_of(arguments: argparse.Namespace, all_steps: int, default: int | None =
 
 
 def _steps(arguments: argparse.Namespace, all_steps: int, default: int | None) -> int:
+    if arguments.steps == "all":
+        return all_steps
     if arguments.steps and arguments.steps > all_steps:
         if arguments.command not in ("interpolate", "denoise", "loop"):
             raise UserError(f"There are only {all_steps:,} timesteps to walk, not {arguments.steps:,}.", f"Give --steps {all_steps} or fewer.")

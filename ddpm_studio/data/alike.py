@@ -22,6 +22,8 @@ from ddpm_studio.events import Images, Rows
 
 BLOCK_BYTES = 2**24
 """Of decoded pictures that are in memory at a time; as floats they take four times as much."""
+PIECE = 2**13
+"""Small versions that are taken as floats at a time."""
 NEIGHBOURS = 24
 """With how many of those that follow in the sorted row each hash is compared."""
 MOST_BITS = 10
@@ -103,28 +105,36 @@ def group_alike(hashes: Hashes, small: npt.NDArray[np.uint8], go_on: Callable[[]
     `go_on` is called now and then; what it raises ends the search.
     """
     count = len(hashes)
-    parts = np.array_split(small, count // 2**16 + 1)
+    parts = np.array_split(small, count // PIECE + 1)
     deviations, means = (np.concatenate([measure(part, axis=1, dtype=np.float32) for part in parts]) for measure in (np.std, np.mean))
-    pairs: list[Rows] = []
+    labels = np.arange(count)
     for turn in range(8):
         rotated = (hashes << np.uint64(8 * turn)) | (hashes >> np.uint64((64 - 8 * turn) % 64)) if turn else hashes
         order = np.argsort(rotated, kind="stable")
         for step in range(1, min(NEIGHBOURS, count - 1) + 1):
             go_on()
             a, b = order[:-step], order[step:]
+            apart = labels[a] != labels[b]  # where all are alike, they are found so once, not over and over
+            a, b = a[apart], b[apart]
             most = np.minimum(MOST_DIFFERENCE, MOST_SHARE * np.minimum(deviations[a], deviations[b]))
             # Means differ by no more than the root of the mean squared difference: that spares most of the comparisons.
             near = (np.bitwise_count(hashes[a] ^ hashes[b]) <= MOST_BITS) & (np.abs(means[a] - means[b]) <= most)
             a, b = a[near], b[near]
             same = _differences(small, a, b) <= most[near] ** 2
-            pairs.append(np.stack([a[same], b[same]]).astype(np.int64))
-    found = np.concatenate(pairs, axis=1) if pairs else np.zeros((2, 0), np.int64)
-    graph = coo_array((np.ones(found.shape[1], np.int8), (found[0], found[1])), shape=(count, count))
-    _, labels = connected_components(graph, directed=False)
+            labels = _joined(labels, a[same], b[same])
     return group_by(labels)
 
 
-def _differences(small: npt.NDArray[np.uint8], a: Rows, b: Rows, piece: int = 2**16) -> npt.NDArray[np.float32]:
+def _joined(labels: Rows, a: Rows, b: Rows) -> Rows:
+    """The labels when the groups of a[i] and b[i] become one: pairs need not be kept, which would be millions."""
+    if not len(a):
+        return labels
+    graph = coo_array((np.ones(len(a), np.bool_), (labels[a], labels[b])), shape=(len(labels), len(labels)))
+    groups: Rows = connected_components(graph, directed=False)[1].astype(np.int64)
+    return groups[labels]
+
+
+def _differences(small: npt.NDArray[np.uint8], a: Rows, b: Rows) -> npt.NDArray[np.float32]:
     """float32 [n]: mean squared differences of small versions a[i] and b[i]."""
-    parts = [np.square(small[a[i : i + piece]].astype(np.float32) - small[b[i : i + piece]]).mean(axis=1) for i in range(0, len(a), piece)]
+    parts = [np.square(small[a[i : i + PIECE]].astype(np.float32) - small[b[i : i + PIECE]]).mean(axis=1) for i in range(0, len(a), PIECE)]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)

@@ -11,7 +11,6 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Finished, Images, frozen_images
 from ddpm_studio.language import tr
-from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
     from ddpm_studio.gallery import Facts
@@ -193,8 +192,9 @@ class PictureJobs:
             from ddpm_studio.data.cache import cached_dataset
             from ddpm_studio.data.dataset import unpack_names
             from ddpm_studio.evaluation.nearest import nearest
+            from ddpm_studio.models import run_of
 
-            run = Run(model.parent.parent if model.parent.name == "milestones" else model.parent)
+            run = run_of(model)
             notes = run.read_notes() if run.exists else {}
             source = notes.get("source")
             if not isinstance(source, str) or not source:

@@ -49,7 +49,10 @@ class _Enough(Exception):
 
 @torch.no_grad()
 def output_of(model: Model, request: FeatureRequest) -> npt.NDArray[np.float32]:
-    """What the block puts out for the noised picture: float32 [C, H, W]."""
+    """What the block puts out for the noised picture: float32 [C, H, W].
+
+    Raises UserError for a name that no block has, and for a part of the network that puts out no maps: a group of blocks, or the embedding of t.
+    """
     try:
         block: nn.Module = model.net.get_submodule(request.block)
     except AttributeError:
@@ -62,7 +65,8 @@ def output_of(model: Model, request: FeatureRequest) -> npt.NDArray[np.float32]:
 
     def catch(module: nn.Module, inputs: object, output: Tensor) -> None:
         if threading.get_ident() == mine:  # the model may be at work for somebody else at this moment
-            caught.append(output[0].float().cpu())
+            if output.ndim == 4:
+                caught.append(output[0].float().cpu())
             raise _Enough
 
     hook = block.register_forward_hook(catch)
@@ -72,6 +76,8 @@ def output_of(model: Model, request: FeatureRequest) -> npt.NDArray[np.float32]:
         pass
     finally:
         hook.remove()
+    if not caught:
+        raise UserError(tr("{name!r} puts out no feature maps.", name=request.block), tr("Choose a block of the drawing of this model."))
     values: npt.NDArray[np.float32] = caught[0].numpy()
     return values
 

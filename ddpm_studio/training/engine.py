@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from ddpm_studio.events import Event, Finished, Notice, TrainingStarted
 from ddpm_studio.journal import Journal
 from ddpm_studio.language import tr
 from ddpm_studio.model import Model
-from ddpm_studio.models import find_model, read_header
+from ddpm_studio.models import find_model, read_header, run_of
 from ddpm_studio.requests import TrainRequest, model_name
 from ddpm_studio.runs import Run, lock_run, planned_seconds
 from ddpm_studio.training.checkpoint import Saved, TrainingState, mend_model, read_checkpoint, restore, save_checkpoint, write_notes
@@ -65,7 +66,8 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         dataset = dataset.without(wanted)
         if (unknown := len(set(wanted) - set(dataset.left_out))) and request.exclude is not None:
             yield Notice(tr("Of {count} names to leave out, {unknown} belong to no picture.", count=f"{len(set(wanted)):,}", unknown=f"{unknown:,}"))
-        config = _hold_out(config, len(dataset))
+        changed = _data_changed(saved, dataset, request) if saved is not None else ""
+        config, remark = _hold_out(config, dataset, request, bool(changed))
         for left in request.run.path.rglob(".*.part"):  # of a save that a crash cut short
             left.unlink(missing_ok=True)
         if saved is None:
@@ -73,7 +75,8 @@ def train(request: TrainRequest, control: RunControl) -> Iterator[Event]:
         if len(dataset) < FEW_PICTURES:
             yield Notice(tr("With so few pictures ({count}) the model will learn them by heart rather than make new ones.", count=len(dataset)))
         journal = stack.enter_context(Journal(request.run.journal_file))
-        for event in _run(request, config, saved, dataset, device, pieces, control):
+        notices = (Notice(text) for text in (changed, remark) if text)
+        for event in chain(notices, _run(request, config, saved, dataset, device, pieces, control)):
             journal.write(event)
             yield event
 
@@ -97,8 +100,6 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
         write_notes(request.run, {**state.counters(), **notes})  # so that it can be taken up again even before its first save
     else:
         restore(state, saved, request.run.name)
-        if any(saved.notes.get(name, about[name]) != about[name] for name in ("fingerprint", "pictures")):
-            yield Notice(_data_changed(saved, dataset, request))
         if (before := saved.notes.get("threads", about.get("threads"))) != about.get("threads"):
             yield Notice(_threads_changed(before, about.get("threads")))
         mend_model(request.run, state, config)
@@ -135,10 +136,13 @@ def _left_out(request: TrainRequest, saved: Saved | None) -> tuple[str, ...]:
 
 
 def _data_changed(saved: Saved, dataset: Dataset, request: TrainRequest) -> str:
-    """What to say about going on with other pictures.
+    """What to say about going on with other pictures; nothing when they are the same.
 
     Raises DataChanged when nobody has agreed to that: from there on the run is no longer what it would have been.
     """
+    now: dict[str, Any] = {"fingerprint": dataset.fingerprint, "pictures": len(dataset)}
+    if all(saved.notes.get(name, value) == value for name, value in now.items()):
+        return ""
     before = saved.notes.get("pictures")
     if isinstance(before, int) and before != len(dataset):
         changed = tr("{before:,} then, {now:,} now", before=before, now=len(dataset))
@@ -202,17 +206,37 @@ def _settings(request: TrainRequest, saved: Saved | None) -> RunConfig:
     return config.model_copy(update={"training": config.training.model_copy(update=changes)})
 
 
-def _hold_out(config: RunConfig, pictures: int) -> RunConfig:
-    """The settings with the number of pictures to hold out settled, so that every resume holds out the same ones.
+def _hold_out(config: RunConfig, dataset: Dataset, request: TrainRequest, changed: bool) -> tuple[RunConfig, str]:
+    """The settings with the number of pictures to hold out settled, so that every resume holds out the same ones; and what people
+    should know about it. Pictures that were learnt from are never called held out: their loss would say that nothing is copied.
 
     Raises UserError when nothing would be left to learn from.
     """
+    wanted, remark = config.training.held_out, ""
+    if wanted and changed:
+        wanted, remark = 0, tr("From here on no pictures are held out: with other pictures they would be drawn anew, and some of them have been learnt from.")
+    elif request.start_from is not None and wanted is None:
+        wanted = _held_out_by(find_model(request.start_from), config, dataset, request.data)
     try:
-        held_out = count_held_out(pictures, config.training.held_out)
+        held_out = count_held_out(len(dataset), wanted)
     except ValueError:
-        message = tr("Of {count} pictures {held_out} are to be held out: none would be left to learn from.", count=f"{pictures:,}", held_out=f"{config.training.held_out:,}")
+        message = tr("Of {count} pictures {held_out} are to be held out: none would be left to learn from.", count=f"{len(dataset):,}", held_out=f"{wanted:,}")
         raise UserError(message, tr("Hold out fewer (training.held_out).")) from None
-    return config.model_copy(update={"training": config.training.model_copy(update={"held_out": held_out})})
+    if request.start_from is not None and wanted is None and held_out:
+        name = model_name(request.start_from)
+        remark = tr("Of the pictures {count} are held out. Should the model {name} have learnt from them, their loss does not tell what it copies.", count=held_out, name=name)
+    return config.model_copy(update={"training": config.training.model_copy(update={"held_out": held_out})}), remark
+
+
+def _held_out_by(model: Path, config: RunConfig, dataset: Dataset, source: Path) -> int | None:
+    """How many pictures a run holds out that starts from this model: of the same pictures the same ones, none where it has learnt
+    from some of them, and None, which is settled as in any run, where it is not known to have seen any."""
+    run = run_of(model)
+    notes = run.read_notes() if run.exists else {}
+    theirs = read_header(model)[0].training
+    if notes.get("fingerprint") == dataset.fingerprint and theirs.seed == config.training.seed:
+        return theirs.held_out or 0
+    return 0 if notes.get("fingerprint") == dataset.fingerprint or notes.get("source") == os.path.abspath(source) else None
 
 
 def _check_fit(config: RunConfig, theirs: RunConfig) -> None:

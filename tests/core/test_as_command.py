@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shlex
 from pathlib import Path
@@ -10,14 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ddpm_studio.as_command import PROGRAM, blend_command, generate_command, train_command
+from ddpm_studio.blend_weights import normalized
 from ddpm_studio.cli.flags import setting_changes
 from ddpm_studio.cli.main import build_parser
-from ddpm_studio.cli.pictures import mixtures
+from ddpm_studio.cli.pictures import mixtures, walk_of
 from ddpm_studio.config import RunConfig
 from ddpm_studio.presets import PRESETS, get_preset
-from ddpm_studio.requests import BlendRequest, SampleRequest, Start, TrainRequest, start_of
+from ddpm_studio.requests import NOISE_MODES, SAMPLERS, SPACINGS, BlendRequest, NoiseMode, SampleRequest, Start, TrainRequest, Walk, start_of
 from ddpm_studio.runs import Run
 
 from .test_config import valid_settings
@@ -49,17 +53,32 @@ def test_going_on_and_starting_from_a_model() -> None:
     assert (arguments.start_from, arguments.preset) == ("faces", None)
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [SampleRequest("faces"), SampleRequest("mine@500", sampler="ddim", eta=0.35, steps=7, count=3, seed=9, spacing="trailing"), SampleRequest("a", guide="b", guidance=1.5)],
-)
-def test_pictures(request_: SampleRequest) -> None:
-    arguments = parsed(generate_command(request_))
-    for name in ("model", "count", "seed", "sampler", "steps", "spacing"):
-        assert getattr(arguments, name) == getattr(request_, name), name
-    assert (arguments.eta or 0.0) == request_.eta
-    assert arguments.guide == request_.guide
-    assert request_.guide is None or arguments.guidance == request_.guidance
+WALKS = st.fixed_dictionaries(
+    {
+        "sampler": st.sampled_from(SAMPLERS), "steps": st.none() | st.integers(1, 150), "spacing": st.sampled_from(SPACINGS), "eta": st.floats(0, 1),
+        "guide": st.none() | st.just("mine@500"), "guidance": st.floats(0, 10), "seed": st.integers(0, 2**31 - 1),
+    }
+)  # fmt: skip
+"""Every way from noise to pictures."""
+
+
+def looked_at(walk: Walk, all_steps: int) -> tuple[Any, ...]:
+    """What of it decides about pictures: the sampler does not look at the rest."""
+    guidance = walk.guidance if walk.guide else None
+    return walk.sampler, min(walk.steps or all_steps, all_steps), walk.spacing, walk.eta if walk.sampler == "ddim" else 0.0, walk.guide, guidance, walk.seed
+
+
+def same_walk(arguments: Any, request: Walk, all_steps: int) -> bool:
+    return looked_at(Walk("", **walk_of(arguments, all_steps)), all_steps) == looked_at(request, all_steps)
+
+
+@settings(max_examples=60, deadline=None)
+@given(WALKS, st.integers(1, 4096))
+def test_pictures(walk: dict[str, Any], count: int) -> None:
+    request = SampleRequest("mine", count, **walk)
+    arguments = parsed(generate_command(request))
+    assert (arguments.model, arguments.count) == ("mine", count)
+    assert same_walk(arguments, request, 150)
 
 
 def test_a_start_comes_back() -> None:
@@ -74,13 +93,15 @@ def test_a_guide_is_called_by_its_name() -> None:
     assert arguments.guide == "mine@500"
 
 
-@pytest.mark.parametrize("weights", [(0.7, 0.3), (0.25, 0.5, 0.25)])
-def test_blends(weights: tuple[float, ...]) -> None:
-    picture = np.zeros((8, 8, 3), np.uint8)
-    request = BlendRequest("tiles", (picture,) * len(weights), (weights,), timestep=321, noise="slerp", steps=9, seed=4)
+@settings(max_examples=60, deadline=None)
+@given(WALKS, st.integers(0, 149), st.sampled_from(NOISE_MODES), st.lists(st.floats(0.01, 1), min_size=2, max_size=6))
+def test_blends(walk: dict[str, Any], timestep: int, noise: NoiseMode, shares: list[float]) -> None:
+    picture, weights = np.zeros((8, 8, 3), np.uint8), normalized(shares)
+    request = BlendRequest("tiles", images=(picture,) * len(weights), weights=(weights,), timestep=timestep, noise=noise, **walk)
     files = [f"my picture {i}.png" for i in range(len(weights))]
     arguments = parsed(blend_command(request, files))
     assert [arguments.a, arguments.b, *arguments.more] == files
-    for name in ("model", "timestep", "noise", "sampler", "steps", "seed"):
-        assert getattr(arguments, name) == getattr(request, name), name
-    assert mixtures(arguments, len(weights))[1] == (pytest.approx(weights),)
+    assert (arguments.model, arguments.timestep, arguments.noise) == ("tiles", timestep, noise)
+    assert mixtures(arguments, len(weights))[1] == (pytest.approx(weights, abs=1e-5),)
+    with contextlib.redirect_stderr(io.StringIO()):  # it says that no more steps than these lead down from t
+        assert same_walk(arguments, request, timestep + 1)

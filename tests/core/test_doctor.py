@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,30 @@ def test_thousands_on_the_same_ground_are_no_explosion() -> None:
     rows, _ = alike.group_alike(np.zeros(5000, np.uint64), small, lambda: asked.append(1))
     assert len(rows) == 0
     assert len(asked) == 8 * alike.NEIGHBOURS
+
+
+@pytest.mark.parametrize("noise", [0, 2])
+def test_memory_stays_flat_where_all_are_alike(noise: int) -> None:
+    """Pairs of them would be millions: with 200,000 pictures more than 600 MB."""
+    count = 40_000
+    draws = np.random.default_rng(0)
+    small = (np.linspace(0, 250, 192) + draws.integers(0, noise + 1, (count, 192))).astype(np.uint8)
+    tracemalloc.start()
+    try:
+        rows, groups = alike.group_alike(draws.integers(0, 4, count, dtype=np.uint64), small)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert rows.tolist() == list(range(count))
+    assert not groups.any()
+    assert peak < 40e6
+
+
+def test_groups_grow_together_over_several_turns() -> None:
+    """The same as all pairs at once would tell: a chain of near copies is one group."""
+    base = np.linspace(0, 200, 192)
+    small = np.stack([base + 5 * i for i in range(8)] + [base[::-1]]).astype(np.uint8)
+    assert [part.tolist() for part in alike.group_alike(np.arange(9, dtype=np.uint64), small)] == [list(range(8)), [0] * 8]
 
 
 def test_small_versions_are_means() -> None:

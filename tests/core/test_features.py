@@ -102,6 +102,19 @@ def test_what_does_not_fit_is_refused(file: Path, block: str, side: int, t: int)
         ask(FeatureRequest(file, block, np.zeros((side, side, 3), np.uint8), t))
 
 
+def test_every_part_of_a_network_has_maps_or_says_that_it_has_none(file: Path, picture: np.ndarray) -> None:  # type: ignore[type-arg]
+    """Names may come from anywhere: those of groups of blocks and of the embedding of t are names of the network, too."""
+    silent = {}
+    for name, _ in load_cached(file, "cpu").net.named_modules():
+        try:
+            ask(FeatureRequest(file, name, picture, 5))
+        except UserError as error:
+            silent[name] = error.message
+    assert all(said == f"{name!r} puts out no feature maps." for name, said in silent.items())
+    assert {"time1", "down", "down.0", "down.0.blocks"} <= silent.keys()
+    assert silent.keys().isdisjoint({"", *(block.name for block in describe_network(CONFIG).blocks)})
+
+
 def test_maps_show_zero_as_grey_and_are_bounded() -> None:
     values = np.zeros((2, 300, 200), np.float32)
     values[0, 0, 0], values[1, 0, 0] = 3, -99

@@ -16,9 +16,10 @@ from ddpm_studio.config import parse_saved_config
 from ddpm_studio.control import RunControl
 from ddpm_studio.data.batches import split
 from ddpm_studio.data.dataset import Dataset
-from ddpm_studio.errors import UserError
-from ddpm_studio.events import DatasetReport, Event, LossByNoise, StepDone, as_json
+from ddpm_studio.errors import DataChanged, UserError
+from ddpm_studio.events import DatasetReport, Event, Finished, LossByNoise, Notice, StepDone, as_json
 from ddpm_studio.journal import JournalReader, read_journal
+from ddpm_studio.models import starting_settings
 from ddpm_studio.runs import Run
 from ddpm_studio.training import loop, probe
 from ddpm_studio.training.checkpoint import TrainingState
@@ -128,6 +129,61 @@ def test_the_number_is_settled_when_a_run_begins(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="none would be left"):
         train_tiny(Run(tmp_path / "b"), data, config=tiny_config(training__held_out=210), max_steps=1)
     assert not (tmp_path / "b").exists()
+
+
+def notices(events: list[Event]) -> str:
+    return " ".join(event.text for event in events if isinstance(event, Notice))
+
+
+def test_with_other_pictures_none_is_called_held_out_that_was_learnt_from(tmp_path: Path) -> None:
+    """Drawn anew among others, most of them would be such as were trained on, and the gap a lie."""
+    data, run = picture_folder(tmp_path / "discs", 12), Run(tmp_path / "a")
+    train_tiny(run, data, config=tiny_config(training__held_out=4), max_steps=2)
+    (data / "disc_000.png").unlink()
+    with pytest.raises(DataChanged):
+        train_tiny(run, data, resume=True, max_steps=1)
+    assert run.read_config().training.held_out == 4
+    events = train_tiny(run, data, resume=True, accept_new_data=True, max_steps=2)
+    assert "From here on no pictures are held out" in notices(events)
+    assert "From here on" in run.journal_file.read_text(encoding="utf-8")
+    assert [event.held_out for event in measured(events)] == [()]
+    assert run.read_config().training.held_out == 0
+    again = train_tiny(run, data, resume=True, max_steps=1)
+    assert "From here on" not in notices(again)
+    assert [event.held_out for event in measured(again)] == [()]
+
+
+def test_other_pictures_may_be_fewer_than_were_held_out(tmp_path: Path) -> None:
+    data, run = picture_folder(tmp_path / "discs", 12), Run(tmp_path / "a")
+    train_tiny(run, data, config=tiny_config(training__held_out=6), max_steps=1)
+    few = picture_folder(tmp_path / "few", 5)
+    with pytest.raises(DataChanged, match="12 then, 5 now"):
+        train_tiny(run, few, resume=True, max_steps=1)
+    assert train_tiny(run, few, resume=True, accept_new_data=True, max_steps=1)[-1] == Finished(2, False)
+
+
+def test_a_run_from_a_model_holds_out_what_that_has_not_seen(tmp_path: Path) -> None:
+    data, teacher = picture_folder(tmp_path / "discs", 210), Run(tmp_path / "teacher")
+    train_tiny(teacher, data, config=tiny_config(training__held_out=9), max_steps=1)
+    config = starting_settings(teacher.path)
+    assert config.training.held_out is None
+
+    def started(name: str, pictures: Path, start: Path = teacher.path, **changes: Any) -> tuple[int | None, str]:
+        run = Run(tmp_path / name)
+        events = train_tiny(run, pictures, start_from=start, config=config.with_changes(changes), max_steps=1)
+        return run.read_config().training.held_out, notices(events)
+
+    assert started("same", data) == (9, "")
+    assert started("other draws", data, **{"training.seed": 5}) == (0, "")
+    assert started("asked for", data, **{"training.held_out": 3})[0] == 3
+    held_out, said = started("others", picture_folder(tmp_path / "others", 210))
+    assert held_out == 8
+    assert "Should the model teacher have learnt from them" in said
+    stranger = tmp_path / "stranger.safetensors"
+    stranger.write_bytes(teacher.model_file.read_bytes())
+    assert started("who knows", data, stranger)[0] == 8
+    (data / "disc_000.png").unlink()
+    assert started("one fewer", data) == (0, "")
 
 
 def test_a_run_from_before_holds_nothing_out() -> None:

@@ -156,6 +156,15 @@ def test_what_the_gap_says() -> None:
     assert "by heart" in verdict([measure(i, 0.03 * i) for i in range(5)])
 
 
+def test_the_gap_ends_where_none_is_held_out_any_more(panel: PlotsPanel) -> None:
+    """What lies between the curves ends with the second of them."""
+    panel.add([LossByNoise(step, measure(0).training) for step in (110, 400)])
+    panel.gap._redraw()
+    assert panel.gap._training.xData.tolist()[-1] == 400
+    assert panel.gap._between.path().boundingRect().right() == 100
+    assert panel.gap._read(400.0, 0.0) == (400, "step 400\ntraining 0.2929")
+
+
 def test_a_run_without_held_out_pictures_is_drawn_too(qtbot: QtBot, tmp_path: Path) -> None:
     panel = PlotsPanel()
     qtbot.addWidget(panel)

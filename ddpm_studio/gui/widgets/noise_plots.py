@@ -106,7 +106,8 @@ class GapPlot(_NoisePlot):
         self._legend = item.addLegend(offset=(-4, 1), verSpacing=-6, horSpacing=12, colCount=2)
         self._training = item.plot([], [], name=tr("training"))
         self._held_out = item.plot([], [], name=tr("held out"))
-        self._between = self._pg.FillBetweenItem(self._training, self._held_out)
+        self._beside = item.plot([], [], pen=self._pg.mkPen(None))  # the training loss where there is the other, too: a run may end to hold pictures out
+        self._between = self._pg.FillBetweenItem(self._beside, self._held_out)
         item.addItem(self._between)
         item.setLogMode(y=True)
 
@@ -128,6 +129,7 @@ class GapPlot(_NoisePlot):
         dots = {"symbol": "o", "symbolSize": 6} if len(steps) == 1 else {"symbol": None}  # a line through one point would not be seen
         self._training.setData(steps, [self._means(measure)[0] for measure in self.measures], **dots)
         both = [measure for measure in self.measures if measure.held_out]
+        self._beside.setData([measure.step for measure in both], [self._means(measure)[0] for measure in both])
         self._held_out.setData([measure.step for measure in both], [self._means(measure)[1] for measure in both], **dots)
 
     def _read(self, x: float, y: float) -> tuple[float, str] | None:
