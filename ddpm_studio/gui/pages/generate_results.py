@@ -47,6 +47,8 @@ class Results(QWidget):
         self.grid.current_changed.connect(self._show_actions)
         self.grid.menu_wanted.connect(self._show_menu)
         self._ready = False
+        self._refused: dict[str, bool] = {}
+        """What cannot be done with these pictures, by name."""
         self._show_actions()
 
     def _action(self, name: str, text: str, icon: str, keys: str = "", tip: str = "") -> QAction:
@@ -105,13 +107,15 @@ class Results(QWidget):
         self._ready = ready
         self._show_actions()
 
-    def say_how_varied(self, tip: str) -> None:
+    def say_how_varied(self, tip: str, possible: bool) -> None:
+        self._refused[self.VARY] = not possible
         self.tools[self.VARY].setToolTip(f"{tip} (V)")
+        self._show_actions()
 
     @Slot()
     def _show_actions(self) -> None:
-        for action in self.tools.values():
-            action.setEnabled(self._ready and self.grid.current >= 0)
+        for name, action in self.tools.items():
+            action.setEnabled(self._ready and self.grid.current >= 0 and not self._refused.get(name))
         self.save_grid.setEnabled(self._ready)
         self.copy_grid.setEnabled(self._ready)
 
