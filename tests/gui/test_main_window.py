@@ -413,6 +413,39 @@ def test_a_run_that_fails_at_once_leaves_no_model_behind(qtbot: QtBot, open_wind
     assert window.studio.model in window.studio.models
 
 
+def test_the_run_in_training_is_offered_and_not_chosen(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window(FakeJobs(pause=0.002, steps=4000))
+    studio, use = window.studio, find(window, "useNewestButton")
+    assert isinstance(use, QPushButton)
+    window.show_page("Generate")
+    assert not use.isVisible()
+    run = Run(tmp_path / "home" / "runs" / "mine-tiny-32-1")
+    studio.training.start(TrainRequest(run, tmp_path, get_preset("tiny-32")))
+    qtbot.waitUntil(use.isVisible)
+    studio.training.pause()  # saves
+    qtbot.waitUntil(lambda: studio.training.state is State.PAUSED and not len(workers.running_threads()) > 1)
+    assert studio.model
+    assert studio.model.name == "tiles"
+    assert use.text() == "Use mine-tiny-32-1"
+    use.click()
+    assert studio.model.path == run.model_file
+    assert not use.isVisible()
+    studio.choose_model(studio.find_model("tiles"))
+    assert use.isVisible()
+    window.show_page("Gallery")
+    assert not use.isVisible()
+
+
+def test_without_any_model_the_run_in_training_is_chosen(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window(FakeJobs(pause=0.002, steps=4000, models=False))
+    run = Run(tmp_path / "home" / "runs" / "mine-tiny-32-1")
+    assert window.studio.model is None
+    window.studio.training.start(TrainRequest(run, tmp_path, get_preset("tiny-32")))
+    qtbot.waitUntil(lambda: window.studio.model is not None)
+    assert window.studio.model
+    assert window.studio.model.path == run.model_file
+
+
 def test_a_picture_whose_model_is_gone_says_so(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     gallery.save_pictures(tiles(1), [recipe(SampleRequest("faces-tiny-32-1/model.safetensors"), seed=0)])
     window = open_window()
