@@ -136,7 +136,7 @@ class MainWindow(QMainWindow):
         self.model_combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.model_combo.setPlaceholderText(tr("No model yet"))
         self.model_label.setBuddy(self.model_combo)
-        self.offer_button = button("", "useNewestButton")
+        self.offer_button = button("", "useNewestButton", accessible=tr("Use the run in training"))
         header = QWidget()
         header.setFixedHeight(44)
         parts = row(column(self.title, self.subtitle, spacing=0), self.offer_button, self.model_label, self.model_combo)
@@ -165,6 +165,7 @@ class MainWindow(QMainWindow):
         studio.said.connect(self._say)
         studio.failed.connect(self._failed)
         self.train_page.dataset.opening.connect(self._forget_failure)
+        studio.tried_again.connect(self._forget_failure)
         studio.models_changed.connect(self._show_models)
         studio.model_changed.connect(self._show_models)
         studio.page_wanted.connect(self.show_page)
@@ -427,9 +428,11 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _forget_failure(self) -> None:
-        """Other pictures are tried: what was wrong with those before is no longer of interest."""
+        """Something else is tried: what was wrong with that before is no longer of interest. A notice is, it says what goes on."""
+        if self.banner.is_notice:
+            return
         self.banner.hide()
-        if not self.studio.training.active:
+        if not self.studio.busy:
             self.status.say(tr("Ready"))
 
     def _show_device(self) -> None:

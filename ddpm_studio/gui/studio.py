@@ -43,6 +43,10 @@ class Studio(QObject):
     """A picture whose settings are set now can be made again and compared; True: at once."""
     resume_wanted = Signal(object)
     """A Run to go on with."""
+    run_renamed = Signal(object, object)
+    """A Run, and the same under its new name."""
+    tried_again = Signal()
+    """What went wrong before is no longer of interest."""
     replay_wanted = Signal(object)
     settings_wanted = Signal(object)
     """A RunConfig that a new run is to have."""
@@ -81,6 +85,14 @@ class Studio(QObject):
     def remember(self, **changes: object) -> None:
         self.preferences = self.preferences.model_copy(update=changes)
         preferences.save(self.preferences)
+
+    def follow_rename(self, old: Run, new: Run) -> None:
+        """The run of this window that was trained last may be that one."""
+        if self.training.run == old:
+            self.training.run = new
+        if self.preferences.dismissed_run == old.name:
+            self.remember(dismissed_run=new.name)
+        self.run_renamed.emit(old, new)
 
     # Models.
 

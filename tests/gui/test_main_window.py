@@ -335,6 +335,7 @@ def test_runs_are_named_tagged_found_and_their_settings_used_again(qtbot: QtBot,
     assert window.banner.isVisible(), "there is a run of that name"
     page.details.name.setText("small faces")
     page.details.name.editingFinished.emit()
+    assert not window.banner.isVisible(), "now it has gone well"
     assert page.current.run.name == page.details.name.text() == "small faces"
     assert page.current.run.read_config().preset == "small-32"
     page.details.again.click()
@@ -342,6 +343,30 @@ def test_runs_are_named_tagged_found_and_their_settings_used_again(qtbot: QtBot,
     assert window.train_page.settings.config() == get_preset("small-32")
     from_model = next(row for row in range(4) if page.model.runs[row].start_from)
     assert page.model.data(page.model.index(from_model, 2)) == "from faces"
+
+
+def test_a_new_name_is_known_everywhere(qtbot: QtBot, open_window: Open) -> None:
+    make_runs(1)
+    window = open_window()
+    train = window.train_page
+    assert train.offer.isVisible()
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    assert page.current
+    window.studio.training.run = page.current.run  # as if it had been trained just now
+    window.studio.replay_wanted.emit(page.current.run)
+    window.show_page("Runs")
+    window.banner.show_notice("The disk is full.")
+    page.details.name.setText("tiles")
+    page.details.name.editingFinished.emit()
+    renamed = page.current.run
+    assert renamed.name == "tiles"
+    assert train.stage_title.text() == "tiles, as it went"
+    assert train.offered == renamed
+    assert "tiles stopped" in train.offer_text.text()
+    assert window.studio.training.run == renamed
+    assert window.banner.isVisible(), "it said what goes on, not what went wrong"
 
 
 def test_two_runs_are_compared(qtbot: QtBot, open_window: Open) -> None:

@@ -131,6 +131,7 @@ class GeneratePage(QWidget):
         self._make(request)
 
     def _make(self, request: SampleRequest) -> None:
+        self._studio.tried_again.emit()
         self.offer.hide()
         self._empty_stage(request)
         self._studio.sampling.start(request)

@@ -44,6 +44,8 @@ class TrainPage(QWidget):
         self.offered: Run | None = None
         self._shown = ""
         """Name of the run whose curves are shown."""
+        self._past = False
+        """It is not in training, but replayed."""
         self._resumed: TrainRequest | None = None
         self.dataset = DatasetSection(studio)
         self.expectations = Expectations(studio, self.dataset)
@@ -123,6 +125,7 @@ class TrainPage(QWidget):
         studio.device_found.connect(lambda kind, words: self.settings.set_device(kind))
         studio.resume_wanted.connect(self.resume)
         studio.replay_wanted.connect(self.replay)
+        studio.run_renamed.connect(self._run_renamed)
         studio.settings_wanted.connect(self.settings.adopt)
         studio.models_changed.connect(self._show_doors)
 
@@ -198,22 +201,34 @@ class TrainPage(QWidget):
         else:
             self.live.clear()
             self._studio.training.replay(run)
-            self._shown = run.name
-            self.stage_title.setText(tr("{name}, as it went", name=run.name))
+            self._name_stage(run.name, past=True)
         self._studio.page_wanted.emit("Train")
         self._set_view(LIVE)
 
     def _begin(self, request: TrainRequest) -> None:
         self.live.clear()
         self.offer.hide()
-        self._shown = request.run.name
-        self.stage_title.setText(self._shown)
+        self._studio.tried_again.emit()
+        self._name_stage(request.run.name)
         self.settings.duration_chosen = False
         self._set_view(LIVE)
         self.live.setFocus()  # the button that has it is off in a moment
         self._studio.training.start(request)
 
     # Showing.
+
+    def _name_stage(self, name: str, past: bool = False) -> None:
+        self._shown, self._past = name, past
+        self.stage_title.setText(tr("{name}, as it went", name=name) if past else name)
+
+    @Slot(object, object)
+    def _run_renamed(self, old: Run, new: Run) -> None:
+        if self._shown == old.name:
+            self._name_stage(new.name, self._past)
+        if self._resumed and self._resumed.run == old:
+            self._resumed = replace(self._resumed, run=new)
+        if self.offered == old and self.offer.isVisibleTo(self):
+            self._offer_last_run()
 
     @Slot(Plot)
     def _export_plot(self, plot: Plot) -> None:
