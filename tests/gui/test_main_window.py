@@ -118,9 +118,16 @@ def test_training_from_button_to_button(qtbot: QtBot, open_window: Open, tmp_pat
     assert start
     assert pause
     assert stop
-    start.click()
+    missing = window.train_page.missing
+    assert not start.isEnabled()
+    assert missing.isVisible()
+    assert missing.text() in start.toolTip()
+    assert "drop pictures" in missing.text()
+    window.menus.start.trigger()
     assert window.banner.isVisible(), "without pictures there is a hint, not a run"
     open_data(qtbot, window, tmp_path)
+    assert start.isEnabled()
+    assert not missing.isVisible()
     with qtbot.waitSignal(window.trainingStarted, timeout=5000):
         start.click()
     assert not start.isEnabled()
@@ -760,3 +767,4 @@ def test_what_the_window_does_can_be_copied_as_a_command(qtbot: QtBot, open_wind
     open_data(qtbot, window, tmp_path / "cats")
     commands["Copy training as a command"].trigger()
     assert QApplication.clipboard().text() == f"ddpm-studio train {tmp_path / 'cats'} --run cats-tiny-32-1 --preset tiny-32 --max-seconds 600"
+    assert not any((tmp_path / "home" / "runs").iterdir()), "only the name was wanted"

@@ -54,11 +54,11 @@ class TrainPage(QWidget):
         self.train_button = button(tr("Start training"), "trainButton", "play", "primary", tr("Start training (Ctrl+T)"))
         self.pause_button = button(tr("Pause"), "pauseButton", "pause", tip=tr("Save and pause (Ctrl+P)"))
         self.stop_button = button(tr("Stop"), "stopButton", "square", tip=tr("Save and stop"))
+        self.missing = label("", "caption", "missingLabel", wrap=True)
         footer = QWidget()
-        footer.setLayout(row(self.train_button, self.pause_button, self.stop_button))
-        footer_layout = footer.layout()
-        if footer_layout is not None and hasattr(footer_layout, "setStretch"):
-            footer_layout.setStretch(0, 1)
+        buttons = row(self.train_button, self.pause_button, self.stop_button)
+        buttons.setStretch(0, 1)
+        footer.setLayout(column(self.missing, buttons, spacing=8))
         controls = ControlColumn(self.dataset, self.settings, footer=footer)
         self.live = LivePanel()
         self.setLayout(row(controls, self._make_stage(), spacing=16))
@@ -256,9 +256,12 @@ class TrainPage(QWidget):
 
     @Slot()
     def _show_readiness(self) -> None:
-        busy = self.dataset.busy
-        self.train_button.setEnabled(not self._studio.training.active and not busy)
-        self.train_button.setToolTip(tr("The pictures are still being read") if busy else tr("Start training (Ctrl+T)"))
+        missing = tr("The pictures are still being read") if self.dataset.busy else "" if self.dataset.report else tr("First drop pictures above, or try the samples")
+        active = self._studio.training.active
+        self.train_button.setEnabled(not active and not missing)
+        self.train_button.setToolTip(missing or tr("Start training (Ctrl+T)"))
+        self.missing.setText(missing)
+        self.missing.setVisible(bool(missing) and not active)
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
