@@ -185,6 +185,12 @@ class PictureJobs:
 
         return job
 
+    def trained_on(self, model: Path) -> str:
+        """Where the pictures are that a model was trained on; "" where it does not say, as those that ship. A small file is read."""
+        run = _run_of(model)
+        source = run.read_notes().get("source") if run.exists else ""
+        return source if isinstance(source, str) else ""
+
     def nearest(self, model: Path, image: Images, count: int) -> Job:
         """Among the pictures that a model was trained on, if they are still in the cache."""
 
@@ -194,17 +200,15 @@ class PictureJobs:
             from ddpm_studio.data.dataset import unpack_names
             from ddpm_studio.evaluation.nearest import nearest
 
-            run = Run(model.parent.parent if model.parent.name == "milestones" else model.parent)
-            notes = run.read_notes() if run.exists else {}
-            source = notes.get("source")
-            if not isinstance(source, str) or not source:
+            run, source = _run_of(model), self.trained_on(model)
+            if not source:
                 raise UserError(tr("Which pictures this model was trained on is not known here."), tr("Use a model of one of your own runs."))
             config = run.read_config()
             dataset = cached_dataset(Path(source), config.data, control)
             if dataset is None:
                 hint = tr("Open their folder on the Train page, as large as the run has them, and try again.")
                 raise UserError(tr("The pictures of the run {name} are not at hand.", name=run.name), hint)
-            dataset = dataset.without(unpack_names(notes.get("left_out", "")))
+            dataset = dataset.without(unpack_names(run.read_notes().get("left_out", "")))
             learnt_from, _ = split(len(dataset), config.training.held_out or 0, config.training.seed)
             places, distances = nearest(image, dataset.images, count, control, dataset.rows(learnt_from))
             if not control.stopping:
@@ -212,3 +216,7 @@ class PictureJobs:
             yield Finished()
 
         return job
+
+
+def _run_of(model: Path) -> Run:
+    return Run(model.parent.parent if model.parent.name == "milestones" else model.parent)

@@ -346,6 +346,8 @@ def test_nearest_pictures_of_the_data(qtbot: QtBot, home: Path, tmp_path: Path, 
     learnt_from(run, data)
     query = pictures[17].copy()
     query[0, 0, 0] ^= 16
+    assert Jobs().trained_on(run.model_file) == Jobs().trained_on(run.milestone(5)) == str(data)
+    assert Jobs().trained_on(tmp_path / "other" / "model.safetensors") == ""
     job = Jobs().nearest(run.model_file, query, 4)
     with pytest.raises(UserError, match="not at hand"):
         list(job(RunControl()))
@@ -368,6 +370,13 @@ def test_nearest_pictures_of_the_data(qtbot: QtBot, home: Path, tmp_path: Path, 
 
 def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: GeneratePage, jobs: FakeJobs) -> None:
     generated(qtbot, page)
+    tool = page.results.tools[Results.NEAREST]
+    assert not tool.isEnabled()
+    assert "your own runs" in tool.toolTip(), "models that ship do not bring their pictures along"
+    jobs.trained_on = lambda model: "/data/tiles"  # type: ignore[method-assign]
+    generated(qtbot, page)
+    assert tool.isEnabled()
+    assert "learnt by heart" in tool.toolTip()
 
     def nearest(model: Path, image: np.ndarray, count: int) -> workers.Job:  # type: ignore[type-arg]
         def job(control: RunControl) -> Iterator[Event]:
@@ -376,7 +385,7 @@ def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: Gene
         return job
 
     jobs.nearest = nearest  # type: ignore[method-assign]
-    page.results.tools[Results.NEAREST].trigger()
+    tool.trigger()
     qtbot.waitUntil(lambda: len(page.nearest.grid.images) == 6)
     assert "1,550 pictures" in page.nearest.text.text()
     assert "pixel distance only" in page.nearest.honest.text()

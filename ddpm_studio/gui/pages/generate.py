@@ -155,6 +155,7 @@ class GeneratePage(QWidget):
         self.made.setText("")
         self.stack.setCurrentIndex(1)
         self.results.show_ready(False)
+        self._explain_nearest(Path(request.model))
         self._show_frame_actions()
 
     @Slot()
@@ -270,7 +271,13 @@ class GeneratePage(QWidget):
         self.again_from.setEnabled(bool(t and ready))
         beginning = tr("Take x\u209c at t = {t} of the chosen picture as the beginning: then choose another sampler, more steps or a guide, and Generate", t=t)
         self.again_from.setToolTip(beginning if t or not frame else tr("At t = 0 the picture is done: choose an earlier frame in the strip"))
-        self.results.say_how_varied(self._how_varied(), self._branch is not None)
+        self.results.explain(Results.VARY, self._how_varied(), self._branch is not None)
+
+    def _explain_nearest(self, model: Path) -> None:
+        known = bool(self._studio.jobs.trained_on(model))
+        most_like = tr("The training pictures that are most like it: is it made up, or learnt by heart? By pixel distance only")
+        not_known = tr("Only with a model of your own runs: this one does not say which pictures it was trained on")
+        self.results.explain(Results.NEAREST, most_like if known else not_known, known)
 
     def _how_varied(self) -> str:
         branch = self._branch
