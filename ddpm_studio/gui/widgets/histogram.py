@@ -92,7 +92,7 @@ class Histogram(QWidget):
                 painter.setBrush(theme.color("accent_hover" if i == self._lit else "accent"))
                 painter.drawRoundedRect(bar, 2, 2)
                 painter.setPen(theme.color("text"))
-                painter.drawText(QRectF(column.left(), bar.top() - LABEL_HEIGHT, column.width(), LABEL_HEIGHT), int(Qt.AlignmentFlag.AlignCenter), short_count(number))
+                painter.drawText(QRectF(column.left() - 8, bar.top() - LABEL_HEIGHT, column.width() + 16, LABEL_HEIGHT), int(Qt.AlignmentFlag.AlignCenter), short_count(number))
             painter.fillRect(QRectF(column.left(), LABEL_HEIGHT + room, column.width(), 1), theme.color("line"))
             painter.setPen(theme.color("accent" if i == self._lit and self.hasFocus() else "dim"))
             for line, text in enumerate(_lines(part.label, narrow)):
