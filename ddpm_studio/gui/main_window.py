@@ -319,7 +319,9 @@ class MainWindow(QMainWindow):
             State.PAUSED: tr("{name} is paused at step {step:,}", name=name, step=step),
             State.MAKING_ROOM: tr("{name} makes room and goes on afterwards", name=name),
             State.STOPPING: tr("Saving {name}", name=name),
-            State.DONE: tr("{name} ended at step {step:,}; its model is ready", name=name, step=step),
+            State.DONE: tr("{name} stopped at step {step:,}; its model is ready, and it can be continued", name=name, step=step)
+            if self.studio.training.stopped and step
+            else tr("{name} ended at step {step:,}; its model is ready", name=name, step=step),
             State.FAILED: tr("{name} stopped with an error", name=name),
             State.IDLE: tr("Ready"),
         }

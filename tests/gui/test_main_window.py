@@ -410,6 +410,25 @@ def test_the_last_run_is_offered_and_goes_on(qtbot: QtBot, open_window: Open, tm
     assert not window.train_page.offer.isVisible()
 
 
+def test_a_run_that_was_stopped_can_go_on_and_says_what_is_left(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    page, training = window.train_page, window.studio.training
+    run = Run(tmp_path / "home" / "runs" / "cats-tiny-32-1")
+    training.start(TrainRequest(run, tmp_path, get_preset("tiny-32"), max_seconds=600))
+    qtbot.waitUntil(lambda: training.step > 100)
+    run.resume_notes.write_text(f'{{"step": 800, "source": "{tmp_path}", "planned": {{"seconds_done": 240.0, "seconds_left": 360.0}}}}', encoding="utf-8")
+    window.studio.remember(dismissed_run=run.name)  # before it was continued
+    assert not page.offer.isVisible()
+    page.stop_button.click()
+    qtbot.waitUntil(lambda: training.state is State.DONE)
+    assert "can be continued" in window.status.message.text()
+    assert page.offer.isVisible()
+    assert page.offer_text.text() == "cats-tiny-32-1 stopped at step 800; 6 min of the planned 10 min are left. Continue?"
+    page.continue_button.click()
+    qtbot.waitUntil(lambda: training.state is State.RUNNING)
+    assert not page.offer.isVisible()
+
+
 def test_a_run_that_reached_its_end_is_not_offered(open_window: Open, tmp_path: Path) -> None:
     make_runs(1)
     run = Run(tmp_path / "home" / "runs" / "pixel_tiles-tiny-32-1")

@@ -142,6 +142,44 @@ def test_two_runs_lie_over_each_other_with_what_differs(qtbot: QtBot, tmp_path: 
         view.back.click()
 
 
+def test_without_data_there_are_words_and_no_axes(qtbot: QtBot, panel: PlotsPanel) -> None:
+    for plot in (panel.loss, panel.gap):
+        assert plot._plot.isVisible()
+        assert not plot._empty.isVisible()
+    panel.clear()
+    for plot in (panel.loss, panel.gap):
+        assert not plot._plot.isVisible()
+        assert plot._empty.isVisible()
+        assert plot._empty.text() == "Nothing measured yet"
+    panel.add([step(1)])
+    assert panel.loss._plot.isVisible()
+    assert not panel.gap._plot.isVisible()
+
+
+def test_what_the_colours_mean_hides_no_data(panel: PlotsPanel) -> None:
+    panel.resize(480, 260)
+    panel.gap._redraw()
+    item = panel.gap._plot.getPlotItem()
+    item.layout.activate()
+    assert "held out" in item.titleLabel.text
+    assert item.titleLabel.sceneBoundingRect().bottom() <= item.getViewBox().sceneBoundingRect().top()
+    panel.gap.clear()
+    panel.gap.add([LossByNoise(1, (0.5, 0.25))])
+    panel.gap._redraw()
+    assert not item.titleLabel.isVisible(), "there is one curve"
+
+
+def test_numbers_beside_a_low_axis_do_not_overlap(panel: PlotsPanel) -> None:
+    panel.loss._redraw()
+    axis = panel.loss._plot.getAxis("left")
+    ticks = [i + np.log10(k) for i in (-2, -1) for k in range(1, 10)]
+    for low, high, height in ((-2, 0, 80), (-2, 0, 400), (-0.6, 0, 80)):
+        axis.range, axis.height = [low, high], lambda height=height: height
+        named = [place * height / (high - low) for place, text in zip(ticks, axis.logTickStrings(ticks, 1.0, None), strict=True) if text and low <= place <= high]
+        assert len(named) >= 2
+        assert min(np.diff(named)) >= 14.9
+
+
 def test_both_themes(panel: PlotsPanel) -> None:
     for plot in panel.plots:
         plot._recolour()

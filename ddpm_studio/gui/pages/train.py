@@ -23,6 +23,7 @@ from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Seg
 from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.plot import Plot
 from ddpm_studio.gui.widgets.welcome import Welcome
+from ddpm_studio.gui.words import duration
 from ddpm_studio.journal import ended_by_itself
 from ddpm_studio.language import later, tr
 from ddpm_studio.requests import TrainRequest
@@ -53,7 +54,7 @@ class TrainPage(QWidget):
         self.expectations.follow(self.settings)
         self.train_button = button(tr("Start training"), "trainButton", "play", "primary", tr("Start training (Ctrl+T)"))
         self.pause_button = button(tr("Pause"), "pauseButton", "pause", tip=tr("Save and pause (Ctrl+P)"))
-        self.stop_button = button(tr("Stop"), "stopButton", "square", tip=tr("Save and stop"))
+        self.stop_button = button(tr("Stop"), "stopButton", "square", tip=tr("Save and stop; the run can be continued"))
         self.missing = label("", "caption", "missingLabel", wrap=True)
         footer = QWidget()
         buttons = row(self.train_button, self.pause_button, self.stop_button)
@@ -252,6 +253,8 @@ class TrainPage(QWidget):
         self.pictures.set_locked(active)
         if state is State.FAILED and not self.live.plot.series.size:
             self._set_view(PICTURES)  # it ended before there was anything to watch
+        if state is State.DONE and self._studio.training.stopped:
+            self._offer_last_run(self._studio.training.run)
         self._show_head()
 
     @Slot()
@@ -309,16 +312,25 @@ class TrainPage(QWidget):
 
     # The last run.
 
-    def _offer_last_run(self) -> None:
-        """A calm card: the newest run, when it was stopped before its end and was not turned down before."""
+    def _offer_last_run(self, stopped: Run | None = None) -> None:
+        """A calm card: the newest run, when it was stopped before its end and was not turned down before; or the one that was `stopped` just now."""
         newest = next((info for info in runs.list_runs() if info.step), None)  # with nothing learnt there is nothing to go on with
-        if newest is None or not newest.run.can_resume or newest.run.name == self._studio.preferences.dismissed_run or ended_by_itself(newest.run):
+        if newest is None or not newest.run.can_resume or ended_by_itself(newest.run):
+            return
+        if newest.run != stopped if stopped else newest.run.name == self._studio.preferences.dismissed_run:
             return
         self.offered = newest.run
         elsewhere = runs.is_in_training(newest.run)
         name = newest.run.name
-        busy, stopped = tr("{name} is being trained by another window or command.", name=name), tr("{name} stopped at step {step:,}. Continue?", name=name, step=newest.step)
-        self.offer_text.setText(busy if elsewhere else stopped)
+        planned = runs.planned_seconds(newest.run.read_notes())
+        if elsewhere:
+            text = tr("{name} is being trained by another window or command.", name=name)
+        elif planned and planned[1] >= 1:
+            left, whole = duration(planned[1]), duration(sum(planned))
+            text = tr("{name} stopped at step {step:,}; {left} of the planned {whole} are left. Continue?", name=name, step=newest.step, left=left, whole=whole)
+        else:
+            text = tr("{name} stopped at step {step:,}. Continue?", name=name, step=newest.step)
+        self.offer_text.setText(text)
         self.continue_button.setText(tr("Watch it") if elsewhere else tr("Continue"))
         self.offer.show()
 
