@@ -169,15 +169,16 @@ def test_what_the_colours_mean_hides_no_data(panel: PlotsPanel) -> None:
     assert not item.titleLabel.isVisible(), "there is one curve"
 
 
-def test_numbers_beside_a_low_axis_do_not_overlap(panel: PlotsPanel) -> None:
-    panel.loss._redraw()
+@pytest.mark.parametrize("height", [80, 150, 400])
+@pytest.mark.parametrize(("low", "high"), [(0.01, 1.0), (0.25, 0.9), (0.2, 0.35), (0.051, 0.056)])
+def test_numbers_beside_an_axis_are_enough_and_do_not_overlap(panel: PlotsPanel, low: float, high: float, height: int) -> None:
     axis = panel.loss._plot.getAxis("left")
-    ticks = [i + np.log10(k) for i in (-2, -1) for k in range(1, 10)]
-    for low, high, height in ((-2, 0, 80), (-2, 0, 400), (-0.6, 0, 80)):
-        axis.range, axis.height = [low, high], lambda height=height: height
-        named = [place * height / (high - low) for place, text in zip(ticks, axis.logTickStrings(ticks, 1.0, None), strict=True) if text and low <= place <= high]
-        assert len(named) >= 2
-        assert min(np.diff(named)) >= 14.9
+    axis.logMode, axis.range, axis.height = True, [np.log10(low), np.log10(high)], lambda: height
+    ticks = axis.tickValues(*axis.range, height)[-1][1]
+    named = [(place, float(text)) for place, text in zip(ticks, axis.logTickStrings(ticks, 1.0, None), strict=True) if text]
+    assert len(named) >= 2
+    assert [number for _, number in named] == pytest.approx([10**place for place, _ in named])
+    assert np.diff([place for place, _ in named]).min() * height / (axis.range[1] - axis.range[0]) >= 14.9
 
 
 def test_both_themes(panel: PlotsPanel) -> None:

@@ -22,15 +22,32 @@ from ddpm_studio.language import tr
 LEAST_GAP = 15
 """Pixels between two numbers beside an axis."""
 KEY_HEIGHT = 16
+SHORT = 0.5
+"""Of a logarithmic axis: less than this part of a decade is numbered like a linear one."""
 REDRAW_MS, SLOW_REDRAW_MS = 60, 400
 LONG = 20_000
 """Values from which on drawing takes so long that it is done less often."""
 
 
 def _log_axis(pg: Any) -> Any:
-    """An axis that, where it is logarithmic, names as many numbers of each decade as there is room for."""
+    """An axis that, where it is logarithmic, names as many numbers of each decade as there is room for; and others between
+    them where it shows only a small part of one."""
 
     class LogAxis(pg.AxisItem):  # type: ignore[misc]
+        def logTickValues(self, low: float, high: float, size: float, usual: Any) -> Any:
+            if not 0 < high - low < SHORT:
+                return super().logTickValues(low, high, size, usual)
+            first, last, pixels = 10.0**low, 10.0**high, size / (high - low)
+            ticks: list[float] = []
+            for gap in (2 * LEAST_GAP, LEAST_GAP):
+                least = last * (1 - 10.0 ** (-gap / pixels))  # it is narrowest at the top
+                unit = 10.0 ** math.floor(math.log10(least))
+                step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= least)
+                ticks = [math.log10(step * number) for number in range(math.ceil(first / step), math.floor(last / step) + 1)]
+                if len(ticks) > 2:
+                    break
+            return [(None, ticks)]
+
         def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
             low, high = self.range
             powers, pixels = [10.0**value * scale for value in values], self.height() / max(high - low, 1e-9)
@@ -140,6 +157,7 @@ class Plot(QWidget):
         if words:
             item.titleLabel.setMaximumHeight(KEY_HEIGHT)
             item.layout.setRowFixedHeight(0, KEY_HEIGHT)
+        item.layout.activate()
 
     def _later(self) -> None:
         self._show_canvas()
