@@ -34,6 +34,11 @@ def settings_file() -> Path:
     return data_dir() / "settings.json"
 
 
+def former_names_file() -> Path:
+    """Names that runs had before they were renamed or deleted, a line each: pictures that they made still bear them."""
+    return data_dir() / "former-run-names.txt"
+
+
 def left_out_file(source: Path) -> Path:
     """The names of the pictures of a source that were left out in the window, kept from one time to the next."""
     name = hashlib.sha256(str(source.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -162,7 +162,8 @@ def planned_seconds(notes: dict[str, Any]) -> tuple[float, float] | None:
 
 
 def new_run(data_name: str, preset: str) -> Run:
-    """A new, empty run folder, named after its data and preset; it is made here, so that nobody else gets the same.
+    """A new, empty run folder, named after its data and preset as no run was before; it is made here, so that nobody else
+    gets the same.
 
     The name goes into every picture that its model makes: where that of the data is that of a person (a home folder), it
     is left out.
@@ -170,16 +171,32 @@ def new_run(data_name: str, preset: str) -> Run:
     if any(len(name) > 2 and name.casefold() in data_name.casefold() for name in _names_of_the_user()):
         data_name = "pictures"
     stem = re.sub(r"[^\w-]+", "-", f"{data_name}-{preset}", flags=re.UNICODE).strip("-")[:60] or "run"
-    base = paths.runs_dir()
-    number = 1
-    while True:
+    former = _former_names()
+    for path in (paths.runs_dir() / f"{stem}-{number}" for number in itertools.count(1)):
+        if path.name.casefold() in former:
+            continue
         try:
-            (base / f"{stem}-{number}").mkdir(parents=True)
-            return Run(base / f"{stem}-{number}")
+            path.mkdir(parents=True)
+            break
         except FileExistsError:
-            number += 1
+            continue
         except OSError as error:
             raise describe_os_error(error, tr("make a folder for the run")) from error
+    return Run(path)
+
+
+def _former_names() -> set[str]:
+    with contextlib.suppress(OSError):
+        return set(paths.former_names_file().read_text(encoding="utf-8", errors="replace").casefold().splitlines())
+    return set()
+
+
+def _remember_name(name: str) -> None:
+    """That a run was called so: pictures that it made, and their recipes, still call it by this name."""
+    with contextlib.suppress(OSError):
+        paths.data_dir().mkdir(parents=True, exist_ok=True)
+        with paths.former_names_file().open("a", encoding="utf-8", errors="replace") as file:
+            file.write(f"{name}\n")
 
 
 def spare_run(name: str) -> Run:
@@ -209,6 +226,7 @@ def delete_run(run: Run, remove: Callable[[Path], object] = shutil.rmtree) -> No
     """Raises UserError while it is being trained, and what `remove` raises."""
     with lock_run(run):
         remove(run.path)
+    _remember_name(run.name)
 
 
 def rename_run(run: Run, name: str) -> Run:
@@ -225,6 +243,7 @@ def rename_run(run: Run, name: str) -> Run:
         _move(run, renamed)
     with contextlib.suppress(OSError):
         (renamed.path / ".writer").unlink(missing_ok=True)
+    _remember_name(run.name)
     return renamed
 
 

@@ -27,13 +27,13 @@ from ddpm_studio.gui.picture_jobs import RecipeRead
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import History, controls_of
-from ddpm_studio.gui.widgets.basics import ElidedLabel, column, label, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row
 from ddpm_studio.gui.widgets.drop_zone import local_files, lone_png
 from ddpm_studio.gui.widgets.error_banner import ErrorBanner
 from ddpm_studio.gui.widgets.navigation import NavigationRail
 from ddpm_studio.gui.widgets.saving_overlay import SavingOverlay
 from ddpm_studio.gui.widgets.status_line import StatusLine
-from ddpm_studio.gui.words import loss, short_count, time_left
+from ddpm_studio.gui.words import elided, loss, short_count, time_left
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import later, tr
 
@@ -136,11 +136,12 @@ class MainWindow(QMainWindow):
         self.model_combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.model_combo.setPlaceholderText(tr("No model yet"))
         self.model_label.setBuddy(self.model_combo)
+        self.offer_button = button("", "useNewestButton", accessible=tr("Use the run in training"))
         header = QWidget()
         header.setFixedHeight(44)
-        parts = row(column(self.title, self.subtitle, spacing=0), self.model_label, self.model_combo)
+        parts = row(column(self.title, self.subtitle, spacing=0), self.offer_button, self.model_label, self.model_combo)
         parts.setStretch(0, 1)
-        parts.setStretch(2, 1)
+        parts.setStretch(3, 1)
         header.setLayout(parts)
         body = QWidget()
         layout = column(header, self.banner, self.stack, spacing=12, margins=(16, 12, 16, 12))
@@ -159,10 +160,12 @@ class MainWindow(QMainWindow):
         studio = self.studio
         self.rail.chosen.connect(lambda i: self.show_page(PAGES[i][0]))
         self.model_combo.activated.connect(self._model_chosen)
+        self.offer_button.clicked.connect(lambda: studio.choose_model(studio.model_on_offer or studio.model))
         self.status.theme_button.clicked.connect(self.toggle_theme)
         studio.said.connect(self._say)
         studio.failed.connect(self._failed)
         self.train_page.dataset.opening.connect(self._forget_failure)
+        studio.tried_again.connect(self._forget_failure)
         studio.models_changed.connect(self._show_models)
         studio.model_changed.connect(self._show_models)
         studio.page_wanted.connect(self.show_page)
@@ -211,6 +214,7 @@ class MainWindow(QMainWindow):
         self.subtitle.setText(tr(SUBTITLES[name]))
         for widget in (self.model_label, self.model_combo):
             widget.setVisible(name in WITH_MODEL)
+        self._show_offer()
         gallery = self.pages["Gallery"]
         if detail and isinstance(gallery, GalleryPage):
             gallery.choose(Path(detail))
@@ -272,10 +276,22 @@ class MainWindow(QMainWindow):
         paths_shown = [model.path for model in studio.models]
         self.model_combo.setCurrentIndex(paths_shown.index(studio.model.path) if studio.model and studio.model.path in paths_shown else -1)
         self.model_combo.setEnabled(bool(studio.models))
+        self._show_offer()
+
+    def _show_offer(self) -> None:
+        model = self.studio.model_on_offer
+        self.offer_button.setVisible(model is not None and self.page in WITH_MODEL)
+        if model:
+            text = tr("Use {name}", name=elided(model.name, 20))
+            self.offer_button.setText(text)
+            self.offer_button.setAccessibleName(text)
+            theme.set_icon(self.offer_button, "sparkles")
+            training = self.studio.training.active
+            self.offer_button.setToolTip(tr("Choose the run in training; it saves first") if training else tr("Choose the model of the run that was trained last"))
 
     @Slot(int)
     def _model_chosen(self, index: int) -> None:
-        self.studio.choose_model(self.model_combo.itemData(index), by_hand=True)
+        self.studio.choose_model(self.model_combo.itemData(index))
 
     @Slot(str, str)
     def _device_found(self, kind: str, words: str) -> None:
@@ -303,7 +319,9 @@ class MainWindow(QMainWindow):
             State.PAUSED: tr("{name} is paused at step {step:,}", name=name, step=step),
             State.MAKING_ROOM: tr("{name} makes room and goes on afterwards", name=name),
             State.STOPPING: tr("Saving {name}", name=name),
-            State.DONE: tr("{name} ended at step {step:,}; its model is ready", name=name, step=step),
+            State.DONE: tr("{name} stopped at step {step:,}; its model is ready, and it can be continued", name=name, step=step)
+            if self.studio.training.stopped and step
+            else tr("{name} ended at step {step:,}; its model is ready", name=name, step=step),
             State.FAILED: tr("{name} stopped with an error", name=name),
             State.IDLE: tr("Ready"),
         }
@@ -412,9 +430,11 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _forget_failure(self) -> None:
-        """Other pictures are tried: what was wrong with those before is no longer of interest."""
+        """Something else is tried: what was wrong with that before is no longer of interest. A notice is, it says what goes on."""
+        if self.banner.is_notice:
+            return
         self.banner.hide()
-        if not self.studio.training.active:
+        if not self.studio.busy:
             self.status.say(tr("Ready"))
 
     def _show_device(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -165,6 +166,8 @@ class Menus(QObject):
         self._window.show_page("Train")
         if (request := self._window.train_page.request()) is not None:
             self._copy(train_command(request))
+            with suppress(OSError):
+                request.run.path.rmdir()  # made to keep its name free; whoever runs the command makes it again
 
     def _copy_generation(self) -> None:
         self._window.show_page("Generate")

@@ -11,6 +11,7 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Finished, Images, frozen_images
 from ddpm_studio.language import tr
+from ddpm_studio.models import run_of
 
 if TYPE_CHECKING:
     from ddpm_studio.gallery import Facts
@@ -184,6 +185,12 @@ class PictureJobs:
 
         return job
 
+    def trained_on(self, model: Path) -> str:
+        """Where the pictures are that a model was trained on; "" where it does not say, as those that ship. A small file is read."""
+        run = run_of(model)
+        source = run.read_notes().get("source") if run.exists else ""
+        return source if isinstance(source, str) else ""
+
     def nearest(self, model: Path, image: Images, count: int) -> Job:
         """Among the pictures that a model was trained on, if they are still in the cache."""
 
@@ -192,19 +199,15 @@ class PictureJobs:
             from ddpm_studio.data.cache import cached_dataset
             from ddpm_studio.data.dataset import unpack_names
             from ddpm_studio.evaluation.nearest import nearest
-            from ddpm_studio.models import run_of
-
-            run = run_of(model)
-            notes = run.read_notes() if run.exists else {}
-            source = notes.get("source")
-            if not isinstance(source, str) or not source:
+            run, source = run_of(model), self.trained_on(model)
+            if not source:
                 raise UserError(tr("Which pictures this model was trained on is not known here."), tr("Use a model of one of your own runs."))
             config = run.read_config()
             dataset = cached_dataset(Path(source), config.data, control)
             if dataset is None:
                 hint = tr("Open their folder on the Train page, as large as the run has them, and try again.")
                 raise UserError(tr("The pictures of the run {name} are not at hand.", name=run.name), hint)
-            dataset = dataset.without(unpack_names(notes.get("left_out", "")))
+            dataset = dataset.without(unpack_names(run.read_notes().get("left_out", "")))
             learnt_from, _ = split(len(dataset), config.training.held_out or 0, config.training.seed)
             places, distances = nearest(image, dataset.images, count, control, dataset.rows(learnt_from))
             if not control.stopping:

@@ -87,6 +87,8 @@ class TrainingPresenter(RunPresenter):
         super().__init__(jobs, lane, parent)
         self.run: Run | None = None
         self.step = self.images = 0
+        self.stopped = False
+        """It ended because somebody stopped it, before what was planned."""
         self._replay = LatestRun(self, interval=33)
         self._replay.events.connect(self.events)
 
@@ -94,7 +96,7 @@ class TrainingPresenter(RunPresenter):
         if self.active:
             return
         self._replay.cancel()
-        self.run, self.step, self.images = request.run, 0, 0
+        self.run, self.step, self.images, self.stopped = request.run, 0, 0, False
         self._set_state(State.WAITING)
         self._lane.train(lambda: self._make_thread(request))
 
@@ -158,8 +160,8 @@ class TrainingPresenter(RunPresenter):
                 self._set_state(State.MAKING_ROOM if self._lane.gives_way else State.PAUSED)
             case Resumed() if not stopping:
                 self._set_state(State.RUNNING)
-            case Finished(step=step):
-                self.step = max(step, self.step)
+            case Finished(step=step, stopped=stopped):
+                self.step, self.stopped = max(step, self.step), stopped
 
 
 class SamplingPresenter(RunPresenter):

@@ -43,6 +43,10 @@ class Studio(QObject):
     """A picture whose settings are set now can be made again and compared; True: at once."""
     resume_wanted = Signal(object)
     """A Run to go on with."""
+    run_renamed = Signal(object, object)
+    """A Run, and the same under its new name."""
+    tried_again = Signal()
+    """What went wrong before is no longer of interest."""
     replay_wanted = Signal(object)
     settings_wanted = Signal(object)
     """A RunConfig that a new run is to have."""
@@ -63,7 +67,6 @@ class Studio(QObject):
         self.examples: Images = np.zeros((0, 1, 1, 3), np.uint8)
         self._wanted_model = Path(self.preferences.last_model) if self.preferences.last_model else None
         self._in_training: ModelChoice | None = None
-        self._chosen_by_hand = False
         self.lane.status.connect(self.said)
         self.training.events.connect(self._follow_training)
         self.training.state_changed.connect(self._training_state)
@@ -83,21 +86,34 @@ class Studio(QObject):
         self.preferences = self.preferences.model_copy(update=changes)
         preferences.save(self.preferences)
 
+    def follow_rename(self, old: Run, new: Run) -> None:
+        """The run of this window that was trained last may be that one."""
+        if self.training.run == old:
+            self.training.run = new
+        if self.preferences.dismissed_run == old.name:
+            self.remember(dismissed_run=new.name)
+        self.run_renamed.emit(old, new)
+
     # Models.
 
     def refresh_models(self, want: Path | None = None) -> None:
         """Look again which models there are; `want` is chosen as soon as it is among them."""
         if want is not None:
-            self._wanted_model, self._chosen_by_hand = want, True
+            self._wanted_model = want
         self.ask(self.jobs.models(self._wanted_model or (self.model.path if self.model else None)), self._models_listed)
 
-    def choose_model(self, model: ModelChoice | None, by_hand: bool = False) -> None:
-        self._chosen_by_hand = self._chosen_by_hand or by_hand
+    def choose_model(self, model: ModelChoice | None) -> None:
         before, self.model = self.model, model
         if model and before and model.path != before.path:
             self.remember(last_model=str(model.path))
         if _shape(before) != _shape(model) or (before and model and before.path != model.path):  # not when only the label says a later step
             self.model_changed.emit()
+
+    @property
+    def model_on_offer(self) -> ModelChoice | None:
+        """That of the run in training, or trained last, while another one is chosen: nobody's choice changes by itself."""
+        run, chosen = self.training.run, self.model.path if self.model else None
+        return next((model for model in self.models if run and model.path == run.model_file != chosen), None)
 
     def find_model(self, name: str) -> ModelChoice | None:
         return next((model for model in self.models if name in (model.name, str(model.path))), None)
@@ -121,7 +137,7 @@ class Studio(QObject):
         except UserError as error:
             self.failed.emit(Failed.of(error))
             return False
-        self.choose_model(model, by_hand=True)
+        self.choose_model(model)
         self.models_changed.emit()
         self.page_wanted.emit(page)
         self.recipe_wanted.emit(recipe)
@@ -177,8 +193,8 @@ class Studio(QObject):
             run.name, tr("{name} · in training", name=run.name), run.model_file, data.shape, config.diffusion.num_timesteps, data.background
         )
         self._show_models(self.models)
-        if not self._chosen_by_hand:
-            self.choose_model(next((model for model in self.models if model.path == run.model_file), self.model))
+        if self.model is None:
+            self.choose_model(self._in_training)
 
     def _show_models(self, models: tuple[ModelChoice, ...]) -> None:
         extra = self._in_training

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ddpm_studio import paths
 from ddpm_studio.errors import RunBusy, UserError
 from ddpm_studio.remarks import FILE, Remarks, parse_tags, read_remarks, write_remarks
-from ddpm_studio.runs import Run, is_in_training, list_runs, lock_run, rename_run
+from ddpm_studio.runs import Run, delete_run, is_in_training, list_runs, lock_run, new_run, rename_run
 from tests.core.made_up import picture_folder, tiny_config, train_tiny
 
 
@@ -63,6 +64,19 @@ def test_a_run_is_renamed(run: Run) -> None:
     assert not is_in_training(renamed)
     with lock_run(renamed):
         pass
+
+
+def test_a_name_that_a_run_had_is_not_given_out_again(home: Path) -> None:
+    """Pictures in the gallery would seem to be made by the new run."""
+    rename_run(new_run("cats", "tiny-32"), "small cats")
+    second = new_run("cats", "tiny-32")
+    assert second.name == "cats-tiny-32-2"
+    delete_run(second)
+    assert new_run("Cats", "tiny-32").name == "Cats-tiny-32-3", "small letters or not"
+    paths.former_names_file().unlink()
+    paths.former_names_file().mkdir()
+    assert new_run("cats", "tiny-32").name == "cats-tiny-32-1", "what cannot be read keeps nobody from training"
+    assert rename_run(Run(home / "runs" / "small cats"), "cats").name == "cats"
 
 
 def test_what_stands_in_the_way_of_a_name(run: Run) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -24,6 +24,7 @@ from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.blend_table import BlendTable
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip
+from ddpm_studio.gui.widgets.picture_view import CENTRED
 
 from .fakes import FakeJobs, noised, softened, tiles
 
@@ -51,6 +52,26 @@ def fill(qtbot: QtBot, page: BlendPage, count: int) -> None:
 
 def shown(page: BlendPage) -> list[str]:
     return [letter for letter, place in page.wells.places.items() if place.isVisible()]
+
+
+@pytest.mark.parametrize("size", [(570, 520), (1000, 700)])
+def test_an_empty_well_says_what_has_room_in_it(qtbot: QtBot, page: BlendPage, size: tuple[int, int]) -> None:
+    wells = page.wells
+    wells.resize(*size)
+    for count in range(2, 7):
+        while len(wells.weights) < count:
+            wells.add()
+        QApplication.processEvents()
+        for letter in shown(page):
+            well, bar = wells.places[letter].well, wells.places[letter].bar
+            inside = well.picture_rect().adjusted(4, 26, -4, -26) if well.picture_rect().width() < 128 else well.picture_rect().adjusted(16, 16, -16, -16)
+            text = well.hint_for(inside)
+            assert text in (well.hint, well.short_hint, "+")
+            assert inside.contains(QRectF(well.fontMetrics().boundingRect(inside.toRect(), CENTRED, text)))
+            assert count == 2 or bar.y() - well.geometry().bottom() < 8, "the share stands under its picture"
+    small = wells.places["A"].well
+    assert small.hint_for(QRectF(0, 0, 90, 40)) == small.short_hint
+    assert small.hint_for(QRectF(0, 0, 20, 20)) == "+"
 
 
 def send(widget: QWidget, mime: QMimeData) -> bool:

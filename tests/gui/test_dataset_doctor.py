@@ -149,7 +149,12 @@ def test_bins_hold_every_picture_once() -> None:
     for bins in (size_bins(sizes), shape_bins(sizes)):
         assert sorted(np.concatenate([part.rows for part in bins]).tolist()) == list(range(1000))
     found = {part.label: part.rows.tolist() for part in size_bins(np.array([[16, 31], [40, 32], [300, 63]], np.int32))}
-    assert found == {"16": [0], "32": [1, 2]}
+    assert found == {"16": [0], "32–63": [1, 2]}
+    wide = np.array([[89, 200], [127, 127], [169, 300], [1024, 1024], [1500, 1990]], np.int32)
+    assert [part.label for part in size_bins(wide)] == ["89–127", "169", "256–511", "512–1k", "1k–1.5k"]
+    assert [part.words for part in size_bins(wide)][:2] == ["Shorter side 89 to 127 pixels", "Shorter side 169 pixels"]
+    many = np.array([[2**i + i] * 2 for i in range(10)], np.int32)
+    assert [part.label for part in size_bins(many)] == ["1–20", "37", "70", "135", "264", "521"], "small ones share a bar"
     assert {part.label: len(part.rows) for part in shape_bins(np.array([[10, 10], [30, 40], [178, 218], [16, 9]], np.int32))} == {"1:2": 0, "3:4": 2, "1:1": 1, "4:3": 0, "2:1": 1}
 
 

@@ -20,7 +20,7 @@ from ddpm_studio.data.cache import open_dataset
 from ddpm_studio.data.dataset import pack_names
 from ddpm_studio.errors import UserError
 from ddpm_studio.evaluation import nearest as search
-from ddpm_studio.events import Event
+from ddpm_studio.events import Event, FrameReady
 from ddpm_studio.gui import cost, workers
 from ddpm_studio.gui.app import create
 from ddpm_studio.gui.jobs import Jobs
@@ -158,25 +158,73 @@ def test_variations_need_noise_after_the_frame() -> None:
     assert (varied.sampler, varied.eta, varied.steps, varied.count, varied.seed) == ("ddim", 1.0, 25, 6, 1234)
     ancestral = variations(replace(shown, sampler="ddpm", steps=1000), 5, 412, 413, None, 6, 1234)
     assert (ancestral.sampler, ancestral.steps) == ("ddpm", 413)
-    assert variations(replace(shown, sampler="ddim", eta=0.4), 5, 3, 2, None, 1, 0).eta == 0.4
+    noisy = replace(shown, sampler="ddim", eta=0.4)
+    assert variations(noisy, 5, 3, 2, None, 1, 0).eta == 0.4
     assert variations(shown, 5, 3, 1, None, 1, 0).steps == 4, "no more steps than timesteps"
+    assert variations(noisy, 5, 999, 1, None, 4, 0).steps == 25, "the last step adds no noise: with it alone all would be the same"
+    more = variations(varied, 1236, 412, 25, 80, 6, 99)
+    assert more.start == varied.start, "at the first frame all variations are one"
+    assert variations(varied, 1236, 300, 20, 80, 6, 99).start == Start(replace(varied, seed=1236, count=1), 300, 80)
 
 
-def test_vary_and_start_again_from_a_frame(qtbot: QtBot, page: GeneratePage) -> None:
-    first = generated(qtbot, page)
+def settings_of(page: GeneratePage) -> tuple[object, ...]:
+    controls = page.controls
+    return controls.start, page.count.value(), page.sampler.currentData(), page.steps.value(), page.eta.value(), page.seed.value(), controls.lock.isChecked()
+
+
+def test_vary_leaves_the_settings_alone(qtbot: QtBot, page: GeneratePage) -> None:
+    first, before = generated(qtbot, page), settings_of(page)
     page.grid.set_current(3)
     page.filmstrip.slider.setValue(6)
-    frame = page._frame
+    frame, vary = page._frame, page.results.tools[Results.VARY]
     assert frame
-    page.results.tools[Results.VARY].trigger()
+    assert f"t = {frame.timestep}" in vary.toolTip()
+    assert "DDIM with eta 1, for these pictures only" in vary.toolTip()
+    vary.trigger()
     wait(qtbot, page)
     assert page._request
     assert page._request.start == Start(replace(first, seed=3, count=1), frame.timestep)
-    assert page._request.sampler == "ddim"
-    assert page.controls.start_box.isVisible()
-    assert f"t = {frame.timestep} of seed 3" in page.controls.start_text.text()
-    assert not page.controls.lock.isChecked()
+    assert (page._request.sampler, page._request.eta) == ("ddim", 1.0)
+    assert f"From t = {frame.timestep} of seed 3 on: Steady (DDIM), eta 1" in page.made.text()
     assert page.filmstrip.frames[0].timestep == frame.timestep
+    assert settings_of(page) == before
+    assert generated(qtbot, page).eta == 0
+    assert "eta" not in page.made.text()
+
+
+def test_at_the_end_of_the_way_the_middle_is_varied(qtbot: QtBot, page: GeneratePage) -> None:
+    generated(qtbot, page)
+    page.filmstrip.slider.setValue(page.filmstrip.strip.count - 1)
+    branch, vary = page._branch, page.results.tools[Results.VARY]
+    assert branch
+    assert 400 < branch.timestep < 600
+    assert "nothing is left to vary" in vary.toolTip()
+    vary.trigger()
+    wait(qtbot, page)
+    assert page._request
+    assert page._request.start
+    assert page._request.start.timestep == branch.timestep
+    page.filmstrip.start(1)
+    page._receive([FrameReady(0, 1, 0, tiles(16), tiles(16))])
+    assert not vary.isEnabled(), "there is one frame, and it is the end"
+
+
+def test_start_again_from_a_frame(qtbot: QtBot, page: GeneratePage) -> None:
+    generated(qtbot, page)
+    page.grid.set_current(3)
+    page.filmstrip.slider.setValue(6)
+    page.again_from.click()
+    start = page.controls.start
+    assert start
+    assert page.controls.start_box.isVisible()
+    assert f"t = {start.timestep} of seed 3" in page.controls.start_text.text()
+    assert "become the same" in page.controls.start_text.text()
+    page.eta.setValue(1.0)
+    assert "become the same" not in page.controls.start_text.text()
+    page.steps.setValue(1)
+    assert "become the same" in page.controls.start_text.text(), "no noise follows the last step"
+    page.steps.setValue(20)
+    assert generated(qtbot, page).start == start
     # On the way of a variation somebody branches off once more.
     page.filmstrip.slider.setValue(2)
     page.again_from.click()
@@ -192,14 +240,21 @@ def test_vary_and_start_again_from_a_frame(qtbot: QtBot, page: GeneratePage) -> 
     page.controls.start_clear.click()
     assert not page.controls.start_box.isVisible()
     assert page.steps.maximum() == 1000
-    last = page.filmstrip.strip.count - 1
-    page.filmstrip.slider.setValue(last)
-    page.results.tools[Results.VARY].trigger()
-    assert page._request.start == again, "at t = 0 nothing is left to vary"
+    assert page.steps.value() > 100, "somebody had chosen the sampler, and with it the steps"
+    page.sampler.setCurrentIndex(page.sampler.findData("ddim"))
+    page.filmstrip.slider.setValue(2)
+    page.again_from.click()
+    assert page.steps.value() < 25
+    page.controls.start_clear.click()
+    assert page.steps.value() == 25
+    page.filmstrip.slider.setValue(page.filmstrip.strip.count - 1)
+    assert not page.again_from.isEnabled()
+    assert "earlier frame" in page.again_from.toolTip()
 
 
 def test_another_model_has_other_ways(qtbot: QtBot, window: MainWindow, page: GeneratePage) -> None:
     generated(qtbot, page)
+    page.filmstrip.slider.setValue(5)
     page.again_from.click()
     assert page.controls.start
     window.studio.choose_model(window.studio.models[1])
@@ -291,6 +346,8 @@ def test_nearest_pictures_of_the_data(qtbot: QtBot, home: Path, tmp_path: Path, 
     learnt_from(run, data)
     query = pictures[17].copy()
     query[0, 0, 0] ^= 16
+    assert Jobs().trained_on(run.model_file) == Jobs().trained_on(run.milestone(5)) == str(data)
+    assert Jobs().trained_on(tmp_path / "other" / "model.safetensors") == ""
     job = Jobs().nearest(run.model_file, query, 4)
     with pytest.raises(UserError, match="not at hand"):
         list(job(RunControl()))
@@ -313,6 +370,13 @@ def test_nearest_pictures_of_the_data(qtbot: QtBot, home: Path, tmp_path: Path, 
 
 def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: GeneratePage, jobs: FakeJobs) -> None:
     generated(qtbot, page)
+    tool = page.results.tools[Results.NEAREST]
+    assert not tool.isEnabled()
+    assert "your own runs" in tool.toolTip(), "models that ship do not bring their pictures along"
+    jobs.trained_on = lambda model: "/data/tiles"  # type: ignore[method-assign]
+    generated(qtbot, page)
+    assert tool.isEnabled()
+    assert "learnt by heart" in tool.toolTip()
 
     def nearest(model: Path, image: np.ndarray, count: int) -> workers.Job:  # type: ignore[type-arg]
         def job(control: RunControl) -> Iterator[Event]:
@@ -321,7 +385,7 @@ def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: Gene
         return job
 
     jobs.nearest = nearest  # type: ignore[method-assign]
-    page.results.tools[Results.NEAREST].trigger()
+    tool.trigger()
     qtbot.waitUntil(lambda: len(page.nearest.grid.images) == 6)
     assert "1,550 pictures" in page.nearest.text.text()
     assert "pixel distance only" in page.nearest.honest.text()

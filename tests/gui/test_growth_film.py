@@ -48,6 +48,19 @@ def test_a_drag_comes_by_all_previews(qtbot: QtBot, film: GrowthFilm) -> None:
     assert film.picture == 2
 
 
+@pytest.mark.parametrize(("width", "height"), [(520, 120), (520, 196), (520, 260), (800, 239), (900, 500)])
+def test_all_pictures_can_be_chosen_in_any_window(qtbot: QtBot, film: GrowthFilm, width: int, height: int) -> None:
+    film.resize(width, height)
+    for picture in reversed(range(4)):
+        room = film._choice_rect(picture)
+        assert film.rect().contains(room.toAlignedRect())
+        assert room.left() > film.cell_rect(film.columns - 1, 0).right()
+        assert not room.intersects(film._large)
+        qtbot.mouseClick(film, Qt.MouseButton.LeftButton, pos=room.center().toPoint())
+        assert film.picture == picture
+        assert (film.index, film.stage) == (39, 5)
+
+
 def test_arrow_keys(qtbot: QtBot, film: GrowthFilm) -> None:
     for key in (Qt.Key.Key_Left, Qt.Key.Key_Left, Qt.Key.Key_Up, Qt.Key.Key_3):
         qtbot.keyClick(film, key)

@@ -118,9 +118,16 @@ def test_training_from_button_to_button(qtbot: QtBot, open_window: Open, tmp_pat
     assert start
     assert pause
     assert stop
-    start.click()
+    missing = window.train_page.missing
+    assert not start.isEnabled()
+    assert missing.isVisible()
+    assert missing.text() in start.toolTip()
+    assert "drop pictures" in missing.text()
+    window.menus.start.trigger()
     assert window.banner.isVisible(), "without pictures there is a hint, not a run"
     open_data(qtbot, window, tmp_path)
+    assert start.isEnabled()
+    assert not missing.isVisible()
     with qtbot.waitSignal(window.trainingStarted, timeout=5000):
         start.click()
     assert not start.isEnabled()
@@ -335,6 +342,7 @@ def test_runs_are_named_tagged_found_and_their_settings_used_again(qtbot: QtBot,
     assert window.banner.isVisible(), "there is a run of that name"
     page.details.name.setText("small faces")
     page.details.name.editingFinished.emit()
+    assert not window.banner.isVisible(), "now it has gone well"
     assert page.current.run.name == page.details.name.text() == "small faces"
     assert page.current.run.read_config().preset == "small-32"
     page.details.again.click()
@@ -342,6 +350,30 @@ def test_runs_are_named_tagged_found_and_their_settings_used_again(qtbot: QtBot,
     assert window.train_page.settings.config() == get_preset("small-32")
     from_model = next(row for row in range(4) if page.model.runs[row].start_from)
     assert page.model.data(page.model.index(from_model, 2)) == "from faces"
+
+
+def test_a_new_name_is_known_everywhere(qtbot: QtBot, open_window: Open) -> None:
+    make_runs(1)
+    window = open_window()
+    train = window.train_page
+    assert train.offer.isVisible()
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    assert page.current
+    window.studio.training.run = page.current.run  # as if it had been trained just now
+    window.studio.replay_wanted.emit(page.current.run)
+    window.show_page("Runs")
+    window.banner.show_notice("The disk is full.")
+    page.details.name.setText("tiles")
+    page.details.name.editingFinished.emit()
+    renamed = page.current.run
+    assert renamed.name == "tiles"
+    assert train.stage_title.text() == "tiles, as it went"
+    assert train.offered == renamed
+    assert "tiles stopped" in train.offer_text.text()
+    assert window.studio.training.run == renamed
+    assert window.banner.isVisible(), "it said what goes on, not what went wrong"
 
 
 def test_two_runs_are_compared(qtbot: QtBot, open_window: Open) -> None:
@@ -378,6 +410,25 @@ def test_the_last_run_is_offered_and_goes_on(qtbot: QtBot, open_window: Open, tm
     assert not window.train_page.offer.isVisible()
 
 
+def test_a_run_that_was_stopped_can_go_on_and_says_what_is_left(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    page, training = window.train_page, window.studio.training
+    run = Run(tmp_path / "home" / "runs" / "cats-tiny-32-1")
+    training.start(TrainRequest(run, tmp_path, get_preset("tiny-32"), max_seconds=600))
+    qtbot.waitUntil(lambda: training.step > 100)
+    run.resume_notes.write_text(f'{{"step": 800, "source": "{tmp_path}", "planned": {{"seconds_done": 240.0, "seconds_left": 360.0}}}}', encoding="utf-8")
+    window.studio.remember(dismissed_run=run.name)  # before it was continued
+    assert not page.offer.isVisible()
+    page.stop_button.click()
+    qtbot.waitUntil(lambda: training.state is State.DONE)
+    assert "can be continued" in window.status.message.text()
+    assert page.offer.isVisible()
+    assert page.offer_text.text() == "cats-tiny-32-1 stopped at step 800; 6 min of the planned 10 min are left. Continue?"
+    page.continue_button.click()
+    qtbot.waitUntil(lambda: training.state is State.RUNNING)
+    assert not page.offer.isVisible()
+
+
 def test_a_run_that_reached_its_end_is_not_offered(open_window: Open, tmp_path: Path) -> None:
     make_runs(1)
     run = Run(tmp_path / "home" / "runs" / "pixel_tiles-tiny-32-1")
@@ -411,6 +462,39 @@ def test_a_run_that_fails_at_once_leaves_no_model_behind(qtbot: QtBot, open_wind
     qtbot.waitUntil(lambda: window.studio.training.state is State.FAILED)
     qtbot.waitUntil(lambda: [model.name for model in window.studio.models] == ["tiles", "faces"])
     assert window.studio.model in window.studio.models
+
+
+def test_the_run_in_training_is_offered_and_not_chosen(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window(FakeJobs(pause=0.002, steps=4000))
+    studio, use = window.studio, find(window, "useNewestButton")
+    assert isinstance(use, QPushButton)
+    window.show_page("Generate")
+    assert not use.isVisible()
+    run = Run(tmp_path / "home" / "runs" / "mine-tiny-32-1")
+    studio.training.start(TrainRequest(run, tmp_path, get_preset("tiny-32")))
+    qtbot.waitUntil(use.isVisible)
+    studio.training.pause()  # saves
+    qtbot.waitUntil(lambda: studio.training.state is State.PAUSED and not len(workers.running_threads()) > 1)
+    assert studio.model
+    assert studio.model.name == "tiles"
+    assert use.text() == "Use mine-tiny-32-1"
+    use.click()
+    assert studio.model.path == run.model_file
+    assert not use.isVisible()
+    studio.choose_model(studio.find_model("tiles"))
+    assert use.isVisible()
+    window.show_page("Gallery")
+    assert not use.isVisible()
+
+
+def test_without_any_model_the_run_in_training_is_chosen(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window(FakeJobs(pause=0.002, steps=4000, models=False))
+    run = Run(tmp_path / "home" / "runs" / "mine-tiny-32-1")
+    assert window.studio.model is None
+    window.studio.training.start(TrainRequest(run, tmp_path, get_preset("tiny-32")))
+    qtbot.waitUntil(lambda: window.studio.model is not None)
+    assert window.studio.model
+    assert window.studio.model.path == run.model_file
 
 
 def test_a_picture_whose_model_is_gone_says_so(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -702,3 +786,4 @@ def test_what_the_window_does_can_be_copied_as_a_command(qtbot: QtBot, open_wind
     open_data(qtbot, window, tmp_path / "cats")
     commands["Copy training as a command"].trigger()
     assert QApplication.clipboard().text() == f"ddpm-studio train {tmp_path / 'cats'} --run cats-tiny-32-1 --preset tiny-32 --max-seconds 600"
+    assert not any((tmp_path / "home" / "runs").iterdir()), "only the name was wanted"

@@ -142,6 +142,45 @@ def test_two_runs_lie_over_each_other_with_what_differs(qtbot: QtBot, tmp_path: 
         view.back.click()
 
 
+def test_without_data_there_are_words_and_no_axes(qtbot: QtBot, panel: PlotsPanel) -> None:
+    for plot in (panel.loss, panel.gap):
+        assert plot._plot.isVisible()
+        assert not plot._empty.isVisible()
+    panel.clear()
+    for plot in (panel.loss, panel.gap):
+        assert not plot._plot.isVisible()
+        assert plot._empty.isVisible()
+        assert plot._empty.text() == "Nothing measured yet"
+    panel.add([step(1)])
+    assert panel.loss._plot.isVisible()
+    assert not panel.gap._plot.isVisible()
+
+
+def test_what_the_colours_mean_hides_no_data(panel: PlotsPanel) -> None:
+    panel.resize(480, 260)
+    panel.gap._redraw()
+    item = panel.gap._plot.getPlotItem()
+    item.layout.activate()
+    assert "held out" in item.titleLabel.text
+    assert item.titleLabel.sceneBoundingRect().bottom() <= item.getViewBox().sceneBoundingRect().top()
+    panel.gap.clear()
+    panel.gap.add([LossByNoise(1, (0.5, 0.25))])
+    panel.gap._redraw()
+    assert not item.titleLabel.isVisible(), "there is one curve"
+
+
+@pytest.mark.parametrize("height", [80, 150, 400])
+@pytest.mark.parametrize(("low", "high"), [(0.01, 1.0), (0.25, 0.9), (0.2, 0.35), (0.051, 0.056)])
+def test_numbers_beside_an_axis_are_enough_and_do_not_overlap(panel: PlotsPanel, low: float, high: float, height: int) -> None:
+    axis = panel.loss._plot.getAxis("left")
+    axis.logMode, axis.range, axis.height = True, [np.log10(low), np.log10(high)], lambda: height
+    ticks = axis.tickValues(*axis.range, height)[-1][1]
+    named = [(place, float(text)) for place, text in zip(ticks, axis.logTickStrings(ticks, 1.0, None), strict=True) if text]
+    assert len(named) >= 2
+    assert [number for _, number in named] == pytest.approx([10**place for place, _ in named])
+    assert np.diff([place for place, _ in named]).min() * height / (axis.range[1] - axis.range[0]) >= 14.9
+
+
 def test_both_themes(panel: PlotsPanel) -> None:
     for plot in panel.plots:
         plot._recolour()

@@ -76,7 +76,7 @@ def test_another_model_is_no_edit(qtbot: QtBot, window: MainWindow) -> None:
     models = window.studio.models
     page = generate_page(window)
     page.steps.setMaximum(20)  # as a model with few timesteps would
-    window.studio.choose_model(models[1], by_hand=True)
+    window.studio.choose_model(models[1])
     qtbot.wait(5)
     assert edits(window) == []
 

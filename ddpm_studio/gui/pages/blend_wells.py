@@ -43,14 +43,15 @@ class Place(QWidget):
         bar = row(self.slider, self.share, self.remove, spacing=4)
         bar.setStretch(0, 1)
         self.bar.setLayout(bar)
-        layout = column(-1, self.well, self.bar, -1, spacing=4)
-        layout.setStretch(1, 1000)
-        self.setLayout(layout)
+        self._parts = column(-1, self.well, self.bar, -1, spacing=4)
+        self._parts.setStretch(1, 1000)
+        self.setLayout(self._parts)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """No room between the picture and its share."""
         super().resizeEvent(event)
         self.well.setMaximumHeight(max(self.well.minimumSizeHint().height(), self.width()))
+        self._parts.activate()  # or it would stand elsewhere for a moment
 
     def show_share(self, weight: float) -> None:
         self.share.setText(f"{100 * weight:.0f} %")

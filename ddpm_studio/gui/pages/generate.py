@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed, Finished, FrameReady, Images, ImageSaved, ImagesReady, Progress, Recreated
 from ddpm_studio.gui import dialogs
-from ddpm_studio.gui.pages.generate_controls import GenerateControls, spin, variations
+from ddpm_studio.gui.pages.generate_controls import GenerateControls, is_noisy, spin, variations
 from ddpm_studio.gui.pages.generate_cost import ModelCost
 from ddpm_studio.gui.pages.generate_results import NearestPanel, Results
 from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
@@ -128,6 +128,10 @@ class GeneratePage(QWidget):
             return
         if name := self.controls.missing_guide:
             self._studio.said.emit(tr("The guide {name} is not here: these pictures are made without it", name=name))
+        self._make(request)
+
+    def _make(self, request: SampleRequest) -> None:
+        self._studio.tried_again.emit()
         self.offer.hide()
         self._empty_stage(request)
         self._studio.sampling.start(request)
@@ -151,6 +155,7 @@ class GeneratePage(QWidget):
         self.made.setText("")
         self.stack.setCurrentIndex(1)
         self.results.show_ready(False)
+        self._explain_nearest(Path(request.model))
         self._show_frame_actions()
 
     @Slot()
@@ -217,11 +222,7 @@ class GeneratePage(QWidget):
                 case ImagesReady(images=images, seeds=seeds):
                     self._images = event
                     self.grid.set_images(images)
-                    self.made.setText(
-                        ntr("{count} picture · seeds {first} to {last}", "{count} pictures · seeds {first} to {last}", len(images), first=seeds[0], last=seeds[-1])
-                        if len(seeds) > 1
-                        else tr("seed {seed}", seed=seeds[0])
-                    )
+                    self.made.setText(self._what_was_made(seeds))
                     self.results.show_ready(True)
                     self._show_frame_actions()
                 case Recreated():
@@ -231,6 +232,19 @@ class GeneratePage(QWidget):
                 case ImageSaved(path=path):
                     self.files.append(path)
                     self._studio.gallery_changed.emit()
+
+    def _what_was_made(self, seeds: tuple[int, ...]) -> str:
+        """And from where, and how, where that need not be what the controls say."""
+        text = ntr("{count} picture · seeds {first} to {last}", "{count} pictures · seeds {first} to {last}", len(seeds), first=seeds[0], last=seeds[-1])
+        if len(seeds) == 1:
+            text = tr("seed {seed}", seed=seeds[0])
+        request = self._request
+        if request is None or request.start is None:
+            return text
+        way = next(name for name, sampler, _, _ in self.controls.samplers if sampler == request.sampler)
+        if request.sampler == "ddim":
+            way = tr("{sampler}, eta {eta}", sampler=way, eta=f"{request.eta:g}")
+        return tr("From t = {t} of seed {seed} on: {way} · {pictures}", pictures=text, t=request.start.timestep, seed=request.start.walk.seed, way=way)
 
     def _show_cancelled(self) -> None:
         self.offer.hide()
@@ -253,14 +267,40 @@ class GeneratePage(QWidget):
 
     def _show_frame_actions(self) -> None:
         frame, ready = self._frame, self._images is not None and self.grid.current >= 0
-        self.again_from.setEnabled(bool(frame and ready))
         t = frame.timestep if frame else 0
-        self.again_from.setToolTip(tr("Take x\u209c at t = {t} of the chosen picture as the beginning: then choose another sampler, more steps or a guide, and Generate", t=t))
-        self.results.say_how_varied(tr("More pictures with the same x\u209c at t = {t}, and new noise after it; choose the frame in the strip", t=t))
+        self.again_from.setEnabled(bool(t and ready))
+        beginning = tr("Take x\u209c at t = {t} of the chosen picture as the beginning: then choose another sampler, more steps or a guide, and Generate", t=t)
+        self.again_from.setToolTip(beginning if t or not frame else tr("At t = 0 the picture is done: choose an earlier frame in the strip"))
+        self.results.explain(Results.VARY, self._how_varied(), self._branch is not None)
+
+    def _explain_nearest(self, model: Path) -> None:
+        known = bool(self._studio.jobs.trained_on(model))
+        most_like = tr("The training pictures that are most like it: is it made up, or learnt by heart? By pixel distance only")
+        not_known = tr("Only with a model of your own runs: this one does not say which pictures it was trained on")
+        self.results.explain(Results.NEAREST, most_like if known else not_known, known)
+
+    def _how_varied(self) -> str:
+        branch = self._branch
+        if branch is None:
+            return tr("At t = 0 nothing is left to vary")
+        text = tr("More pictures with the same x\u209c at t = {t}, and new noise after it; choose the frame in the strip", t=branch.timestep)
+        if branch is not self._frame:
+            text += ". " + tr("At t = 0 nothing is left to vary, so the middle of the way is taken")
+        if self._request and not is_noisy(self._request.sampler, self._request.eta):
+            text += ". " + tr("Made by DDIM with eta 1, for these pictures only")
+        return text
 
     @property
     def _frame(self) -> FrameReady | None:
         return self.filmstrip.frames.get(self.filmstrip.strip.current)
+
+    @property
+    def _branch(self) -> FrameReady | None:
+        """Where variations leave the way: at the chosen frame, or in the middle where that is the end, at which nothing is left to vary."""
+        frame, noisy = self._frame, [frame for frame in self.filmstrip.frames.values() if frame.timestep > 0]
+        if frame is None or not noisy:
+            return None
+        return frame if frame.timestep else min(noisy, key=lambda other: abs(2 * other.timestep - noisy[0].timestep))
 
     # The model.
 
@@ -273,7 +313,7 @@ class GeneratePage(QWidget):
         else:
             self.empty.say(tr("Nothing generated yet"), tr("Press Generate and watch every picture emerge from its own noise."))
             if self.controls.start and self.controls.start.walk.model != model.path:
-                self.controls.set_start(None)  # a way of another model
+                self.controls.begin_anew()  # a way of another model
             self.controls.set_timesteps(model.num_timesteps)
         self.cost.forget()
         self._ask_about_model()
@@ -324,15 +364,11 @@ class GeneratePage(QWidget):
         self._studio.page_wanted.emit(f"Gallery:{self.files[index]}" if index < len(self.files) else "Gallery")
 
     def _vary(self, made: ImagesReady, index: int) -> None:
-        frame, shown = self._frame, self._request
+        """The controls stay as they are set: what variations need beside them concerns these pictures only."""
+        frame, shown = self._branch, self._request
         if frame is None or shown is None or self._studio.sampling.active:
             return
-        if frame.timestep == 0:
-            self._studio.said.emit(tr("At t = 0 nothing is left to vary: choose an earlier frame in the strip"))
-            return
-        self.controls.use(variations(shown, made.seeds[index], frame.timestep, frame.steps_left, made.model_step, max(2, self.count.value()), random.randrange(MAX_SEED)))
-        self.controls.lock.setChecked(False)
-        self.start()
+        self._make(variations(shown, made.seeds[index], frame.timestep, frame.steps_left, made.model_step, max(2, self.count.value()), random.randrange(MAX_SEED)))
 
     @Slot()
     def _start_from_frame(self) -> None:
@@ -340,9 +376,7 @@ class GeneratePage(QWidget):
         if frame is None or made is None or shown is None or self.grid.current < 0:
             return
         walk = replace(shown, seed=made.seeds[self.grid.current], count=1)
-        self.controls.set_start(Start(walk, frame.timestep, made.model_step))
-        if frame.steps_left:
-            self.steps.setValue(frame.steps_left)
+        self.controls.begin_at(Start(walk, frame.timestep, made.model_step), frame.steps_left)
         self._studio.said.emit(tr("The next pictures begin at t = {t}: choose another sampler, more steps or a guide, and Generate", t=frame.timestep))
 
     @Slot(list)

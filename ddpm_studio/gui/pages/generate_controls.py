@@ -38,6 +38,7 @@ class GenerateControls(QWidget):
         self.samplers = samplers()
         self._num_timesteps = 1000
         self.start: Start | None = None
+        self._whole_steps = self._steps_left = 0
         self._seed_used: int | None = None
         self._rolling = False
         self._wanted_guide: str | None = None
@@ -118,12 +119,13 @@ class GenerateControls(QWidget):
     def _connect(self) -> None:
         self.sampler.currentIndexChanged.connect(self._sampler_chosen)
         self.guide.currentIndexChanged.connect(self._guide_chosen)
-        for box in (self.count, self.steps):
+        for box in (self.count, self.steps, self.eta):
             box.valueChanged.connect(self.changed)
+        self.changed.connect(self._show_start)
         self.seed.valueChanged.connect(self._seed_set)
         self.lock.toggled.connect(self._lock_toggled)
         self.shuffle.clicked.connect(self._roll)
-        self.start_clear.clicked.connect(lambda: self.set_start(None))
+        self.start_clear.clicked.connect(self.begin_anew)
 
     # What is asked for.
 
@@ -190,9 +192,33 @@ class GenerateControls(QWidget):
         self.start = start
         self.start_box.setVisible(start is not None)
         self.steps.setMaximum(start.timestep + 1 if start else self._num_timesteps)
-        if start:
-            self.start_text.setText(tr("Begins at t = {t} of seed {seed}", t=start.timestep, seed=start.walk.seed))
         self.changed.emit()
+
+    def begin_at(self, start: Start, steps_left: int) -> None:
+        """With as many steps as that way has left there."""
+        if self.start is None:
+            self._whole_steps = self.steps.value()
+        self._steps_left = steps_left
+        self.set_start(start)
+        self.steps.setValue(steps_left)
+
+    @Slot()
+    def begin_anew(self) -> None:
+        """At pure noise, with as many steps as before, unless somebody has set others since."""
+        untouched = self.steps.value() == self._steps_left
+        self.set_start(None)
+        if untouched:
+            self.steps.setValue(self._whole_steps)
+
+    @Slot()
+    def _show_start(self) -> None:
+        """And whether all pictures from there become the same."""
+        if self.start is None:
+            return
+        text = tr("Begins at t = {t} of seed {seed}", t=self.start.timestep, seed=self.start.walk.seed)
+        if self.count.value() > 1 and not (is_noisy(self.sampler.currentData(), self.eta.value()) and self.steps.value() > 1):
+            text += ". " + tr("Without noise on the way all pictures become the same: set Eta above 0, or ask for one.")
+        self.start_text.setText(text)
 
     def set_timesteps(self, num_timesteps: int) -> None:
         """How many the model knows."""
@@ -252,11 +278,16 @@ class GenerateControls(QWidget):
 
 def variations(shown: SampleRequest, seed: int, timestep: int, steps_left: int, model_step: int | None, count: int, new_seed: int) -> SampleRequest:
     """Other pictures with the x_t of one at a timestep: the noise after it is new, so the way after it must have some."""
-    walk = replace(shown, seed=seed, count=1)
-    enough = max(steps_left, min(25, timestep + 1))  # walks with noise need more steps than those without
-    noisy = shown.sampler == "ddpm" or (shown.sampler == "ddim" and shown.eta > 0)
-    tail = {} if noisy else {"sampler": "ddim", "eta": 1.0}
-    return replace(shown, start=Start(walk, timestep, model_step), steps=steps_left if noisy else enough, count=count, seed=new_seed, **tail)  # type: ignore[arg-type]
+    same = shown.start is not None and shown.start.timestep == timestep  # the first frame of variations is where they branched off
+    start = shown.start if same and shown.start else Start(replace(shown, seed=seed, count=1), timestep, model_step)
+    enough = max(steps_left, min(25, timestep + 1))  # walks with noise need more steps than those without; and no noise follows the last of them
+    tail = {} if is_noisy(shown.sampler, shown.eta) else {"sampler": "ddim", "eta": 1.0}
+    return replace(shown, start=start, steps=enough, count=count, seed=new_seed, **tail)  # type: ignore[arg-type]
+
+
+def is_noisy(sampler: str, eta: float) -> bool:
+    """Whether the steps of a walk add noise, so that two from the same x_t differ."""
+    return sampler == "ddpm" or (sampler == "ddim" and eta > 0)
 
 
 def spin(name: str, low: int, high: int, value: int) -> QSpinBox:

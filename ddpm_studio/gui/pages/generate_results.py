@@ -24,10 +24,9 @@ class Results(QWidget):
         super().__init__()
         self.grid = PictureGrid("sampleGrid", tr("Pictures that were made"), selectable=True)
         self.made = ElidedLabel("", "caption", "madeCaption")
-        most_like = tr("The training pictures that are most like it: is it made up, or learnt by heart? By pixel distance only")
         self.tools = {
             self.VARY: self._action(self.VARY, tr("Vary"), "wand-sparkles", "V"),
-            self.NEAREST: self._action(self.NEAREST, tr("Nearest in training"), "search", "N", most_like),
+            self.NEAREST: self._action(self.NEAREST, tr("Nearest in training"), "search", "N"),
             self.LEFT: self._action(self.LEFT, tr("Left in Blend"), "arrow-left", "A", tr("Use it as the left end of a blend")),
             self.RIGHT: self._action(self.RIGHT, tr("Right in Blend"), "arrow-right", "B", tr("Use it as the right end of a blend")),
             self.SAVE: self._action(self.SAVE, tr("Save as…"), "download", "Ctrl+S"),
@@ -47,6 +46,8 @@ class Results(QWidget):
         self.grid.current_changed.connect(self._show_actions)
         self.grid.menu_wanted.connect(self._show_menu)
         self._ready = False
+        self._refused: dict[str, bool] = {}
+        """What cannot be done with these pictures, by name."""
         self._show_actions()
 
     def _action(self, name: str, text: str, icon: str, keys: str = "", tip: str = "") -> QAction:
@@ -105,13 +106,17 @@ class Results(QWidget):
         self._ready = ready
         self._show_actions()
 
-    def say_how_varied(self, tip: str) -> None:
-        self.tools[self.VARY].setToolTip(f"{tip} (V)")
+    def explain(self, name: str, tip: str, possible: bool) -> None:
+        """What an action does with these pictures, or why it cannot be done with them."""
+        action = self.tools[name]
+        action.setToolTip(f"{tip} ({action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)})")
+        self._refused[name] = not possible
+        self._show_actions()
 
     @Slot()
     def _show_actions(self) -> None:
-        for action in self.tools.values():
-            action.setEnabled(self._ready and self.grid.current >= 0)
+        for name, action in self.tools.items():
+            action.setEnabled(self._ready and self.grid.current >= 0 and not self._refused.get(name))
         self.save_grid.setEnabled(self._ready)
         self.copy_grid.setEnabled(self._ready)
 

@@ -254,11 +254,13 @@ class RunsPage(QWidget):
 
     @Slot(object, str)
     def _rename(self, run: Run, name: str) -> None:
+        self._studio.tried_again.emit()
         try:
             renamed = runs.rename_run(run, name)
         except UserError as error:
             self._studio.failed.emit(Failed.of(error))
             return
+        self._studio.follow_rename(run, renamed)
         self._studio.said.emit(tr("{old} is called {new} now", old=run.name, new=renamed.name))
         model = self._studio.model
         self.refresh()
@@ -286,6 +288,7 @@ class RunsPage(QWidget):
     @Slot()
     def _delete(self) -> None:
         if self.current:
+            self._studio.tried_again.emit()
             try:
                 runs.delete_run(self.current.run, _to_trash)
             except (OSError, UserError) as error:

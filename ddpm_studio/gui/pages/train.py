@@ -23,6 +23,7 @@ from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Seg
 from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.plot import Plot
 from ddpm_studio.gui.widgets.welcome import Welcome
+from ddpm_studio.gui.words import duration
 from ddpm_studio.journal import ended_by_itself
 from ddpm_studio.language import later, tr
 from ddpm_studio.requests import TrainRequest
@@ -44,6 +45,8 @@ class TrainPage(QWidget):
         self.offered: Run | None = None
         self._shown = ""
         """Name of the run whose curves are shown."""
+        self._past = False
+        """It is not in training, but replayed."""
         self._resumed: TrainRequest | None = None
         self.dataset = DatasetSection(studio)
         self.expectations = Expectations(studio, self.dataset)
@@ -51,12 +54,12 @@ class TrainPage(QWidget):
         self.expectations.follow(self.settings)
         self.train_button = button(tr("Start training"), "trainButton", "play", "primary", tr("Start training (Ctrl+T)"))
         self.pause_button = button(tr("Pause"), "pauseButton", "pause", tip=tr("Save and pause (Ctrl+P)"))
-        self.stop_button = button(tr("Stop"), "stopButton", "square", tip=tr("Save and stop"))
+        self.stop_button = button(tr("Stop"), "stopButton", "square", tip=tr("Save and stop; the run can be continued"))
+        self.missing = label("", "caption", "missingLabel", wrap=True)
         footer = QWidget()
-        footer.setLayout(row(self.train_button, self.pause_button, self.stop_button))
-        footer_layout = footer.layout()
-        if footer_layout is not None and hasattr(footer_layout, "setStretch"):
-            footer_layout.setStretch(0, 1)
+        buttons = row(self.train_button, self.pause_button, self.stop_button)
+        buttons.setStretch(0, 1)
+        footer.setLayout(column(self.missing, buttons, spacing=8))
         controls = ControlColumn(self.dataset, self.settings, footer=footer)
         self.live = LivePanel()
         self.setLayout(row(controls, self._make_stage(), spacing=16))
@@ -123,6 +126,7 @@ class TrainPage(QWidget):
         studio.device_found.connect(lambda kind, words: self.settings.set_device(kind))
         studio.resume_wanted.connect(self.resume)
         studio.replay_wanted.connect(self.replay)
+        studio.run_renamed.connect(self._run_renamed)
         studio.settings_wanted.connect(self.settings.adopt)
         studio.models_changed.connect(self._show_doors)
 
@@ -198,22 +202,34 @@ class TrainPage(QWidget):
         else:
             self.live.clear()
             self._studio.training.replay(run)
-            self._shown = run.name
-            self.stage_title.setText(tr("{name}, as it went", name=run.name))
+            self._name_stage(run.name, past=True)
         self._studio.page_wanted.emit("Train")
         self._set_view(LIVE)
 
     def _begin(self, request: TrainRequest) -> None:
         self.live.clear()
         self.offer.hide()
-        self._shown = request.run.name
-        self.stage_title.setText(self._shown)
+        self._studio.tried_again.emit()
+        self._name_stage(request.run.name)
         self.settings.duration_chosen = False
         self._set_view(LIVE)
         self.live.setFocus()  # the button that has it is off in a moment
         self._studio.training.start(request)
 
     # Showing.
+
+    def _name_stage(self, name: str, past: bool = False) -> None:
+        self._shown, self._past = name, past
+        self.stage_title.setText(tr("{name}, as it went", name=name) if past else name)
+
+    @Slot(object, object)
+    def _run_renamed(self, old: Run, new: Run) -> None:
+        if self._shown == old.name:
+            self._name_stage(new.name, self._past)
+        if self._resumed and self._resumed.run == old:
+            self._resumed = replace(self._resumed, run=new)
+        if self.offered == old and self.offer.isVisibleTo(self):
+            self._offer_last_run()
 
     @Slot(Plot)
     def _export_plot(self, plot: Plot) -> None:
@@ -237,13 +253,18 @@ class TrainPage(QWidget):
         self.pictures.set_locked(active)
         if state is State.FAILED and not self.live.plot.series.size:
             self._set_view(PICTURES)  # it ended before there was anything to watch
+        if state is State.DONE and self._studio.training.stopped:
+            self._offer_last_run(self._studio.training.run)
         self._show_head()
 
     @Slot()
     def _show_readiness(self) -> None:
-        busy = self.dataset.busy
-        self.train_button.setEnabled(not self._studio.training.active and not busy)
-        self.train_button.setToolTip(tr("The pictures are still being read") if busy else tr("Start training (Ctrl+T)"))
+        missing = tr("The pictures are still being read") if self.dataset.busy else "" if self.dataset.report else tr("First drop pictures above, or try the samples")
+        active = self._studio.training.active
+        self.train_button.setEnabled(not active and not missing)
+        self.train_button.setToolTip(missing or tr("Start training (Ctrl+T)"))
+        self.missing.setText(missing)
+        self.missing.setVisible(bool(missing) and not active)
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
@@ -291,16 +312,25 @@ class TrainPage(QWidget):
 
     # The last run.
 
-    def _offer_last_run(self) -> None:
-        """A calm card: the newest run, when it was stopped before its end and was not turned down before."""
+    def _offer_last_run(self, stopped: Run | None = None) -> None:
+        """A calm card: the newest run, when it was stopped before its end and was not turned down before; or the one that was `stopped` just now."""
         newest = next((info for info in runs.list_runs() if info.step), None)  # with nothing learnt there is nothing to go on with
-        if newest is None or not newest.run.can_resume or newest.run.name == self._studio.preferences.dismissed_run or ended_by_itself(newest.run):
+        if newest is None or not newest.run.can_resume or ended_by_itself(newest.run):
+            return
+        if newest.run != stopped if stopped else newest.run.name == self._studio.preferences.dismissed_run:
             return
         self.offered = newest.run
         elsewhere = runs.is_in_training(newest.run)
         name = newest.run.name
-        busy, stopped = tr("{name} is being trained by another window or command.", name=name), tr("{name} stopped at step {step:,}. Continue?", name=name, step=newest.step)
-        self.offer_text.setText(busy if elsewhere else stopped)
+        planned = runs.planned_seconds(newest.run.read_notes())
+        if elsewhere:
+            text = tr("{name} is being trained by another window or command.", name=name)
+        elif planned and planned[1] >= 1:
+            left, whole = duration(planned[1]), duration(sum(planned))
+            text = tr("{name} stopped at step {step:,}; {left} of the planned {whole} are left. Continue?", name=name, step=newest.step, left=left, whole=whole)
+        else:
+            text = tr("{name} stopped at step {step:,}. Continue?", name=name, step=newest.step)
+        self.offer_text.setText(text)
         self.continue_button.setText(tr("Watch it") if elsewhere else tr("Continue"))
         self.offer.show()
 

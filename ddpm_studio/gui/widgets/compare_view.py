@@ -50,7 +50,6 @@ class ComparePlot(Plot):
     def _make(self, item: Any) -> None:
         item.setDownsampling(auto=True, mode="peak")
         item.setClipToView(True)
-        self._legend = item.addLegend(offset=(-8, 4), verSpacing=-4)
         self._raw = [item.plot([], []) for _ in COLOURS]
         self._means = [item.plot([], []) for _ in COLOURS]
         item.setLogMode(y=True)
@@ -61,13 +60,6 @@ class ComparePlot(Plot):
             soft.setAlpha(60)
             raw.setPen(self._pg.mkPen(soft, width=1))
             mean.setPen(self._pg.mkPen(theme.color(token), width=2))
-        self._write_legend()
-
-    def _write_legend(self) -> None:
-        self._legend.clear()
-        self._legend.setLabelTextColor(theme.color("dim"))
-        for name, mean in zip(self.names, self._means, strict=False):
-            self._legend.addItem(mean, name)
 
     @Slot()
     def _redraw(self) -> None:
@@ -76,7 +68,7 @@ class ComparePlot(Plot):
         for series, raw, mean in zip(self.series, self._raw, self._means, strict=False):
             raw.setData(series.steps, series.values)
             mean.setData(series.steps, series.means)
-        self._write_legend()
+        self._explain_colours(list(zip(COLOURS, self.names, strict=False)))
 
     def _read(self, x: float, y: float) -> tuple[float, str] | None:
         filled = [(name, series) for name, series in zip(self.names, self.series, strict=True) if series.size]

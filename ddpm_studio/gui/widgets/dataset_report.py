@@ -59,7 +59,10 @@ class DatasetReportView(QWidget):
         for histogram in (self.sizes, self.shapes):
             histogram.chosen.connect(self._show_bin)
         self.bars = QWidget()
-        self.bars.setLayout(row(self.sizes, self.shapes, spacing=16))
+        bars = row(self.sizes, self.shapes, spacing=16)
+        bars.setStretch(0, 3)  # ranges are longer than ratios
+        bars.setStretch(1, 2)
+        self.bars.setLayout(bars)
         self._found = QVBoxLayout()
         self._found.setSpacing(0)
         self.findings: list[QPushButton] = []

@@ -23,6 +23,7 @@ class ErrorBanner(QFrame):
         self.setAccessibleName(tr("Error"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self._details = ""
+        self.is_notice = False
         self._icon = QLabel()
         theme.set_icon(self._icon, "triangle-alert", "bad", 20)
         self.message = label(role="heading", name="errorMessage", wrap=True)
@@ -74,6 +75,7 @@ class ErrorBanner(QFrame):
             self._action()
 
     def _set_tone(self, tone: str) -> None:
+        self.is_notice = tone == "warn"
         self.setProperty("tone", tone)
         theme.set_icon(self._icon, "info" if tone == "warn" else "triangle-alert", tone, 20)
         theme.restyle(self)

@@ -15,6 +15,8 @@ from ddpm_studio.language import tr
 GAP = 2
 SPACE = 16
 CAPTION = 20
+CHOICE, LOW = 40, 240
+"""Side of the pictures that are chosen from, and up to which height there is no room for them below."""
 LEAST_CELL, LARGEST_CELL = 14.0, 96.0
 KEPT = 2000
 """Small pictures that are kept drawn."""
@@ -104,15 +106,27 @@ class GrowthFilm(QWidget):
     # Where it is.
 
     @property
-    def _large(self) -> QRectF:
-        """Room for the chosen moment."""
-        side = min(self.height() - 2 * CAPTION - (48 if self._has_choice else 0), self.width() * 0.34)
-        return QRectF(self.width() - side, CAPTION, side, side)
+    def _beside(self) -> bool:
+        """Where it is low, the pictures to choose from stand beside the chosen moment, not below it."""
+        return self.height() < LOW
 
     @property
-    def _has_choice(self) -> bool:
-        """Where it is low, the picture is chosen by the keys only."""
-        return self.height() >= 200
+    def _large(self) -> QRectF:
+        """Room for the chosen moment."""
+        below = 0 if self._beside else CHOICE + 8
+        side = min(self.height() - 2 * CAPTION - below, self.width() * 0.34)
+        least = 0 if self._beside else self.pictures * (CHOICE + 4) - 4
+        return QRectF(self.width() - max(side, least), CAPTION, side, side)
+
+    @property
+    def _choice(self) -> float:
+        """Side of the pictures to choose from."""
+        return min(CHOICE, (self._large.height() + 4) / max(self.pictures, 1) - 4) if self._beside else CHOICE
+
+    @property
+    def _film_end(self) -> float:
+        """Where the film has to end."""
+        return (self._choice_rect(0) if self._beside else self._large).left() - SPACE
 
     @property
     def _cell(self) -> float:
@@ -125,7 +139,7 @@ class GrowthFilm(QWidget):
     @property
     def columns(self) -> int:
         """How many previews stand side by side: as many as there is room for, evenly spread."""
-        room = self._large.left() - SPACE
+        room = self._film_end
         return max(1, min(len(self.previews), int((room + GAP) // (self._cell + GAP))))
 
     def place(self, column: int) -> int:
@@ -137,8 +151,10 @@ class GrowthFilm(QWidget):
         return QRectF(column * step, CAPTION + stage * step, self._cell, self._cell)
 
     def _choice_rect(self, picture: int) -> QRectF:
-        large = self._large
-        return QRectF(large.left() + picture * 44, large.bottom() + CAPTION + 4, 40, 40)
+        large, side = self._large, self._choice
+        if self._beside:
+            return QRectF(large.left() - SPACE / 2 - side, CAPTION + picture * (side + 4), side, side)
+        return QRectF(large.left() + picture * (side + 4), large.bottom() + CAPTION + 4, side, side)
 
     # Painting.
 
@@ -165,8 +181,8 @@ class GrowthFilm(QWidget):
         if (image := self.frame(self.index, self.stage, self.picture)) is not None:
             draw_picture(painter, fitted(QSizeF(image.size()), large, self.devicePixelRatioF()), image)
         painter.setPen(theme.color("dim"))
-        painter.drawText(QRectF(large.center().x() - 200, large.bottom() + 2, 200 + large.width() / 2, CAPTION), int(Qt.AlignmentFlag.AlignRight), self.caption)
-        for picture in range(self.pictures if self._has_choice else 0):
+        painter.drawText(QRectF(self.width() - 300, large.bottom() + 2, 300, CAPTION), int(Qt.AlignmentFlag.AlignRight), self.caption)
+        for picture in range(self.pictures):
             self._paint_choice(painter, picture)
         painter.end()
 
@@ -179,8 +195,6 @@ class GrowthFilm(QWidget):
 
     def _paint_choice(self, painter: QPainter, picture: int) -> None:
         room = self._choice_rect(picture)
-        if room.right() > self.width():
-            return
         if (image := self.frame(self.index, self.stages - 1, picture, room.width())) is not None:
             draw_picture(painter, fitted(QSizeF(image.size()), room, self.devicePixelRatioF()), image)
         if picture == self.picture:
@@ -191,14 +205,14 @@ class GrowthFilm(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.setFocus(Qt.FocusReason.MouseFocusReason)
-        picture = next((i for i in range(self.pictures) if self._has_choice and self._choice_rect(i).contains(event.position())), None)
+        picture = next((i for i in range(self.pictures) if self._choice_rect(i).contains(event.position())), None)
         if picture is not None:
             self.show_picture(picture)
-        elif event.position().x() < self._large.left() - SPACE / 2:
+        elif event.position().x() < self._film_end + SPACE / 2:
             self._go_to(event.position())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if event.buttons() & Qt.MouseButton.LeftButton and event.position().x() < self._large.left():
+        if event.buttons() & Qt.MouseButton.LeftButton and event.position().x() < self._film_end + SPACE / 2:
             self._go_to(event.position())
 
     def _go_to(self, point: QPointF) -> None:

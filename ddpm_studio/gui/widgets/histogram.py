@@ -15,7 +15,7 @@ from ddpm_studio.gui import theme
 from ddpm_studio.gui.words import short_count
 from ddpm_studio.language import ntr, tr
 
-HEIGHT, LABEL_HEIGHT = 76, 15
+HEIGHT, LABEL_HEIGHT, LINE = 84, 15, 11
 MOST_SIZES = 6
 
 
@@ -80,7 +80,9 @@ class Histogram(QWidget):
         font.setPixelSize(10)
         painter.setFont(font)
         most = max((part.count for part in self.bins), default=1)
-        room = self.height() - 2 * LABEL_HEIGHT
+        narrow = any(painter.fontMetrics().horizontalAdvance(part.label) > self.bar_rect(0).width() for part in self.bins)
+        foot = LABEL_HEIGHT + LINE  # the same with one line, or two histograms side by side would stand at different heights
+        room = self.height() - LABEL_HEIGHT - foot
         for i, part in enumerate(self.bins):
             column = self.bar_rect(i)
             if number := part.count:
@@ -90,10 +92,11 @@ class Histogram(QWidget):
                 painter.setBrush(theme.color("accent_hover" if i == self._lit else "accent"))
                 painter.drawRoundedRect(bar, 2, 2)
                 painter.setPen(theme.color("text"))
-                painter.drawText(QRectF(column.left(), bar.top() - LABEL_HEIGHT, column.width(), LABEL_HEIGHT), int(Qt.AlignmentFlag.AlignCenter), short_count(number))
+                painter.drawText(QRectF(column.left() - 8, bar.top() - LABEL_HEIGHT, column.width() + 16, LABEL_HEIGHT), int(Qt.AlignmentFlag.AlignCenter), short_count(number))
             painter.fillRect(QRectF(column.left(), LABEL_HEIGHT + room, column.width(), 1), theme.color("line"))
             painter.setPen(theme.color("accent" if i == self._lit and self.hasFocus() else "dim"))
-            painter.drawText(QRectF(column.left(), column.bottom() - LABEL_HEIGHT + 1, column.width(), LABEL_HEIGHT), int(Qt.AlignmentFlag.AlignCenter), part.label)
+            for line, text in enumerate(_lines(part.label, narrow)):
+                painter.drawText(QRectF(column.left() - 8, column.bottom() - foot + 1 + line * LINE, column.width() + 16, LABEL_HEIGHT), int(Qt.AlignmentFlag.AlignCenter), text)
         painter.end()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -129,26 +132,31 @@ def _words(part: Bin) -> str:
     return tr("{which}: {number}", which=part.words, number=ntr("{count} picture", "{count} pictures", part.count))
 
 
+def _lines(name: str, narrow: bool) -> list[str]:
+    """Where a bar is narrow, both ends of its range have a line each."""
+    low, dash, high = name.partition("\N{EN DASH}")
+    return [low, dash + high] if dash and narrow else [name]
+
+
 def _short(pixels: int) -> str:
-    return str(pixels) if pixels < 1024 else f"{pixels // 1024}k"
+    return str(pixels) if pixels < 1000 else f"{pixels / 1000:.1f}".removesuffix(".0") + "k"
 
 
 def size_bins(sizes: npt.NDArray[np.int32]) -> list[Bin]:
-    """Pictures by their shorter side, in steps of two."""
+    """Pictures by their shorter side, in steps of two; each bar is called after the sizes that there are."""
     shorter = np.maximum(np.minimum(sizes[:, 0], sizes[:, 1]), 1)
     steps = np.log2(shorter, dtype=np.float32).astype(np.int64)
     first, last = (int(steps.min()), int(steps.max())) if len(steps) else (0, -1)
-    merged = last - first >= MOST_SIZES
-    if merged:  # the small ones in one
+    if last - first >= MOST_SIZES:  # the small ones in one
         first = last - MOST_SIZES + 1
         steps = np.maximum(steps, first)
-    counts = np.bincount(steps, minlength=last + 1)
     bins = []
     for step in range(first, last + 1):
-        low, high = 2**step, 2 ** (step + 1) - 1
-        small = merged and step == first
-        words = tr("Shorter side up to {high} pixels", high=high) if small else tr("Shorter side {low} to {high} pixels", low=low, high=high)
-        bins.append(Bin(f"<{_short(high + 1)}" if small else _short(low), words, step, steps, int(counts[step])))
+        found = shorter[steps == step]
+        low, high = (int(found.min()), int(found.max())) if len(found) else (2**step, 2 ** (step + 1) - 1)
+        ends = dict.fromkeys((_short(low), _short(high)))
+        words = tr("Shorter side {low} to {high} pixels", low=low, high=high) if low < high else tr("Shorter side {pixels} pixels", pixels=low)
+        bins.append(Bin("\N{EN DASH}".join(ends), words, step, steps, len(found)))
     return bins
 
 

@@ -103,9 +103,8 @@ class GapPlot(_NoisePlot):
         self.setAccessibleDescription(f"{self.value.text()}. {verdict(self.measures)}")
 
     def _make(self, item: Any) -> None:
-        self._legend = item.addLegend(offset=(-4, 1), verSpacing=-6, horSpacing=12, colCount=2)
-        self._training = item.plot([], [], name=tr("training"))
-        self._held_out = item.plot([], [], name=tr("held out"))
+        self._training = item.plot([], [])
+        self._held_out = item.plot([], [])
         self._beside = item.plot([], [], pen=self._pg.mkPen(None))  # the training loss where there is the other, too: a run may end to hold pictures out
         self._between = self._pg.FillBetweenItem(self._beside, self._held_out)
         item.addItem(self._between)
@@ -117,9 +116,6 @@ class GapPlot(_NoisePlot):
         soft = theme.color("warn")
         soft.setAlpha(70)
         self._between.setBrush(self._pg.mkBrush(soft))
-        self._legend.setLabelTextColor(theme.color("dim"))
-        for _, text in self._legend.items:
-            text.setText(text.text, color=theme.color("dim"))
 
     @Slot()
     def _redraw(self) -> None:
@@ -131,6 +127,7 @@ class GapPlot(_NoisePlot):
         both = [measure for measure in self.measures if measure.held_out]
         self._beside.setData([measure.step for measure in both], [self._means(measure)[0] for measure in both])
         self._held_out.setData([measure.step for measure in both], [self._means(measure)[1] for measure in both], **dots)
+        self._explain_colours([("accent", tr("training")), ("warn", tr("held out"))] if both else [])
 
     def _read(self, x: float, y: float) -> tuple[float, str] | None:
         measure = self._nearest(x)

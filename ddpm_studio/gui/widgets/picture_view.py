@@ -15,6 +15,8 @@ from ddpm_studio.language import tr
 
 WELL = "application/x-ddpm-studio-well"
 """The letter of a well that is dragged."""
+ROOMY = 128
+CENTRED = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
 
 
 class PictureView(QWidget):
@@ -27,7 +29,8 @@ class PictureView(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._least = least
         self.image: QImage | None = None
-        self.hint = ""
+        self.hint = self.short_hint = ""
+        """What is said where there is no picture yet, and what where that has no room."""
 
     def sizeHint(self) -> QSize:
         return QSize(self._least * 2, self._least * 2)
@@ -63,7 +66,13 @@ class PictureView(QWidget):
         painter.setBrush(theme.color("well"))
         painter.drawRoundedRect(room, 8, 8)
         painter.setPen(theme.color("dim"))
-        painter.drawText(room.adjusted(16, 16, -16, -16), int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self.hint)
+        place = room.adjusted(16, 16, -16, -16) if room.width() >= ROOMY else room.adjusted(4, 26, -4, -26)  # not under the badge of a well
+        painter.drawText(place, CENTRED, self.hint_for(place))
+
+    def hint_for(self, place: QRectF) -> str:
+        """The longest of the hints that stands whole in a place."""
+        fits = (hint for hint in (self.hint, self.short_hint) if place.contains(QRectF(self.fontMetrics().boundingRect(place.toRect(), CENTRED, hint))))
+        return next(fits, "+" if self.short_hint else self.hint)
 
 
 class PictureWell(PictureView):
@@ -81,7 +90,7 @@ class PictureWell(PictureView):
     def __init__(self, name: str, letter: str, least: int = 96) -> None:
         super().__init__(name, tr("Picture {letter}", letter=letter), least)
         self.letter = letter
-        self.hint = tr("Drop a picture here\nor click to choose")
+        self.hint, self.short_hint = tr("Drop a picture here\nor click to choose"), tr("Drop or click")
         self.setAcceptDrops(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)

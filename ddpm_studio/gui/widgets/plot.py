@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import importlib
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,20 +19,45 @@ from ddpm_studio.gui.drawing import save_drawing
 from ddpm_studio.gui.widgets.basics import ElidedLabel, label, row, tool_button
 from ddpm_studio.language import tr
 
+LEAST_GAP = 15
+"""Pixels between two numbers beside an axis."""
+KEY_HEIGHT = 16
+SHORT = 0.5
+"""Of a logarithmic axis: less than this part of a decade is numbered like a linear one."""
 REDRAW_MS, SLOW_REDRAW_MS = 60, 400
 LONG = 20_000
 """Values from which on drawing takes so long that it is done less often."""
 
 
 def _log_axis(pg: Any) -> Any:
-    """An axis that, where it is logarithmic, names 1, 2 and 5 of each decade where all of them would overlap."""
+    """An axis that, where it is logarithmic, names as many numbers of each decade as there is room for; and others between
+    them where it shows only a small part of one."""
 
     class LogAxis(pg.AxisItem):  # type: ignore[misc]
+        def logTickValues(self, low: float, high: float, size: float, usual: Any) -> Any:
+            if not 0 < high - low < SHORT:
+                return super().logTickValues(low, high, size, usual)
+            first, last, pixels = 10.0**low, 10.0**high, size / (high - low)
+            ticks: list[float] = []
+            for gap in (2 * LEAST_GAP, LEAST_GAP):
+                least = last * (1 - 10.0 ** (-gap / pixels))  # it is narrowest at the top
+                unit = 10.0 ** math.floor(math.log10(least))
+                step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= least)
+                ticks = [math.log10(step * number) for number in range(math.ceil(first / step), math.floor(last / step) + 1)]
+                if len(ticks) > 2:
+                    break
+            return [(None, ticks)]
+
         def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
-            powers = [10.0**value * scale for value in values]
-            few = len(powers) <= 6
-            named = [few or (f"{p:.1e}"[0] in "125" and f"{p:.1e}"[2] == "0") for p in powers]
-            return [f"{p:.3g}" if keep else "" for p, keep in zip(powers, named, strict=True)]
+            low, high = self.range
+            powers, pixels = [10.0**value * scale for value in values], self.height() / max(high - low, 1e-9)
+            named = [True] * len(powers)
+            for digits in ("123456789", "12346", "1235", "125", "13", "1"):
+                named = [f"{power:.0e}"[0] in digits for power in powers]
+                places = sorted(value * pixels for value, keep in zip(values, named, strict=True) if keep)
+                if all(above - below >= LEAST_GAP for below, above in itertools.pairwise(places)):
+                    break
+            return [f"{power:.3g}" if keep else "" for power, keep in zip(powers, named, strict=True)]
 
     return LogAxis("left")
 
@@ -74,8 +101,10 @@ class Plot(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(4)
         self._layout.addLayout(row(label(title, "heading"), 4, self.value, *controls, self.whole_button, self.export_button))
-        self._place = QWidget()
-        self._layout.addWidget(self._place, 1)
+        self._empty = label(tr("Nothing measured yet"), "caption")
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._layout.addWidget(self._empty, 1)
+        self._key: tuple[tuple[str, str], ...] = ()
         self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
         self._redraw_timer.timeout.connect(self._redraw)
 
@@ -108,7 +137,30 @@ class Plot(QWidget):
 
     # The canvas.
 
+    def _show_canvas(self) -> None:
+        """Axes without anything between them would say nothing."""
+        self._empty.setVisible(self._plot is None or not self.length)
+        self._empty.setText("" if self.length else tr("Nothing measured yet"))
+        if self._plot is not None:
+            self._plot.setVisible(bool(self.length))
+
+    def _explain_colours(self, key: Sequence[tuple[str, str]]) -> None:
+        """A token of the theme and what it stands for, each; in a line above the data, where it hides none of them."""
+        if self._key != (known := tuple(key)):
+            self._key = known
+            self._write_key()
+
+    def _write_key(self) -> None:
+        item = self._plot.getPlotItem()
+        words = [f'<b style="color: {theme.color(token).name()}">\N{EM DASH}</b>&nbsp;{html.escape(name)}' for token, name in self._key]
+        item.setTitle("&nbsp;&nbsp;&nbsp; ".join(words) or None, size="11px", color=theme.color("dim").name())
+        if words:
+            item.titleLabel.setMaximumHeight(KEY_HEIGHT)
+            item.layout.setRowFixedHeight(0, KEY_HEIGHT)
+        item.layout.activate()
+
     def _later(self) -> None:
+        self._show_canvas()
         if not self._redraw_timer.isActive():
             self._redraw_timer.setInterval(REDRAW_MS if self.length < LONG else SLOW_REDRAW_MS)
             self._redraw_timer.start()
@@ -155,8 +207,8 @@ class Plot(QWidget):
         item.addItem(self._hover, ignoreBounds=True)
         self._plot.scene().sigMouseMoved.connect(self._mouse_moved)
         self._plot.viewport().installEventFilter(self)
-        self._layout.replaceWidget(self._place, self._plot)
-        self._place.deleteLater()
+        self._layout.addWidget(self._plot, 1)
+        self._show_canvas()
         self._recolour()
         self._redraw()
 
@@ -184,6 +236,7 @@ class Plot(QWidget):
         soft.setAlpha(40)
         box.rbScaleBox.setBrush(self._pg.mkBrush(soft))
         self._colour()
+        self._write_key()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
