@@ -27,6 +27,7 @@ from ddpm_studio.randomness import generator_at
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import is_held, lock_run, spare_run
 from ddpm_studio.training.checkpoint import TrainingState, read_checkpoint, restore, save_checkpoint, save_milestone
+from ddpm_studio.training.compiling import compiler_in_words
 from ddpm_studio.training.gradient import Batch, apply_gradients, compute_gradients
 from ddpm_studio.training.machine import MachineWatch
 from ddpm_studio.training.memory import has_room
@@ -167,7 +168,8 @@ class TrainingLoop:
         state, most = self.state, self.config.training.batch_size
         while True:
             try:
-                return compute_gradients(state, self.config, self.diffusion, batch, self.device)
+                with compiler_in_words():
+                    return compute_gradients(state, self.config, self.diffusion, batch, self.device)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
