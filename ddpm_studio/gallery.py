@@ -51,15 +51,20 @@ def list_pictures(folder: Path | None = None) -> list[Path]:
     return [path for path, _ in dated_pictures(folder)]
 
 
-def dated_pictures(folder: Path | None = None) -> list[tuple[Path, float]]:
-    """All PNGs of the gallery and when each was made (seconds since the epoch), newest first."""
+def dated_pictures(folder: Path | None = None, known: Iterable[Path] = ()) -> list[tuple[Path, float]]:
+    """All PNGs of the gallery and when each was made (seconds since the epoch), newest first.
+
+    Those that are `known` already are the same objects as there, which are equal at a glance: comparing and hashing ten
+    thousand new ones takes 40 ms.
+    """
     folder, found = folder or paths.gallery_dir(), []
+    same = {path.name: path for path in known}
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(".png") and not entry.name.startswith("."):
                 with contextlib.suppress(OSError):
                     found.append((entry.stat().st_mtime_ns, entry.name))
-    return [(folder / name, nanoseconds / 1e9) for nanoseconds, name in sorted(found, reverse=True)]
+    return [(same.get(name) or folder / name, nanoseconds / 1e9) for nanoseconds, name in sorted(found, reverse=True)]
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

@@ -24,12 +24,16 @@ from ddpm_studio.language import tr
 from ddpm_studio.runs import find_run
 
 log = logging.getLogger("ddpm_studio")
+SWITCH_SECONDS = 0.001
+"""How long a thread may keep the interpreter when another one wants it. With Python's 5 ms the window waits several times so long
+for each movement of the hand while pictures are read."""
 
 
 def create(argv: list[str] | None = None, jobs: Any = None) -> tuple[QApplication, MainWindow]:
     """The program and its window, without entering the event loop."""
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else QApplication(argv or ["ddpm-studio"])
+    sys.setswitchinterval(SWITCH_SECONDS)
     app.setApplicationName("DDPM Studio")
     app.setApplicationDisplayName("DDPM Studio")
     app.setDesktopFileName("ddpm-studio")

@@ -6,16 +6,17 @@ import datetime
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, QSizeF, Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPen, QPixmap, QPolygonF
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtCore import QMimeData, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, QSizeF, QStringListModel, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QColor, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from ddpm_studio.events import Images
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.qimage import draw_picture, fitted, to_qimage
+from ddpm_studio.gui.qimage import fitted, to_qimage
 from ddpm_studio.language import tr
 
 if TYPE_CHECKING:
@@ -23,20 +24,26 @@ if TYPE_CHECKING:
 
 Index = QModelIndex | QPersistentModelIndex
 THUMBNAIL = 96
-CELL = THUMBNAIL + 16
+GAP = 8
+CELL = THUMBNAIL + 2 * GAP
 KEPT_THUMBNAILS = 800
 """About 30 MB: what is on some screens full of them."""
 WAITING = 400
 """How many thumbnails may be waited for: those that were scrolled past longest ago are forgotten."""
-STAR = Qt.ItemDataRole.UserRole
-_NOWHERE = QModelIndex()
-_FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsDragEnabled | Qt.ItemFlag.ItemNeverHasChildren
+EDGE = QColor(128, 128, 128, 70)
+"""Pictures with a white ground have an edge, too."""
+SELECTED, OVER = QStyle.StateFlag.State_Selected.value, QStyle.StateFlag.State_MouseOver.value
 
 
-class GalleryModel(QAbstractListModel):
-    """All pictures are known by their paths; those that fit the search are `files`."""
+class GalleryModel(QStringListModel):
+    """All pictures are known by their paths; those that fit the search are `files`.
+
+    Behind it stands Qt's own list, with an empty string for each of them: Qt asks for the number of rows and for flags once
+    a row whenever it lays out, selects or paints, and an answer in Python would wait for the interpreter thousands of times.
+    """
 
     thumbnails_wanted = Signal()
+    thumbnails_came = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +52,7 @@ class GalleryModel(QAbstractListModel):
         self.facts: dict[Path, Facts] = {}
         self.stars: set[str] = set()
         self._query, self._only_stars = "", False
-        self._thumbnails: OrderedDict[Path, QPixmap | Images | None] = OrderedDict()
+        self._thumbnails: OrderedDict[Path, QPixmap] = OrderedDict()
         self._wanted: OrderedDict[Path, None] = OrderedDict()
         self._ask = QTimer(self, singleShot=True, interval=0)
         self._ask.timeout.connect(self.thumbnails_wanted)
@@ -83,7 +90,7 @@ class GalleryModel(QAbstractListModel):
         if self._only_stars:
             self._show(self._fitting())
         elif self.files:
-            self.dataChanged.emit(self.index(0), self.index(len(self.files) - 1), [STAR])
+            self.dataChanged.emit(self.index(0), self.index(len(self.files) - 1), [Qt.ItemDataRole.AccessibleTextRole])
 
     def _fitting(self) -> list[Path]:
         files = [path for path in self.all_files if path.name in self.stars] if self._only_stars else self.all_files
@@ -98,14 +105,12 @@ class GalleryModel(QAbstractListModel):
         if files == self.files:
             return
         new = len(files) - len(self.files)
-        if self.files and new > 0 and files[new:] == self.files:
-            self.beginInsertRows(_NOWHERE, 0, new - 1)
-            self.files = files
-            self.endInsertRows()
+        grown = bool(self.files) and new > 0 and files[new:] == self.files
+        self.files = files
+        if grown:
+            self.insertRows(0, new)
         else:
-            self.beginResetModel()
-            self.files = files
-            self.endResetModel()
+            self.setStringList([""] * len(files))
 
     # Thumbnails.
 
@@ -115,19 +120,18 @@ class GalleryModel(QAbstractListModel):
         return taken
 
     def set_thumbnails(self, pictures: Iterable[tuple[Path, Images | None]]) -> None:
-        self._thumbnails.update(pictures)  # those that are seen are drawn when they are: a hand that scrolls passes most of them
+        for path, picture in pictures:
+            self._thumbnails[path] = QPixmap() if picture is None else QPixmap.fromImage(to_qimage(picture))
         while len(self._thumbnails) > KEPT_THUMBNAILS:
             self._thumbnails.popitem(last=False)
-        if self.files:  # the view repaints only what is in sight
-            self.dataChanged.emit(self.index(0), self.index(len(self.files) - 1), [Qt.ItemDataRole.DecorationRole])
+        self.thumbnails_came.emit()
 
-    def _thumbnail(self, path: Path) -> QPixmap | None:
+    def thumbnail(self, row: int) -> QPixmap | None:
+        """A null one for a picture that cannot be read; None, and it is asked for, where it has to be made first."""
+        path = self.files[row]
         if path in self._thumbnails:
             self._thumbnails.move_to_end(path)
-            thumbnail = self._thumbnails[path]
-            if not isinstance(thumbnail, QPixmap):
-                thumbnail = self._thumbnails[path] = _drawn(thumbnail)
-            return thumbnail
+            return self._thumbnails[path]
         self._wanted[path] = None
         self._wanted.move_to_end(path)
         if len(self._wanted) > WAITING:
@@ -138,25 +142,11 @@ class GalleryModel(QAbstractListModel):
 
     # Qt asks.
 
-    def rowCount(self, parent: Index = _NOWHERE) -> int:
-        return 0 if parent.isValid() else len(self.files)
-
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if not index.isValid() or index.row() >= len(self.files):
+        if role not in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole) or not 0 <= index.row() < len(self.files):
             return None
-        path = self.files[index.row()]
-        if role == Qt.ItemDataRole.DecorationRole:
-            return self._thumbnail(path)
-        if role == STAR:
-            return path.name in self.stars
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return path.name
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            return tr("{name}, with a star", name=path.name) if path.name in self.stars else path.name
-        return None
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        return _FLAGS
+        name = self.files[index.row()].name
+        return tr("{name}, with a star", name=name) if role == Qt.ItemDataRole.AccessibleTextRole and name in self.stars else name
 
     def mimeTypes(self) -> list[str]:
         return ["text/uri-list"]
@@ -167,57 +157,75 @@ class GalleryModel(QAbstractListModel):
         return mime
 
 
-def _drawn(picture: Images | None) -> QPixmap:
-    ratio = QGuiApplication.primaryScreen().devicePixelRatio()
-    pixmap = QPixmap(round(THUMBNAIL * ratio), round(THUMBNAIL * ratio))
+@cache
+def _place(width: int, height: int, ratio: float) -> QRectF:
+    """Where a picture of this size stands in its cell."""
+    return fitted(QSizeF(width, height), QRectF(GAP, GAP, THUMBNAIL, THUMBNAIL), ratio)
+
+
+@cache
+def part(name: str, theme_name: str, ratio: float) -> QPixmap:
+    """What is the same in every cell, in the colours of the theme."""
+    pixmap = QPixmap(round(CELL * ratio), round(CELL * ratio))
     pixmap.setDevicePixelRatio(ratio)
     pixmap.fill(Qt.GlobalColor.transparent)
+    cell = QRectF(2, 2, CELL - 4, CELL - 4)
     painter = QPainter(pixmap)
-    if picture is None:
-        painter.setPen(theme.color("dim"))
-        painter.drawText(QRectF(0, 0, THUMBNAIL, THUMBNAIL), int(Qt.AlignmentFlag.AlignCenter), "?")
-    else:
-        image = to_qimage(picture)
-        room = fitted(QSizeF(image.size()), QRectF(0, 0, THUMBNAIL, THUMBNAIL), ratio)
-        draw_picture(painter, room, image)
-        painter.setPen(QColor(128, 128, 128, 70))  # pictures with a white ground have an edge, too
-        painter.drawRect(room.adjusted(0, 0, -1, -1))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    match name:
+        case "chosen":
+            painter.setBrush(theme.color("accent_soft"))
+            painter.setPen(QPen(theme.color("accent"), 2))
+            painter.drawRoundedRect(cell, 8, 8)
+        case "over":
+            painter.setBrush(theme.color("raised"))
+            painter.drawRoundedRect(cell, 8, 8)
+        case "missing":
+            painter.setBrush(theme.color("well"))
+            painter.drawRoundedRect(cell.adjusted(14, 14, -14, -14), 6, 6)
+        case "unreadable":
+            painter.setPen(theme.color("dim"))
+            painter.drawText(cell, int(Qt.AlignmentFlag.AlignCenter), "?")
+        case "star":
+            badge = QRectF(cell.right() - 24, cell.top() + 2, 22, 22)
+            painter.setBrush(theme.color("base"))
+            painter.drawEllipse(badge)
+            painter.setBrush(theme.color("warn"))
+            painter.drawPolygon(_star(badge.center(), 8))
     painter.end()
     return pixmap
 
 
 class ThumbnailDelegate(QStyledItemDelegate):
-    """One picture in its cell, framed when it is chosen, with its star."""
+    """One picture in its cell, framed when it is chosen, with its star.
+
+    It says no more in Python than it must, and finds most of it drawn: all the cells in sight are painted at each movement.
+    """
+
+    def __init__(self, model: GalleryModel, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._model = model
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(CELL, CELL)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        cell = QRectF(option.rect).adjusted(2, 2, -2, -2)  # type: ignore[attr-defined]
-        state = option.state  # type: ignore[attr-defined]
-        chosen, over = bool(state & QStyle.StateFlag.State_Selected), bool(state & QStyle.StateFlag.State_MouseOver)
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if chosen or over:
-            painter.setBrush(theme.color("accent_soft" if chosen else "raised"))
-            painter.setPen(QPen(theme.color("accent"), 2) if chosen else Qt.PenStyle.NoPen)
-            painter.drawRoundedRect(cell, 8, 8)
-        picture = QRectF(cell.center().x() - THUMBNAIL / 2, cell.center().y() - THUMBNAIL / 2, THUMBNAIL, THUMBNAIL)
-        thumbnail = index.data(Qt.ItemDataRole.DecorationRole)
-        if thumbnail is None:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.color("well"))
-            painter.drawRoundedRect(picture.adjusted(8, 8, -8, -8), 6, 6)
+        model, row, shown, ratio = self._model, index.row(), theme.name(), painter.device().devicePixelRatioF()
+        cell, state = option.rect, option.state.value  # type: ignore[attr-defined]
+        left, top = cell.x(), cell.y()
+        if state & (SELECTED | OVER):
+            painter.drawPixmap(left, top, part("chosen" if state & SELECTED else "over", shown, ratio))
+        if thumbnail := model.thumbnail(row):
+            size = thumbnail.size()
+            place = _place(size.width(), size.height(), ratio).translated(left, top)
+            painter.drawPixmap(place, thumbnail, QRectF(thumbnail.rect()))
+            painter.setPen(EDGE)
+            painter.drawRect(place.adjusted(0, 0, -1, -1))
         else:
-            painter.drawPixmap(picture.topLeft(), thumbnail)
-        if index.data(STAR):
-            badge = QRectF(cell.right() - 24, cell.top() + 2, 22, 22)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.color("base"))
-            painter.drawEllipse(badge)
-            painter.setBrush(theme.color("warn"))
-            painter.drawPolygon(_star(badge.center(), 8))
-        painter.restore()
+            painter.drawPixmap(left, top, part("missing" if thumbnail is None else "unreadable", shown, ratio))
+        if model.files[row].name in model.stars:
+            painter.drawPixmap(left, top, part("star", shown, ratio))
 
 
 def _star(centre: QPointF, radius: float) -> QPolygonF:

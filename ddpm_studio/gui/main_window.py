@@ -6,7 +6,7 @@ import logging
 import time
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QSizePolicy, QStackedWidget, QWidget
 
@@ -210,6 +210,7 @@ class MainWindow(QMainWindow):
             self.banner.hide()  # a complaint belongs to the page where it arose
         self.rail.choose(index)
         self.stack.setCurrentIndex(index)
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.UpdateLater.value)  # or the page would be painted three times
         self.title.setText(tr(name))
         self.subtitle.setText(tr(SUBTITLES[name]))
         for widget in (self.model_label, self.model_combo):

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ddpm_studio.gui.workers import Job
     from ddpm_studio.models import GuideInfo
 
-FACTS_AT_ONCE = 250
+FACTS_AT_ONCE, PAUSE = 50, 0.005
+"""Pictures whose recipes are read in one go, and the rest before the next, in seconds: reading is all Python, of which the window needs its share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,11 @@ class PictureJobs:
         def job(control: RunControl) -> Iterator[Event]:
             from ddpm_studio import gallery
 
-            dated = gallery.dated_pictures()
+            dated = gallery.dated_pictures(known=known)
             yield PicturesListed(tuple(path for path, _ in dated), gallery.read_stars())
             new = [(path, made) for path, made in dated if path not in known]
             for start in range(0, len(new), FACTS_AT_ONCE):
-                if control.stopping:
+                if control.wait(PAUSE):
                     break
                 yield FactsRead(tuple(gallery.read_facts(path, made) for path, made in new[start : start + FACTS_AT_ONCE]))
             yield Finished()

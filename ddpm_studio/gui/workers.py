@@ -82,7 +82,9 @@ class RunThread(QThread):
     def _finish(self) -> None:
         self._timer.stop()
         self._deliver()
-        self.wait()
+        if not self.wait(0):  # it lives on for a moment, which is long where all cores are busy: the window does not wait for that
+            QTimer.singleShot(1, self, self._finish)
+            return
         _alive.discard(self)
         self.ended.emit()
         self.deleteLater()

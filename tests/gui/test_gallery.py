@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import os
+import sys
 import time
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -15,8 +17,8 @@ from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery, imaging
 from ddpm_studio.gallery import Facts, Search
-from ddpm_studio.gui import trash, workers
-from ddpm_studio.gui.gallery_model import KEPT_THUMBNAILS, STAR, WAITING, GalleryModel
+from ddpm_studio.gui import gallery_model, trash, workers
+from ddpm_studio.gui.gallery_model import KEPT_THUMBNAILS, WAITING, GalleryModel
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.gallery_side import GallerySide
 from ddpm_studio.gui.studio import Studio
@@ -58,14 +60,13 @@ def test_ten_thousand_pictures_ask_only_for_those_in_sight(qtbot: QtBot) -> None
     assert model.rowCount() == 10_000
     assert model.take_wanted(5) == []
     with qtbot.waitSignal(model.thumbnails_wanted):
-        assert model.data(model.index(7), Qt.ItemDataRole.DecorationRole) is None
-    model.data(model.index(8), Qt.ItemDataRole.DecorationRole)
+        assert model.thumbnail(7) is None
+    model.thumbnail(8)
     assert model.take_wanted(5) == [files[8], files[7]], "the last asked for first"
     model.set_thumbnails([(files[7], tiles(1)[0]), (files[8], None)])
-    for place in (7, 8):
-        assert not model.data(model.index(place), Qt.ItemDataRole.DecorationRole).isNull()
+    assert [thumbnail.isNull() for place in (7, 8) if (thumbnail := model.thumbnail(place)) is not None] == [False, True]
     for place in range(3 * WAITING):
-        model.data(model.index(place), Qt.ItemDataRole.DecorationRole)
+        model.thumbnail(place)
     assert len(model.take_wanted(10_000)) == WAITING, "what was scrolled past is forgotten"
     for start in range(0, 2 * KEPT_THUMBNAILS, 100):
         model.set_thumbnails([(path, tiles(1)[0]) for path in files[start : start + 100]])
@@ -84,7 +85,7 @@ def test_the_list_can_be_searched_and_filtered(qtbot: QtBot) -> None:
     assert model.files == [files[300]]
     model.search("", True)
     assert model.files == [files[3]]
-    assert model.data(model.index(0), STAR)
+    assert model.data(model.index(0), Qt.ItemDataRole.AccessibleTextRole) == "3.png, with a star"
     model.set_stars([files[3]], False)
     assert model.rowCount() == 0
     model.search("", False)
@@ -115,6 +116,34 @@ def choose(page: GalleryPage, *rows: int) -> None:
 
 def idle(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+
+
+def test_thousands_are_laid_out_and_chosen_without_python(qtbot: QtBot, page: GalleryPage) -> None:
+    called: list[str] = []
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call" and frame.f_code.co_filename == gallery_model.__file__:
+            called.append(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        page.model.set_files(files_of(10_000))
+        page.view.selectAll()
+        page.resize(1100, 700)
+        QApplication.processEvents()
+    finally:
+        sys.setprofile(None)
+    assert len(page.chosen) == 10_000
+    assert len(called) < 1000
+    idle(qtbot)
+
+
+def test_what_is_listed_again_is_the_same(home: Path) -> None:
+    gallery.save_pictures(tiles(3), gallery.recipes(SampleRequest(model="tiles", seed=0, count=3), range(3), 5, "cpu"))
+    before = gallery.list_pictures()
+    again = [path for path, _ in gallery.dated_pictures(known=before[1:])]
+    assert again == before
+    assert [path is known for path, known in zip(again, before, strict=True)] == [False, True, True]
 
 
 def test_search_and_star(qtbot: QtBot, page: GalleryPage) -> None:
@@ -203,6 +232,7 @@ def test_a_picture_that_cannot_be_read_is_shown_as_such(qtbot: QtBot, page: Gall
     qtbot.waitUntil(lambda: page.current == broken)
     assert "not a PNG" in page.side.no_recipe.text()
     assert not page.side.again.isEnabled()
+    qtbot.waitUntil(lambda: broken in page.model._thumbnails, timeout=5000)
     idle(qtbot)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QItemSelectionModel, QMimeData, QPoint, Qt
+from PySide6.QtCore import QEvent, QItemSelectionModel, QMimeData, QObject, QPoint, Qt
 from PySide6.QtGui import QDragEnterEvent, QImage, QPalette
 from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSlider, QWidget
 from pytestqt.qtbot import QtBot
@@ -23,6 +23,7 @@ from ddpm_studio.gui import app, theme, workers
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.runs import RunsPage
+from ddpm_studio.gui.pages.train import LIVE
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.widgets.command_palette import matches
 from ddpm_studio.presets import get_preset
@@ -80,6 +81,29 @@ def test_navigation(qtbot: QtBot, open_window: Open) -> None:
         assert window.page == name
         assert window.rail.buttons[i].isChecked()
         assert find(window, "modelCombo").isVisible() == (name in ("Generate", "Blend", "Inside"))
+
+
+def test_a_page_that_is_shown_is_painted_once(open_window: Open) -> None:
+    class Painted(QObject):
+        times = 0
+
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+            self.times += event.type() == QEvent.Type.Paint
+            return False
+
+    window = open_window()
+    page = window.train_page
+    page._set_view(LIVE)
+    for plot in page.live.plots.shown:
+        plot.ensure_plot()
+    painted = Painted()
+    for name in ("Train", "Gallery", "Train"):
+        painted.times = 0
+        window.show_page(name)
+        for _ in range(10):
+            QApplication.processEvents()
+        page.installEventFilter(painted)
+    assert painted.times == 1
 
 
 def test_a_dropped_folder_is_looked_at(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -246,7 +270,7 @@ def test_blend_follows_the_slider(qtbot: QtBot, open_window: Open, tmp_path: Pat
     before = len(calls)
     window.show_page("Gallery")
     window.show_page("Blend")
-    qtbot.wait(50)
+    qtbot.wait(500)
     assert len(calls) == before, "nothing has changed: nobody is asked to make room"
     window.show_page("Gallery")
     slider.setValue(20)

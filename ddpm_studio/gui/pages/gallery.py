@@ -33,7 +33,7 @@ class GalleryPage(QWidget):
         self._studio = studio
         self._wanted: Path | None = None
         """The picture to choose as soon as it is listed."""
-        self._listing, self._thumbnails = LatestRun(self, interval=33), LatestRun(self)
+        self._listing, self._thumbnails = LatestRun(self, interval=33), LatestRun(self, interval=33)
         self._search_timer, self._facts_timer = QTimer(self, singleShot=True, interval=120), QTimer(self, singleShot=True, interval=250)
         self.model = GalleryModel()
         self.side = GallerySide()
@@ -66,7 +66,8 @@ class GalleryPage(QWidget):
         self.view.setObjectName("galleryView")
         self.view.setAccessibleName(tr("Pictures that were made"))
         self.view.setModel(self.model)
-        self.view.setItemDelegate(ThumbnailDelegate(self.view))
+        self.view.setItemDelegate(ThumbnailDelegate(self.model, self.view))
+        self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         # As a list that wraps, not in icon mode, which keeps a place for each of thousands of icons.
         self.view.setFlow(QListView.Flow.LeftToRight)
         self.view.setWrapping(True)
@@ -99,6 +100,7 @@ class GalleryPage(QWidget):
         self.view.activated.connect(self._show_chosen)
         self.model.modelReset.connect(self._show_chosen)
         self.model.thumbnails_wanted.connect(self._make_thumbnails)
+        self.model.thumbnails_came.connect(self.view.viewport().update)
         self._thumbnails.idle.connect(self._make_thumbnails)
         self._thumbnails.events.connect(self._thumbnails_made)
         self._listing.events.connect(self._listed)

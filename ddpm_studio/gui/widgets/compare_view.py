@@ -13,7 +13,7 @@ from ddpm_studio.comparing import RunRead, differing_settings, is_one_loss
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, button, column, label, row
 from ddpm_studio.gui.widgets.loss_plot import newest_of_each
-from ddpm_studio.gui.widgets.plot import Plot
+from ddpm_studio.gui.widgets.plot import BY_PIXEL, Plot
 from ddpm_studio.gui.widgets.series import Series
 from ddpm_studio.gui.words import count, duration, loss
 from ddpm_studio.language import tr
@@ -50,8 +50,8 @@ class ComparePlot(Plot):
     def _make(self, item: Any) -> None:
         item.setDownsampling(auto=True, mode="peak")
         item.setClipToView(True)
-        self._raw = [item.plot([], []) for _ in COLOURS]
-        self._means = [item.plot([], []) for _ in COLOURS]
+        self._raw = [item.plot([], [], **BY_PIXEL) for _ in COLOURS]
+        self._means = [item.plot([], [], **BY_PIXEL) for _ in COLOURS]
         item.setLogMode(y=True)
 
     def _colour(self) -> None:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QWidget
 from ddpm_studio.events import StepDone
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import ValueSlider, row
-from ddpm_studio.gui.widgets.plot import Plot
+from ddpm_studio.gui.widgets.plot import BY_PIXEL, Plot
 from ddpm_studio.gui.widgets.series import Series
 from ddpm_studio.gui.words import count, loss
 from ddpm_studio.language import tr
@@ -84,8 +84,8 @@ class NumberPlot(Plot):
     def _make(self, item: Any) -> None:
         item.setDownsampling(auto=True, mode="peak")
         item.setClipToView(True)
-        self._raw = item.plot([], [])
-        self._mean = item.plot([], [])
+        self._raw = item.plot([], [], **BY_PIXEL)
+        self._mean = item.plot([], [], **BY_PIXEL)
 
     def _colour(self) -> None:
         self._raw.setPen(self._pg.mkPen(theme.color("plot_raw" if self._smooth else "accent"), width=1 if self._smooth else 2))

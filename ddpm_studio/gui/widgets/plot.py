@@ -25,6 +25,8 @@ KEY_HEIGHT = 16
 SHORT = 0.5
 """Of a logarithmic axis: less than this part of a decade is numbered like a linear one."""
 REDRAW_MS, SLOW_REDRAW_MS = 60, 400
+BY_PIXEL = {"autoDownsampleFactor": 1.0}
+"""Of a long curve the least and the largest value of each pixel are drawn: pyqtgraph's five of each look the same and take three times as long."""
 LONG = 20_000
 """Values from which on drawing takes so long that it is done less often."""
 
