@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ddpm_studio.gallery import Facts
     from ddpm_studio.gui.workers import Job
     from ddpm_studio.models import GuideInfo
+    from ddpm_studio.requests import BlendRequest
 
 FACTS_AT_ONCE = 250
 
@@ -181,6 +182,17 @@ class PictureJobs:
 
             values = gallery.read_recipe(path)
             yield from recreate(batch_of(values, model), request_of(values, model).seed, imaging.read_pixels(path), control)
+
+        return job
+
+    def recreate_blend(self, together: BlendRequest, place: int, path: Path) -> Job:
+        """The blend in a PNG once more; it is not saved."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import imaging
+            from ddpm_studio.sampling.engine import recreate_blend
+
+            yield from recreate_blend(together, place, imaging.read_pixels(path), control)
 
         return job
 
