@@ -28,6 +28,7 @@ PICTURE_KEY = "ddpm-studio-picture-"
 MOST_PICTURES, MOST_PACKED = 6, 1_000_000
 """How many of them a blend takes along, and characters of each: Pillow reads no longer chunks."""
 MOST_WEIGHTS = 1000
+"""Numbers in a list of a recipe."""
 STARS = "stars.json"
 MAX_SHEET_PIXELS = 40_000_000
 """Of a sheet of pictures: 120 MB while it is put together."""

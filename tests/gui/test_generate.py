@@ -25,7 +25,7 @@ from ddpm_studio.gui import cost, workers
 from ddpm_studio.gui.app import create
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.main_window import MainWindow
-from ddpm_studio.gui.pages.blend import BlendPage
+from ddpm_studio.gui.pages.blend import SHEET, BlendPage
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.pages.generate_controls import variations
 from ddpm_studio.gui.pages.generate_results import Results
@@ -263,10 +263,12 @@ def test_a_dropped_blend_brings_its_pictures_and_is_made_again(qtbot: QtBot, win
     facts = gallery.blend_recipes(request, [BlendReady(weights, 333, tiles(1)[0], 1.0, 1.0, device="cpu")])[0]
     picture = tmp_path / "blend.png"
     imaging.save_png(picture, tiles(1)[0], gallery.text_of(facts, images))
-    assert drop_on(window, picture)
-    qtbot.waitUntil(lambda: window.page == "Blend" and not workers.running_threads(), timeout=5000)
     blend = window.pages["Blend"]
     assert isinstance(blend, BlendPage)
+    blend.show_view(SHEET)
+    assert drop_on(window, picture)
+    qtbot.waitUntil(lambda: window.page == "Blend" and not workers.running_threads(), timeout=5000)
+    assert blend.preview.isVisible()
     assert (blend.timestep.value, blend.seed.value(), blend.wells.weights) == (333, 5, weights)
     assert all(np.array_equal(blend.pictures[letter], image) for letter, image in zip("ABC", images, strict=True))
     assert blend.offer.isVisible()

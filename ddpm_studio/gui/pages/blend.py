@@ -185,6 +185,7 @@ class BlendPage(QWidget):
         """Take over the settings that a blend was made by, and its pictures where its file holds them."""
         if values.get("kind") != "blend":
             return
+        self.show_view(BLEND)
         found = self._request_of(picture) if is_reproducible(values) else None
         timestep, lam, seed = values.get("timestep"), values.get("lam"), values.get("seed")
         if isinstance(timestep, int) and 0 <= timestep <= self.timestep.slider.maximum():
