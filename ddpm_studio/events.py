@@ -288,6 +288,8 @@ class BlendReady(Event):
     expected_std: float
     quick: bool = False
     model_step: int | None = None
+    device: str = ""
+    """The kind of the device that has made it."""
 
     @property
     def lam(self) -> float:
@@ -297,8 +299,10 @@ class BlendReady(Event):
     @property
     def facts(self) -> dict[str, Any]:
         """What its recipe says beside what was asked for."""
-        share = {"lam": self.lam} if len(self.weights) == 2 else {"weights": [round(weight, 6) for weight in self.weights]}
-        return {**share, "latent_std": self.latent_std, "model_step": self.model_step}
+        share: dict[str, Any] = {"lam": self.lam} if len(self.weights) == 2 else {}
+        if self.weights != (1 - self.lam, self.lam):
+            share["weights"] = list(self.weights)  # all their digits: the picture is made again with them
+        return {**share, "latent_std": self.latent_std, "model_step": self.model_step, "made_on": self.device}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,18 @@ import numpy as np
 
 from ddpm_studio import imaging, paths
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import Images
+from ddpm_studio.events import BlendReady, Images
 from ddpm_studio.files import write_atomically
 from ddpm_studio.language import tr
-from ddpm_studio.requests import SampleRequest, recipe
+from ddpm_studio.requests import BlendRequest, SampleRequest, blend_of, is_reproducible, recipe
 
 RECIPE_KEY = "ddpm-studio"
+PICTURE_KEY = "ddpm-studio-picture-"
+"""With a number from 0 behind it: the text chunks of the pictures that a blend was made of."""
+MOST_PICTURES, MOST_PACKED = 6, 1_000_000
+"""How many of them a blend takes along, and characters of each: Pillow reads no longer chunks."""
+MOST_WEIGHTS = 1000
+"""Numbers in a list of a recipe."""
 STARS = "stars.json"
 MAX_SHEET_PIXELS = 40_000_000
 """Of a sheet of pictures: 120 MB while it is put together."""
@@ -34,6 +40,24 @@ def recipes(request: SampleRequest, seeds: Sequence[int], model_step: int | None
     return [recipe(request, seed=seed, model_step=model_step, made_on=device, **together) for seed in seeds]
 
 
+def blend_recipes(request: BlendRequest, blends: Iterable[BlendReady]) -> list[dict[str, Any]]:
+    """The recipes of the blends of one request: each says with which others it was made, and which of them it is."""
+    mixtures = list(dict.fromkeys(request.weights))
+    flat = [weight for weights in mixtures for weight in weights]
+    tells = len(mixtures) > 1 and len(flat) <= MOST_WEIGHTS
+    return [recipe(request, **made.facts, **({"together": flat, "place": mixtures.index(made.weights)} if tells else {})) for made in blends]
+
+
+def text_of(facts: dict[str, Any], pictures: Sequence[Images] = ()) -> dict[str, str]:
+    """The text chunks of a PNG: its recipe, and the pictures that it was blended of, as small as the model has seen them. Where
+    they are too many or too large for that, it holds none of them."""
+    texts = [imaging.packed(picture) for picture in pictures] if len(pictures) <= MOST_PICTURES else []
+    if not texts or max(map(len, texts)) > MOST_PACKED:
+        return {RECIPE_KEY: json.dumps(facts, ensure_ascii=False)}
+    facts = facts | {"pictures": len(texts)}
+    return {RECIPE_KEY: json.dumps(facts, ensure_ascii=False), **{f"{PICTURE_KEY}{i}": text for i, text in enumerate(texts)}}
+
+
 def save_pictures(images: Images, recipes: Sequence[dict[str, Any]], folder: Path | None = None) -> list[Path]:
     """Write uint8 [N, H, W, C] as PNGs, each with its recipe in the text chunk `ddpm-studio`; in the gallery by default."""
     folder = folder or paths.gallery_dir()
@@ -41,7 +65,7 @@ def save_pictures(images: Images, recipes: Sequence[dict[str, Any]], folder: Pat
     saved = []
     for image, facts in zip(images, recipes, strict=True):
         path = free_name(folder, f"{moment}-{facts.get('kind', 'picture')}-{facts.get('seed', 0)}")
-        imaging.save_png(path, image, {RECIPE_KEY: json.dumps(facts, ensure_ascii=False)})
+        imaging.save_png(path, image, text_of(facts))
         saved.append(path)
     return saved
 
@@ -76,6 +100,24 @@ def read_recipe(path: Path) -> dict[str, Any]:
     if text is None:
         raise UserError(tr("{name} carries no recipe.", name=path.name), tr("Only pictures made by DDPM Studio say how they were made."))
     return parse_recipe(text, path.name)
+
+
+def read_blend(path: Path, model: str | Path, shape: tuple[int, int, int], background: str) -> tuple[BlendRequest, int]:
+    """A blend as it was asked for, together with those that it was made with, and which of them it is; `shape` (height, width,
+    channels) and `background` are those of the model.
+
+    Raises UserError when the file does not hold all that it was made of, or that is not what was once written.
+    """
+    values, texts = read_recipe(path), imaging.read_png_text(path)
+    hint = tr("Choose the pictures again, as far as you have them.")
+    if not is_reproducible(values) or values["kind"] != "blend":
+        raise UserError(tr("{name} does not hold the pictures that were blended.", name=imaging.printable(path.name)), hint)
+    numbers = range(min(int(values["pictures"]), MOST_PICTURES))
+    try:
+        pictures = tuple(imaging.unpacked(texts[f"{PICTURE_KEY}{i}"], shape, background) for i in numbers)
+    except (KeyError, imaging.UnreadablePicture):
+        raise UserError(tr("The pictures in {name} are damaged, or of another size than the model's.", name=imaging.printable(path.name)), hint) from None
+    return blend_of(values, model, pictures)
 
 
 def parse_recipe(text: str, source: str) -> dict[str, Any]:

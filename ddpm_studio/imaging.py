@@ -6,6 +6,7 @@ memory before it is decoded, and whatever goes wrong becomes one reason in words
 
 from __future__ import annotations
 
+import base64
 import errno
 import logging
 import math
@@ -13,6 +14,7 @@ import re
 import threading
 import warnings
 from contextlib import nullcontext, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -221,6 +223,24 @@ def read_pixels(path: Path) -> Images:
     except OSError as error:
         raise describe_os_error(error, tr("open {name}", name=printable(path.name))) from error
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def packed(image: Images) -> str:
+    """A picture as text, for a text chunk of another: its PNG in base64."""
+    data = BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(data, format="PNG")
+    return base64.b64encode(data.getvalue()).decode()
+
+
+def unpacked(text: str, shape: tuple[int, int, int], background: str) -> Images:
+    """What `packed` has made, uint8 of this shape. It may come from anybody: raises UnreadablePicture, also when it is of another size."""
+    try:
+        image = decode(BytesIO(base64.b64decode(text, validate=True)))
+    except ValueError:
+        raise UnreadablePicture(later("the file is damaged")) from None
+    if image.size != (shape[1], shape[0]):
+        raise UnreadablePicture(later("the file is damaged"))
+    return fit(image, shape, background)
 
 
 def _load(image: Image.Image, least_side: int | None) -> tuple[Image.Image, tuple[int, int]]:

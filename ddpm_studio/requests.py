@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ddpm_studio.blend_weights import Weights
+from ddpm_studio.blend_weights import Weights, pair
 from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Images, Latent
@@ -269,6 +269,40 @@ def batch_of(values: Mapping[str, Any], model: str | Path) -> SampleRequest:
     return replace(one, seed=first, count=count) if first <= one.seed < first + count else one
 
 
+def is_reproducible(values: Mapping[str, Any]) -> bool:
+    """Whether a recipe says all that its picture was made of."""
+    return values.get("kind") == "sample" or (values.get("kind") == "blend" and isinstance(values.get("pictures"), int))
+
+
+def blend_of(values: Mapping[str, Any], model: str | Path, images: tuple[Images, ...]) -> tuple[BlendRequest, int]:
+    """All blends of some pictures that were made together with the one that a recipe describes, and which of them it is.
+
+    Raises UserError when it is not the recipe of a blend of so many pictures, or asks for what no recipe of ours does.
+    """
+    count, noise, place, flat = len(images), values.get("noise", "independent"), values.get("place", 0), values.get("together")
+    if values.get("kind") != "blend" or values.get("pictures") != count:
+        raise _altered("pictures")
+    if noise not in NOISE_MODES:
+        raise _altered("noise")
+    weights = _weights(values.get("weights") or _pair(values.get("lam")), count)
+    together = tuple(_weights(flat[i : i + count], count) for i in range(0, len(flat), count)) if isinstance(flat, list) else (weights,)
+    if not isinstance(place, int) or not 0 <= place < len(together) or together[place] != weights:
+        raise _altered("place")
+    timestep = _number(values, "timestep", -1, 0, MAX_STEPS)
+    return BlendRequest(model, images=images, weights=together, timestep=timestep, noise=noise, **_walk(values)), place
+
+
+def _pair(lam: object) -> list[float] | None:
+    return list(pair(lam)) if isinstance(lam, (int, float)) else None
+
+
+def _weights(given: object, count: int) -> Weights:
+    numbers = given if isinstance(given, list) and all(isinstance(weight, (int, float)) and 0 <= weight <= 1 for weight in given) else []
+    if len(numbers) != count or not abs(sum(numbers) - 1) < 1e-3:
+        raise _altered("weights")
+    return tuple(numbers)
+
+
 def start_of(values: Mapping[str, Any], model: str | Path, depth: int = 1) -> Start:
     """What `start_facts` says, checked as in `request_of`."""
     if depth > MAX_DEPTH:
@@ -279,25 +313,31 @@ def start_of(values: Mapping[str, Any], model: str | Path, depth: int = 1) -> St
 
 
 def _request(values: Mapping[str, Any], model: str | Path, depth: int = 0) -> SampleRequest:
-    usual = SampleRequest(model)
+    start = values.get("start")
+    if start is not None and not isinstance(start, dict):
+        raise _altered("start")
+    return SampleRequest(model, count=1, start=None if start is None else start_of(start, model, depth + 1), **_walk(values))
+
+
+def _walk(values: Mapping[str, Any]) -> dict[str, Any]:
+    """How to get from noise to the picture, as the fields of a Walk."""
+    usual = SampleRequest("")
     guide, guidance, eta = values.get("guide"), values.get("guidance", usual.guidance), values.get("eta", 0.0)
     if guide is not None and not (isinstance(guide, str) and is_name(guide)):
         raise _altered("guide")
     for name, value, most in (("guidance", guidance, MAX_GUIDANCE), ("eta", eta, 1.0)):
         if not isinstance(value, (int, float)) or not 0 <= value <= most:
             raise _altered(name)
-    sampler, spacing, start = values.get("sampler", usual.sampler), values.get("spacing", "auto"), values.get("start")
+    sampler, spacing = values.get("sampler", usual.sampler), values.get("spacing", "auto")
     if sampler not in SAMPLERS:
         raise _altered("sampler")
     if spacing not in SPACINGS:
         raise _altered("spacing")
-    if start is not None and not isinstance(start, dict):
-        raise _altered("start")
-    return SampleRequest(
-        model, count=1, sampler=sampler, spacing=spacing, eta=float(eta), guide=guide, guidance=float(guidance), seed=_number(values, "seed", 0, 0, MAX_SEED),
-        steps=None if values.get("steps", 0) is None else _number(values, "steps", usual.steps or 1, 1, MAX_STEPS),
-        start=None if start is None else start_of(start, model, depth + 1),
-    )
+    steps = None if values.get("steps", 0) is None else _number(values, "steps", usual.steps or 1, 1, MAX_STEPS)
+    return {
+        "sampler": sampler, "spacing": spacing, "eta": float(eta), "guide": guide, "guidance": float(guidance), "steps": steps,
+        "seed": _number(values, "seed", 0, 0, MAX_SEED),
+    }  # fmt: skip
 
 
 def _number(values: Mapping[str, Any], name: str, usual: int, low: int, high: int) -> int:

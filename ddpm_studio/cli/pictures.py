@@ -8,12 +8,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import io
-import json
 import math
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +89,11 @@ def interpolate(arguments: argparse.Namespace) -> int:
     for timestep in timesteps:
         request = BlendRequest(arguments.model, images, weights, timestep, arguments.noise, **walk_of(arguments, timestep + 1))
         made = drain(blend(request, RunControl()))
-        facts = [recipe(request, **event.facts) for event in made.blends]
+        facts = gallery.blend_recipes(request, made.blends)
         blends = np.stack([event.image for event in made.blends])
         before = f"t_{timestep:04d}_" if arguments.timesteps else ""
         names = [f"{before}lambda_{lam:.3f}" for lam in lams] or [f"{before}blend"]
-        saved += save_all(blends, names, facts, arguments.out)
+        saved += save_all(blends, names, facts, arguments.out, images)
         ends = images if not lams or lams[0] <= lams[-1] else images[::-1]
         rows.append(np.concatenate([ends[0][None], blends, np.stack(ends[1:])]))
         stds += [round(event.latent_std, 4) for event in made.blends]
@@ -289,17 +288,17 @@ def picture(path: str, config: RunConfig) -> Images:
     return imaging.load_picture(Path(path).expanduser(), config.data.shape, config.data.background)
 
 
-def save_all(images: Images, names: list[str], recipes: list[dict[str, Any]], out: str) -> list[Path]:
+def save_all(images: Images, names: list[str], recipes: list[dict[str, Any]], out: str, blended: Sequence[Images] = ()) -> list[Path]:
     saved = []
     for image, name, facts in zip(images, names, recipes, strict=True):
         path = Path(out).expanduser() / f"{name}.png"
-        save_one(path, image, facts)
+        save_one(path, image, facts, blended)
         saved.append(path)
     return saved
 
 
-def save_one(path: Path, image: Images, facts: dict[str, Any]) -> None:
-    imaging.save_png(path.expanduser(), image, {gallery.RECIPE_KEY: json.dumps(facts, ensure_ascii=False)})
+def save_one(path: Path, image: Images, facts: dict[str, Any], blended: Sequence[Images] = ()) -> None:
+    imaging.save_png(path.expanduser(), image, gallery.text_of(facts, blended))
 
 
 def save_array(path: Path, array: Latent) -> None:

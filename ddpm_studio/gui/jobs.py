@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -357,10 +356,16 @@ class Jobs(InsideJobs, PictureJobs):
 
         return gallery.read_recipe(path)
 
-    def save_png(self, path: Path, image: Images, recipe: dict[str, Any]) -> None:
+    def blend_request(self, path: Path, model: ModelChoice) -> tuple[BlendRequest, int]:
+        """How the blend in a PNG was made, with which others, and which of them it is; the pictures are those in the file."""
+        from ddpm_studio import gallery
+
+        return gallery.read_blend(path, model.path, model.shape, model.background)
+
+    def save_png(self, path: Path, image: Images, recipe: dict[str, Any], blended: Sequence[Images] = ()) -> None:
         from ddpm_studio import gallery, imaging
 
-        imaging.save_png(path, image, {gallery.RECIPE_KEY: json.dumps(recipe, ensure_ascii=False)})
+        imaging.save_png(path, image, gallery.text_of(recipe, blended))
 
     def grid(self, images: Images, columns: int | None = None) -> Images:
         from ddpm_studio import imaging

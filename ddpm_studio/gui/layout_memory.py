@@ -1,4 +1,4 @@
-"""How the window was left: its size and place, its page, its splitters, and which view each page showed."""
+"""How the window was left: its size and place, its page, its splitters, and which view and which curves each page showed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QSplitter, QWidget
 from ddpm_studio import paths
 from ddpm_studio.gui.undo import controls_of
 from ddpm_studio.gui.widgets.basics import Collapsible, Segments
+from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
 
 FOLLOWS_WORK = ("trainView", "blendView", "pictureSource")
 """Segments that show what is going on or what is there, whatever was shown last time."""
@@ -31,6 +32,8 @@ def save_views(pages: Iterable[QWidget], kept: QSettings) -> None:
             kept.setValue(f"views/{name}", segments.current)
         for name, part in _foldable(page):
             kept.setValue(f"open/{name}", int(part.toggle.isChecked()))
+        for panel in page.findChildren(PlotsPanel):
+            kept.setValue(f"curves/{page.objectName()}", " ".join(plot.objectName() for plot in panel.shown))
         for control in controls_of(page, CONTROLS):
             if control.widget is not None:
                 kept.setValue(f"shown/{control.widget.objectName()}", int(control.read()))
@@ -49,6 +52,8 @@ def restore_views(pages: Iterable[QWidget], kept: QSettings) -> None:
                 segments.chosen.emit(index)
         for name, part in _foldable(page):
             part.toggle.setChecked(_number(kept, f"open/{name}") == 1)
+        for panel in page.findChildren(PlotsPanel):
+            panel.show_only(str(kept.value(f"curves/{page.objectName()}", "")).split())
         for control in controls_of(page, CONTROLS):
             value = _number(kept, f"shown/{control.widget.objectName()}") if control.widget is not None else None
             if value is not None:

@@ -36,6 +36,7 @@ from ddpm_studio.gui.widgets.status_line import StatusLine
 from ddpm_studio.gui.words import elided, loss, short_count, time_left
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import later, tr
+from ddpm_studio.requests import is_reproducible
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ SUBTITLES = {
 }
 UNDOABLE = {
     "Generate": ("countSpin", "samplerCombo", "stepsSpin", "etaSpin", "seedSpin", "guideCombo", "guidanceSpin"),
-    "Blend": ("timestepSlider", "noiseCombo", "blendSeedSpin", "filmStepsSpin", "lambdaSlider"),
+    "Blend": ("timestepSlider", "noiseCombo", "blendSeedSpin", "filmStepsSpin", "lambdaSlider"),  # behind its pictures, which may set lambda
     "Inside": ("forwardScheduleCombo", "forwardRootsCheck", "forwardSeedSpin", "timestepForwardSlider"),
 }
 """Controls of the pages whose changes can be taken back, beside the settings of a training."""
@@ -196,9 +197,9 @@ class MainWindow(QMainWindow):
         History(self.studio, "Train", settings, settings.controls()).went.connect(settings.show_changes)
         blend = self.pages["Blend"]
         assert isinstance(blend, BlendPage)
-        more = {"Blend": [blend.shares()]}
-        histories = {name: History(self.studio, name, self.pages[name], controls_of(self.pages[name], controls) + more.get(name, [])) for name, controls in UNDOABLE.items()}
-        blend.wells.arranged.connect(histories["Blend"].settle)  # more or fewer pictures: no edit of their shares
+        first = {"Blend": blend.mixture()}
+        for name, controls in UNDOABLE.items():
+            History(self.studio, name, self.pages[name], first.get(name, []) + controls_of(self.pages[name], controls))
 
     # Pages and themes.
 
@@ -473,7 +474,7 @@ class MainWindow(QMainWindow):
         for event in batch:
             if isinstance(event, RecipeRead):
                 self.banner.hide()
-                if self.studio.open_settings(event.path, event.values) and event.values.get("kind") == "sample":
+                if self.studio.open_settings(event.path, event.values) and is_reproducible(event.values):
                     self.studio.recreate_wanted.emit(event.path, False)
             elif isinstance(event, Failed) and self.page == "Train" and self._opened is not None:
                 self.train_page.dataset.open([self._opened])  # somebody wants to learn from it, and is told what that needs

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ddpm_studio.gallery import Facts
     from ddpm_studio.gui.workers import Job
     from ddpm_studio.models import GuideInfo
+    from ddpm_studio.requests import BlendRequest
 
 FACTS_AT_ONCE, PAUSE = 50, 0.005
 """Pictures whose recipes are read in one go, and the rest before the next, in seconds: reading is all Python, of which the window needs its share."""
@@ -191,6 +192,17 @@ class PictureJobs:
         run = run_of(model)
         source = run.read_notes().get("source") if run.exists else ""
         return source if isinstance(source, str) else ""
+
+    def recreate_blend(self, together: BlendRequest, place: int, path: Path) -> Job:
+        """The blend in a PNG once more; it is not saved."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import imaging
+            from ddpm_studio.sampling.engine import recreate_blend
+
+            yield from recreate_blend(together, place, imaging.read_pixels(path), control)
+
+        return job
 
     def nearest(self, model: Path, image: Images, count: int) -> Job:
         """Among the pictures that a model was trained on, if they are still in the cache."""

@@ -229,6 +229,10 @@ class BlendPresenter(QObject):
         """A quick blend is let through while the slider moves; a full one is overtaken by any newer request."""
         self._begin(self._latest, self._jobs.blend(request), quick)
 
+    def recreate(self, together: BlendRequest, place: int, picture: Path) -> None:
+        """A blend once more, to be compared with the one in its PNG; any newer blend overtakes it."""
+        self._begin(self._latest, self._jobs.recreate_blend(together, place, picture))
+
     def sheet(self, requests: Sequence[BlendRequest]) -> None:
         self._begin(self._sheet, self._jobs.blends(requests))
 

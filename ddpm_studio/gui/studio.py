@@ -37,8 +37,8 @@ class Studio(QObject):
     generate_wanted = Signal()
     blend_wanted = Signal(str, object)
     """The letter of a picture ("A" and on), or "" for the next that is free, and a path or uint8 [H, W, C]."""
-    recipe_wanted = Signal(dict)
-    """The settings of a picture, for the page that makes such."""
+    recipe_wanted = Signal(dict, Path)
+    """The settings of a picture, for the page that makes such, and its file."""
     recreate_wanted = Signal(Path, bool)
     """A picture whose settings are set now can be made again and compared; True: at once."""
     resume_wanted = Signal(object)
@@ -140,7 +140,7 @@ class Studio(QObject):
         self.choose_model(model)
         self.models_changed.emit()
         self.page_wanted.emit(page)
-        self.recipe_wanted.emit(recipe)
+        self.recipe_wanted.emit(recipe, picture)
         made_at, now = recipe.get("model_step"), self.jobs.model_step(model.path)
         if isinstance(made_at, int) and now is not None and made_at != now:
             said = tr("Made when {name} was at step {then}; at step {now} the same seed gives another picture", name=name, then=count(made_at), now=count(now))

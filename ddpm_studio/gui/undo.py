@@ -33,6 +33,8 @@ class Control:
     changed: SignalInstance | None
     """None where the signal of another control tells of this one, too."""
     widget: QWidget | None = None
+    merges: bool = True
+    """Changes that follow each other are one edit, as when a slider is dragged."""
 
 
 def control(widget: QWidget) -> Control:
@@ -117,7 +119,7 @@ class History(QObject):
     def _record(self) -> None:
         """Once for all that one edit has changed."""
         before, self._known = self._known, self._values()
-        changed = [part.name for part, old, new in zip(self._controls, before, self._known, strict=True) if old != new]
+        changed = [part for part, old, new in zip(self._controls, before, self._known, strict=True) if old != new]
         if changed:
             self._studio.undo_stack.push(Edit(self, changed[0], before, self._known))
 
@@ -134,13 +136,14 @@ class History(QObject):
 class Edit(QUndoCommand):
     """Of one control, with all that it has changed along."""
 
-    def __init__(self, history: History, name: str, before: Sequence[Any], after: Sequence[Any]) -> None:
-        super().__init__(name)
-        self.history, self.name, self.before, self.after = history, name, before, after
+    def __init__(self, history: History, part: Control, before: Sequence[Any], after: Sequence[Any]) -> None:
+        super().__init__(part.name)
+        self.history, self.name, self.before, self.after = history, part.name, before, after
+        self._id = EDIT if part.merges else -1
         self._done = True
 
     def id(self) -> int:
-        return EDIT
+        return self._id
 
     def mergeWith(self, other: QUndoCommand) -> bool:
         """Edits of one control that follow each other are one, as when a slider is dragged; back where it began, they are none."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -72,12 +73,44 @@ def recreate(batch: SampleRequest, seed: int, original: Images, control: RunCont
                 yield event
                 return
         image = made.images[seed - request.seed]
-        difference = np.abs(image.astype(np.int16) - original) if image.shape == original.shape else np.full(image.shape, 255, np.int16)
+        difference = _difference(image, original)
         if not difference.any() or together.count == 1:
             break
     yield ImagesReady(frozen_images(image[None]), (seed,), made.model_step, device=made.device)
-    yield Recreated(difference.size, int(np.count_nonzero(difference)), int(difference.max()), made.model_step, made.device)
+    yield _compared(difference, made)
     yield Finished(step=1)
+
+
+def recreate_blend(together: BlendRequest, place: int, original: Images, control: RunControl) -> Iterator[Event]:
+    """One of some blends once more, as `recreate` does it: BlendReady, Recreated, Finished."""
+    model, _ = yield from load_for(together)
+    wanted = together.weights[place]
+    first = place - place % model.batch_size
+    blends: dict[Weights, BlendReady] = {}
+    for weights in ((wanted,), together.weights[first : first + model.batch_size]):
+        for event in blend(replace(together, weights=weights), control):
+            if isinstance(event, BlendReady):
+                blends[event.weights] = event
+            elif not isinstance(event, Finished):
+                yield event
+            elif event.stopped:
+                yield event
+                return
+        made = blends[wanted]
+        difference = _difference(made.image, original)
+        if not difference.any() or len(together.weights) == 1:
+            break
+    yield made
+    yield _compared(difference, made)
+    yield Finished(step=1)
+
+
+def _difference(image: Images, original: Images) -> npt.NDArray[np.int16]:
+    return np.abs(image.astype(np.int16) - original) if image.shape == original.shape else np.full(image.shape, 255, np.int16)
+
+
+def _compared(difference: npt.NDArray[np.int16], made: ImagesReady | BlendReady) -> Recreated:
+    return Recreated(difference.size, int(np.count_nonzero(difference)), int(difference.max()), made.model_step, made.device)
 
 
 def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
@@ -107,7 +140,7 @@ def blend(request: BlendRequest, control: RunControl) -> Iterator[Event]:
                 return
         for weights, image in zip(batch, codec.decode(x_t), strict=True):
             stds = latent_std(weights, noises, request.noise), expected_std(weights, request.noise)
-            known[weights] = BlendReady(weights, request.timestep, image, *stds, request.quick, model.step)
+            known[weights] = BlendReady(weights, request.timestep, image, *stds, request.quick, model.step, model.device.type)
         while told < len(request.weights) and request.weights[told] in known:
             yield known[request.weights[told]]
             told += 1

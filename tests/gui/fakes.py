@@ -8,6 +8,7 @@ import math
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -306,6 +307,16 @@ class FakeJobs(Jobs):
             yield ImagesReady(frozen_images(imaging.read_pixels(path)[None]), (seed,), 24_000, device="cpu")
             yield Recreated(3072, self.differing, 3 if self.differing else 0, 24_000, "cpu")
             yield Finished()
+
+        return job
+
+    def recreate_blend(self, together: BlendRequest, place: int, path: Path) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            self.calls.append("recreate")
+            for event in self.blend(replace(together, weights=(together.weights[place],)))(control):
+                yield event
+                if isinstance(event, BlendReady):
+                    yield Recreated(3072, self.differing, 3 if self.differing else 0, 24_000, "cpu")
 
         return job
 

@@ -162,6 +162,9 @@ def test_views_splitters_and_folds_are_remembered(qtbot: QtBot, open_window: Ope
     window.train_page.settings.more.toggle.setChecked(True)
     window.train_page.live.plot.log_box.setChecked(False)
     window.train_page.live.plot.smoothing.slider.setValue(40)
+    plots = window.train_page.live.plots
+    plots.show_only(["noiseMapPlot", "memoryPlot"])
+    assert [plot.objectName() for plot in plots.shown] == ["noiseMapPlot", "memoryPlot"]
     window.close()
     again = open_window()
     assert again.pages["Inside"].view.current == 1  # type: ignore[attr-defined]
@@ -169,6 +172,7 @@ def test_views_splitters_and_folds_are_remembered(qtbot: QtBot, open_window: Ope
     assert again.train_page.settings.more.toggle.isChecked()
     assert not again.train_page.live.plot.log_box.isChecked()
     assert again.train_page.live.plot.smoothing.value == 40
+    assert [plot.objectName() for plot in again.train_page.live.plots.shown] == ["noiseMapPlot", "memoryPlot"]
     assert again.studio.undo_stack.count() == 0, "nobody has edited anything"
 
 
@@ -178,10 +182,11 @@ def test_a_damaged_memory_of_the_window_does_no_harm(qtbot: QtBot, open_window: 
     from ddpm_studio.gui.layout_memory import kept_settings
 
     kept = kept_settings()
-    for key in ("geometry", "page", "views/insidePage/insideView", "open/settingsToggle", "splitters/trainPage/livePanel", "shown/smoothingSlider"):
+    for key in ("geometry", "page", "views/insidePage/insideView", "open/settingsToggle", "splitters/trainPage/livePanel", "shown/smoothingSlider", "curves/trainPage"):
         kept.setValue(key, "nonsense")
     kept.setValue("views/insidePage/insideView", "99")
     kept.sync()
     again = open_window()
     assert again.page == "Train"
     assert again.pages["Inside"].view.current == 0  # type: ignore[attr-defined]
+    assert [plot.objectName() for plot in again.train_page.live.plots.shown] == ["lossPlot", "heldOutPlot"]

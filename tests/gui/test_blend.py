@@ -319,7 +319,10 @@ def test_a_blend_is_saved_with_its_recipe_and_copied_as_a_command(qtbot: QtBot, 
     page.save(tmp_path / "blend.png")
     facts = gallery.read_recipe(tmp_path / "blend.png")
     assert facts["kind"] == "blend"
-    assert facts["weights"] == [0.333333] * 3
+    assert facts["weights"] == list(page.wells.weights)
+    together, place = gallery.read_blend(tmp_path / "blend.png", "tiles", (32, 32, 3), "white")
+    assert (len(together.weights), place) == (1, 0)
+    assert all(np.array_equal(image, page.pictures[letter]) for letter, image in zip("ABC", together.images, strict=True))
     assert not any(str(tmp_path) in str(value) for value in facts.values())
     to_qimage(tiles(1)[0]).save(str(tmp_path / "a.png"))
     page.set_source("A", tmp_path / "a.png")

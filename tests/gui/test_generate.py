@@ -20,11 +20,12 @@ from ddpm_studio.data.cache import open_dataset
 from ddpm_studio.data.dataset import pack_names
 from ddpm_studio.errors import UserError
 from ddpm_studio.evaluation import nearest as search
-from ddpm_studio.events import Event, FrameReady
+from ddpm_studio.events import BlendReady, Event, FrameReady
 from ddpm_studio.gui import cost, workers
 from ddpm_studio.gui.app import create
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.gui.pages.blend import SHEET, BlendPage
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.pages.generate_controls import variations
 from ddpm_studio.gui.pages.generate_results import Results
@@ -309,6 +310,49 @@ def test_a_dropped_blend_goes_to_blend(qtbot: QtBot, window: MainWindow, tmp_pat
     qtbot.waitUntil(lambda: window.page == "Blend")
     blend = window.pages["Blend"]
     assert (blend.timestep.value, blend.lam.value(), blend.noise.currentData(), blend.seed.value()) == (333, 20, "slerp", 5)  # type: ignore[attr-defined]
+
+
+def test_a_dropped_blend_brings_its_pictures_and_is_made_again(qtbot: QtBot, window: MainWindow, jobs: FakeJobs, tmp_path: Path) -> None:
+    images, weights = tuple(tiles(5)[i] for i in (4, 1, 3)), (0.2, 0.3, 0.5)
+    request = BlendRequest("tiles", images=images, weights=(weights,), timestep=333, sampler="ddpm", steps=None, seed=5)
+    facts = gallery.blend_recipes(request, [BlendReady(weights, 333, tiles(1)[0], 1.0, 1.0, device="cpu")])[0]
+    picture = tmp_path / "blend.png"
+    imaging.save_png(picture, tiles(1)[0], gallery.text_of(facts, images))
+    blend = window.pages["Blend"]
+    assert isinstance(blend, BlendPage)
+    blend.show_view(SHEET)
+    assert drop_on(window, picture)
+    qtbot.waitUntil(lambda: window.page == "Blend" and not workers.running_threads(), timeout=5000)
+    assert blend.preview.isVisible()
+    assert (blend.timestep.value, blend.seed.value(), blend.wells.weights) == (333, 5, weights)
+    assert all(np.array_equal(blend.pictures[letter], image) for letter, image in zip("ABC", images, strict=True))
+    assert blend.offer.isVisible()
+    assert not window.pages["Generate"].offer.isVisibleTo(window.pages["Generate"])  # type: ignore[attr-defined]
+    blend.offer.button.click()
+    qtbot.waitUntil(lambda: "bit for bit" in blend.offer.text.text() and not blend._studio.blending.busy, timeout=5000)
+    assert blend._shown
+    assert (blend._shown[0].sampler, blend._shown[0].steps) == ("ddpm", None), "by its own recipe, not by the page's"
+    blend.save(tmp_path / "again.png")
+    assert gallery.read_recipe(tmp_path / "again.png")["sampler"] == "ddpm"
+    jobs.differing = 7
+    window.studio.recreate_wanted.emit(picture, True)
+    qtbot.waitUntil(lambda: "7 of 3,072 values differ" in blend.offer.text.text(), timeout=5000)
+    jobs.pause = 0.3
+    blend.recreate(picture)
+    blend.wells.places["A"].slider.setValue(70)
+    assert blend.offer.button.isVisible(), "something else is blended now"
+    jobs.pause = 0.0
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert "bit for bit" not in blend.offer.text.text()
+
+
+def test_a_blend_with_altered_pictures_is_refused_with_a_sentence(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    request = BlendRequest("tiles", images=tuple(tiles(2)), timestep=333)
+    facts = gallery.blend_recipes(request, [BlendReady((0.5, 0.5), 333, tiles(1)[0], 1.0, 1.0)])[0]
+    picture = tmp_path / "blend.png"
+    imaging.save_png(picture, tiles(1)[0], gallery.text_of(facts, tiles(2)) | {f"{gallery.PICTURE_KEY}1": "x"})
+    assert drop_on(window, picture)
+    qtbot.waitUntil(lambda: window.banner.isVisible() and "damaged" in window.banner.message.text(), timeout=5000)
 
 
 def test_strangers_pictures_are_refused_with_a_sentence(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from PIL import Image
 
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import Notice, PreviewReady, StepDone
+from ddpm_studio.events import BlendReady, Notice, PreviewReady, Recreated, StepDone
 from ddpm_studio.gui.dialogs import picture_kinds
-from ddpm_studio.gui.jobs import Jobs, PictureLoaded, one_source
+from ddpm_studio.gui.jobs import Jobs, ModelChoice, PictureLoaded, one_source
 from ddpm_studio.imaging import grid, save_png
+from ddpm_studio.models import find_model
 from ddpm_studio.presets import get_preset
+from ddpm_studio.requests import BlendRequest, recipe
 from ddpm_studio.runs import Run, is_in_training, lock_run
 
 
@@ -60,6 +62,17 @@ def test_what_is_transparent_gets_the_ground_that_the_model_knows(tmp_path: Path
     loaded = next(iter(Jobs().load_picture("A", tmp_path / "glass.png", (8, 8, 3), background)(RunControl())))
     assert isinstance(loaded, PictureLoaded)
     assert (loaded.image == grey).all()
+
+
+def test_a_blend_that_was_saved_is_made_again(tmp_path: Path) -> None:
+    model = ModelChoice("tiles", "tiles", find_model("tiles"), (32, 32, 3))
+    images = tuple(np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8))
+    request = BlendRequest(model.path, images=images, weights=((0.7, 0.3),), timestep=300, steps=2, seed=3)
+    ready = next(event for event in Jobs().blend(request)(RunControl()) if isinstance(event, BlendReady))
+    Jobs().save_png(tmp_path / "blend.png", ready.image, recipe(request, **ready.facts), images)
+    together, place = Jobs().blend_request(tmp_path / "blend.png", model)
+    told = next(event for event in Jobs().recreate_blend(together, place, tmp_path / "blend.png")(RunControl()) if isinstance(event, Recreated))
+    assert (told.differing, told.values) == (0, 3072)
 
 
 def test_dialogs_offer_what_can_be_read() -> None:

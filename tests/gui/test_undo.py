@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
+from ddpm_studio import gallery
+from ddpm_studio.gui import workers
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.generate import GeneratePage
+from ddpm_studio.gui.qimage import to_qimage
+from ddpm_studio.models import GuideInfo
 from ddpm_studio.presets import PRESETS
 
+from .fakes import FakeJobs, tiles
 from .windows import Open
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -143,12 +150,108 @@ def test_blending_can_be_taken_back(qtbot: QtBot, window: MainWindow) -> None:
     assert (page.lam.value(), page.timestep.value) == (50, 500)
 
 
+def test_guide_and_strength(qtbot: QtBot, window: MainWindow) -> None:
+    jobs, page = window.studio.jobs, generate_page(window)
+    assert isinstance(jobs, FakeJobs)
+    guide = GuideInfo("mine@500", Path("/runs/mine/milestones/step_0000500.safetensors"), 500, True)
+    jobs.guides = (guide,)
+    window.show_page("Generate")
+    qtbot.waitUntil(page.controls.guide.isEnabled)
+    page.controls.guide.setCurrentIndex(1)
+    qtbot.wait(5)
+    page.controls.guidance.setValue(1.7)
+    qtbot.wait(5)
+    assert edits(window) == ["Guide", "Strength"]
+    window.studio.undo_stack.undo()
+    assert (page.controls.guide.currentData(), page.controls.guidance.value()) == (guide.path, 2.0)
+    window.studio.undo_stack.undo()
+    assert page.controls.guide.currentData() is None
+    assert page.controls.guidance_box.isHidden()
+    window.studio.undo_stack.redo()
+    window.studio.undo_stack.redo()
+    assert (page.controls.guide.currentData(), page.controls.guidance.value()) == (guide.path, 1.7)
+
+
+def blend_page(window: MainWindow, qtbot: QtBot) -> BlendPage:
+    page = window.pages["Blend"]
+    assert isinstance(page, BlendPage)
+    gallery.save_pictures(tiles(2), [{"kind": "sample", "seed": seed} for seed in range(2)])
+    window.show_page("Blend")
+    qtbot.waitUntil(lambda: page.wells.images is not None and not workers.running_threads())
+    qtbot.wait(5)
+    assert edits(window) == [], "nobody has chosen what is there"
+    return page
+
+
+def settle(window: MainWindow, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    qtbot.wait(5)
+
+
+def test_pictures_of_a_blend(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    page, wells, stack = blend_page(window, qtbot), window.pages["Blend"].wells, window.studio.undo_stack  # type: ignore[attr-defined]
+    usual, other = dict(wells.sources), tiles(5)[4]
+    page.set_source("A", other)
+    settle(window, qtbot)
+    page.lam.setValue(80)
+    qtbot.wait(5)
+    to_qimage(tiles(8)[7]).save(str(tmp_path / "c.png"))
+    page.set_source("C", tmp_path / "c.png")
+    settle(window, qtbot)
+    wells.remove("B")
+    settle(window, qtbot)
+    assert edits(window) == ["Pictures", "Lambda", "Pictures", "Pictures"]
+    assert wells.sources == {"A": other, "B": tmp_path / "c.png"}
+    last = page.lam.value()
+
+    stack.undo()
+    assert [wells.sources[letter] for letter in wells.letters] == [other, usual["B"], tmp_path / "c.png"]
+    assert wells.weights == pytest.approx((0.2 * 2 / 3, 0.8 * 2 / 3, 1 / 3))
+    assert set(wells.pictures) >= {"A", "C"}, "what is seen already is not loaded again"
+    stack.undo()
+    assert (wells.letters, page.lam.value()) == ("AB", 80)
+    stack.undo()
+    assert page.lam.value() == 50
+    stack.undo()
+    assert wells.sources["A"] is usual["A"]
+    settle(window, qtbot)
+    assert wells.images is not None
+    assert not stack.canUndo()
+    for _ in range(4):
+        stack.redo()
+    settle(window, qtbot)
+    assert [wells.sources[letter] for letter in wells.letters] == [other, tmp_path / "c.png"]
+    assert page.lam.value() == last
+    assert len(edits(window)) == 4, "going back and forth is no edit"
+
+
+def test_several_files_at_once_are_one_edit_and_a_broken_one_is_none(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    page = blend_page(window, qtbot)
+    files = [tmp_path / f"{i}.png" for i in range(3)]
+    for i, file in enumerate(files):
+        to_qimage(tiles(3)[i]).save(str(file))
+    page.wells.set_paths("A", files)
+    settle(window, qtbot)
+    assert edits(window) == ["Pictures"]
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    page.wells.set_paths("B", [broken])
+    settle(window, qtbot)
+    page.wells.swap("A", "C")
+    settle(window, qtbot)
+    assert edits(window) == ["Pictures", "Pictures"]
+    window.studio.undo_stack.undo()
+    assert [page.wells.sources[letter] for letter in page.wells.letters] == files
+    window.studio.undo_stack.undo()
+    assert len(page.wells.weights) == 2
+
+
 def test_shares_of_three_pictures(qtbot: QtBot, window: MainWindow) -> None:
     page = window.pages["Blend"]
     assert isinstance(page, BlendPage)
     page.wells.add()
     qtbot.wait(5)
-    assert edits(window) == [], "a place is no edit of the shares"
+    assert edits(window) == ["Pictures"], "a place is no edit of the shares"
     before = page.wells.weights
     page.wells.places["C"].slider.setValue(90)
     qtbot.wait(5)
@@ -161,4 +264,4 @@ def test_shares_of_three_pictures(qtbot: QtBot, window: MainWindow) -> None:
     page.wells.remove("C")
     qtbot.wait(5)
     window.studio.undo_stack.undo()
-    assert len(page.wells.weights) == 2
+    assert page.wells.weights == after

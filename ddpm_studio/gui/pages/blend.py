@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,23 @@ from PySide6.QtWidgets import QMenu, QSlider, QStackedWidget, QWidget
 
 from ddpm_studio.as_command import blend_command
 from ddpm_studio.blend_weights import Weights, around, pair
-from ddpm_studio.events import BlendReady, Event, Failed, Images
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import BlendReady, Event, Failed, Images, Recreated
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.pages.blend_film import BlendFilm
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula, noises
 from ddpm_studio.gui.pages.blend_sheet import BlendSheet, sheet_timesteps, sheet_weights
-from ddpm_studio.gui.pages.blend_wells import MOST, Wells
+from ddpm_studio.gui.pages.blend_wells import LETTERS, MOST, Sources, Wells, is_same
 from ddpm_studio.gui.pages.generate import spin
 from ddpm_studio.gui.pages.picture_source import PictureSource
+from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
 from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import Control
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, ValueSlider, button, column, field, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import tr
-from ddpm_studio.requests import BlendRequest, recipe
+from ddpm_studio.requests import BlendRequest, is_reproducible, recipe
 
 QUICK_STEPS, FULL_STEPS = 6, 25
 BLEND, SHEET, FILM = 0, 1, 2
@@ -47,6 +50,8 @@ class BlendPage(QWidget):
         """The blend that is shown is not the one that the settings ask for."""
         self._shown: tuple[BlendRequest, BlendReady] | None = None
         self._asked: BlendRequest | None = None
+        self._recreated: Path | None = None
+        """The blend that is being made again."""
         self._settle = QTimer(self, singleShot=True, interval=300)
         self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
         self._connect()
@@ -80,10 +85,11 @@ class BlendPage(QWidget):
         self.views = QStackedWidget()
         for part in (self._make_blend(), self.sheet, self.film):
             self.views.addWidget(part)
-        stage = Card(row(self.view, -1, self.add_button, self.save_button, spacing=8), self.views, spacing=12)
+        self.offer = RecreateOffer(self._studio)
+        stage = Card(row(self.view, -1, self.add_button, self.save_button, spacing=8), self.offer, self.views, spacing=12)
         inside = stage.layout()
         assert inside is not None
-        inside.setStretch(1, 1)  # type: ignore[attr-defined]
+        inside.setStretch(2, 1)  # type: ignore[attr-defined]
         self.train_door = button(tr("Train a model"), "blendTrainDoor", "activity", "primary")
         said = tr("Blending needs a trained model. Train one first; it can be used after its first save.")
         self.empty = EmptyState("blend", tr("There is no model yet"), said, self.train_door)
@@ -110,7 +116,8 @@ class BlendPage(QWidget):
         self.noise_facts = label("", "caption", "noiseFacts", wrap=True)
         self.noise_facts.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.add_button = button(tr("Add a picture"), "addPictureButton", "plus", tip=tr("Blend one picture more, up to {most}", most=MOST))
-        self.save_button = button(tr("Save picture…"), "saveBlendButton", "download", tip=tr("Save the blend as a PNG that carries its recipe"))
+        tip = tr("Save the blend as a PNG that carries its recipe and the pictures that it was made of")
+        self.save_button = button(tr("Save picture…"), "saveBlendButton", "download", tip=tip)
         ends = row(label("A", "heading"), self.lam, label("B", "heading"), spacing=12)
         ends.setStretch(1, 1)
         self.pair_bar = QWidget()
@@ -150,6 +157,8 @@ class BlendPage(QWidget):
         studio.model_changed.connect(self._model_changed)
         studio.blend_wanted.connect(self._wanted)
         studio.recipe_wanted.connect(self.use_recipe)
+        studio.recreate_wanted.connect(self._recreation_wanted)
+        self.offer.wanted.connect(self.recreate)
         self._paste = QShortcut(QKeySequence(QKeySequence.StandardKey.Paste), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self._paste.activated.connect(wells.paste)
 
@@ -171,11 +180,13 @@ class BlendPage(QWidget):
         self.set_source(letter, source)
         self._studio.page_wanted.emit("Blend")
 
-    @Slot(dict)
-    def use_recipe(self, values: dict[str, Any]) -> None:
-        """Take over the settings that a blend was made by; the two pictures are not part of a recipe."""
+    @Slot(dict, Path)
+    def use_recipe(self, values: dict[str, Any], picture: Path) -> None:
+        """Take over the settings that a blend was made by, and its pictures where its file holds them."""
         if values.get("kind") != "blend":
             return
+        self.show_view(BLEND)
+        found = self._request_of(picture) if is_reproducible(values) else None
         timestep, lam, seed = values.get("timestep"), values.get("lam"), values.get("seed")
         if isinstance(timestep, int) and 0 <= timestep <= self.timestep.slider.maximum():
             self.timestep.slider.setValue(timestep)
@@ -185,7 +196,51 @@ class BlendPage(QWidget):
             self.seed.setValue(seed)
         if (index := self.noise.findData(values.get("noise"))) >= 0:
             self.noise.setCurrentIndex(index)
-        self._studio.said.emit(tr("The settings are set; a recipe does not hold the two pictures: choose them again"))
+        if found is None:
+            self._studio.said.emit(tr("The settings are set; this file does not hold the pictures that were blended: choose them again"))
+            return
+        request, place = found
+        self.wells.hold(request.images, request.weights[place])
+        self._studio.said.emit(tr("The settings and the pictures of the blend are set"))
+
+    def _request_of(self, picture: Path) -> tuple[BlendRequest, int] | None:
+        """How a blend was made, with which others, and which of them it is; a word about it where its file does not say it."""
+        model = self._studio.model
+        try:
+            return self._studio.jobs.blend_request(picture, model) if model is not None else None
+        except UserError as error:
+            self._studio.failed.emit(Failed.of(error))
+            return None
+
+    # Once more.
+
+    @Slot(Path, bool)
+    def _recreation_wanted(self, picture: Path, at_once: bool) -> None:
+        if self._studio.jobs.recipe(picture).get("kind") != "blend":
+            return
+        self.offer.offer(picture)
+        if at_once:
+            self.recreate(picture)
+
+    @Slot(Path)
+    def recreate(self, picture: Path) -> None:
+        """By its own recipe: sampler, steps and guide may be others than this page blends with."""
+        found = self._request_of(picture)
+        if found is None:
+            self.offer.hide()
+            return
+        together, place = found
+        self._settle.stop()
+        self._stale = False
+        self._asked, self._recreated = replace(together, weights=(together.weights[place],)), picture
+        self.offer.wait()
+        self._studio.blending.recreate(together, place, picture)
+
+    def _give_up_recreating(self) -> None:
+        """Something else is blended now."""
+        if self._recreated is not None:
+            self.offer.offer(self._recreated)
+            self._recreated = None
 
     @Slot(object)
     def _picked(self, source: Path | Images) -> None:
@@ -218,20 +273,20 @@ class BlendPage(QWidget):
         """The two newest pictures of the gallery, else two that the model brings along, else two of the data set, into
         the first wells, where nobody has put anything."""
         model = self._studio.model
-        empty = [letter for letter in "AB" if self.wells.sources.get(letter) is self._defaults.get(letter)]
+        empty = [letter for letter in "AB" if letter not in self.wells.sources or self._is_filled(letter)]
         if model is None or not empty:
             return
         candidates: list[Path | Images] = [*self._studio.jobs.gallery()[:2], *self._studio.jobs.examples(model.path), *self._studio.examples[:2]][:2]
         if len(candidates) == 2:
             for letter, source in zip("AB", candidates, strict=True):
-                if letter in empty and not self._is_default(letter, source):
+                if letter in empty and not is_same(self._defaults.get(letter), source):
                     self._quiet.add(letter)
                     self._defaults[letter] = source
                     self.wells.set_source(letter, source)
 
-    def _is_default(self, letter: str, source: Path | Images) -> bool:
-        known = self._defaults.get(letter)
-        return known is source or (isinstance(known, Path) and known == source)
+    def _is_filled(self, letter: str) -> bool:
+        """By nobody's choice."""
+        return letter in self._defaults and self.wells.sources.get(letter) is self._defaults[letter]
 
     # Blending.
 
@@ -240,15 +295,22 @@ class BlendPage(QWidget):
         """How much of each picture. Lambda says it for two; it is finer than what a slider of shares would keep."""
         return pair(self.lam.value() / 100) if len(self.wells.weights) == 2 else self.wells.weights
 
-    def shares(self) -> Control:
-        """The shares of the pictures, as something that can be taken back while there are as many pictures."""
+    def mixture(self) -> list[Control]:
+        """The pictures and the shares of more than two of them, as something that can be taken back."""
 
-        def write(weights: Weights) -> None:
-            if len(weights) == len(self.wells.weights):
+        def read() -> Sources:
+            return Sources(None if self._is_filled(letter) else self.wells.sources.get(letter) for letter in self.wells.letters)
+
+        def write(sources: Sources) -> None:
+            self.wells.hold([source if source is not None else self._defaults.get(letter) for letter, source in zip(LETTERS, sources, strict=False)])
+
+        def write_shares(weights: Weights) -> None:
+            if len(weights) == len(self.wells.weights) > 2:
                 self.wells.set_weights(weights)
                 self.wells.moved.emit()
 
-        return Control(tr("Shares"), lambda: self.wells.weights, write, self.wells.moved)
+        shares = Control(tr("Shares"), lambda: self.wells.weights if len(self.wells.weights) > 2 else (), write_shares, self.wells.moved)
+        return [Control(tr("Pictures"), read, write, self.wells.settled, merges=False), shares]
 
     def request(self, weights: tuple[Weights, ...] | None = None, quick: bool = False, timestep: int | None = None) -> BlendRequest | None:
         """What the controls ask for; None as long as a picture is missing, or still being brought to the model's shape."""
@@ -281,6 +343,7 @@ class BlendPage(QWidget):
             return  # a blend that nobody sees takes the device from nobody; it is made when it is looked at
         request = self.request(quick=quick)
         if request:
+            self._give_up_recreating()
             self._asked = request
             self._studio.blending.blend(request, quick)
 
@@ -320,6 +383,10 @@ class BlendPage(QWidget):
         for event in batch:
             if isinstance(event, Failed):
                 self._stale = True
+                self._give_up_recreating()
+            if isinstance(event, Recreated):
+                self.offer.tell(event)
+                self._recreated = None
             if not isinstance(event, BlendReady):
                 continue
             self.preview.set_picture(event.image)
@@ -402,7 +469,7 @@ class BlendPage(QWidget):
             return
         request, event = self._shown
         try:
-            self._studio.jobs.save_png(path, event.image, recipe(request, **event.facts))
+            self._studio.jobs.save_png(path, event.image, recipe(request, **event.facts), request.images)
             self._studio.said.emit(tr("Saved {name}", name=path.name))
         except Exception as error:
             self._studio.failed.emit(Failed.of(error))
@@ -441,6 +508,8 @@ class BlendPage(QWidget):
         self.stack.setCurrentIndex(0 if model is None else 1)
         if model is not None:
             self.timestep.slider.setMaximum(model.num_timesteps - 1)
+            self.offer.hide()
+            self._recreated = None
             self.preview.set_picture(None)  # it was made by another one
             self.noise_facts.setText("")
             self._shown = None

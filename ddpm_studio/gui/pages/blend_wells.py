@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,25 @@ from ddpm_studio.language import tr
 
 LETTERS = "ABCDEF"
 FEWEST, MOST = 2, len(LETTERS)
+
+Source = Path | Images
+
+
+def is_same(a: Source | None, b: Source | None) -> bool:
+    return a is b or (isinstance(a, Path) and isinstance(b, Path) and a == b)
+
+
+class Sources(tuple[Source | None, ...]):
+    """Where the pictures come from, in their order; None for an empty well. Pictures of the window are told apart by identity."""
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sources) and len(self) == len(other) and all(map(is_same, self, other))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
 
 class Place(QWidget):
@@ -69,6 +89,8 @@ class Wells(QWidget):
     """The picture with this letter is there, in the shape that the model wants."""
     changed = Signal()
     """The pictures are others than before, or in another order."""
+    settled = Signal()
+    """Pictures were chosen, taken out or moved, and all of them are there, or could not be read."""
     moved = Signal()
     """A share was moved, and goes on moving."""
     released = Signal()
@@ -81,7 +103,9 @@ class Wells(QWidget):
         self._grid.setSpacing(16)
         self.setLayout(self._grid)
         self.places = {letter: Place(letter, self) for letter in LETTERS}
-        self.sources: dict[str, Path | Images] = {}
+        self.sources: dict[str, Source] = {}
+        self._seen: dict[str, Source] = {}
+        """Where what is seen comes from, while another picture is being loaded."""
         self.pictures: dict[str, Images] = {}
         self.weights: Weights = pair(0.5)
         self._loads = {letter: LatestRun(self, interval=10) for letter in LETTERS}
@@ -101,6 +125,7 @@ class Wells(QWidget):
             place.slider.sliderReleased.connect(self.released)
             self._loads[letter].events.connect(partial(self._picture_loaded, letter))
             self._loads[letter].events.connect(studio.report_failures)
+            self._loads[letter].idle.connect(self._rest)
         self._place_all()
 
     @property
@@ -116,7 +141,7 @@ class Wells(QWidget):
 
     # Pictures.
 
-    def set_source(self, letter: str, source: Path | Images) -> None:
+    def set_source(self, letter: str, source: Source) -> None:
         """A file, or a picture of the window; it is brought to the model's shape in a worker. "" is the next free place."""
         letter = letter or self.free_place()
         while letter not in self.letters:
@@ -124,6 +149,7 @@ class Wells(QWidget):
         self.sources[letter] = source
         self._turn = self.letters.index(letter) + 1
         self.load(letter)
+        self._rest()
 
     def set_paths(self, letter: str, paths: list[Path]) -> None:
         """Several files go into this well and those after it."""
@@ -152,15 +178,16 @@ class Wells(QWidget):
         for event in batch:
             if isinstance(event, PictureLoaded):
                 self._made_room.discard(letter)
+                self._seen[letter] = self.sources[letter]
                 self.pictures[letter] = event.image
                 self.places[letter].well.set_picture(event.image)
                 self.changed.emit()
                 self.loaded.emit(letter)
             elif isinstance(event, Failed):  # what is seen stays, and the next picture goes where this one was meant to go
                 self._turn = self.letters.index(letter)
-                self.sources.pop(letter)
+                failed, seen = self.sources.pop(letter), self._seen.get(letter)
                 if letter in self.pictures:
-                    self.sources[letter] = self.pictures[letter]
+                    self.sources[letter] = self.pictures[letter] if seen is None or is_same(seen, failed) else seen
                 elif letter in self._made_room:
                     self._made_room = {LETTERS[LETTERS.index(other) - (other > letter)] for other in self._made_room - {letter}}
                     self.remove(letter)  # an empty place that nobody asked for would keep all others from being blended
@@ -201,9 +228,36 @@ class Wells(QWidget):
     # Places.
 
     @Slot()
+    def _rest(self) -> None:
+        if not any(run.busy for run in self._loads.values()):
+            self.settled.emit()
+
+    @Slot()
     def add(self) -> None:
         if len(self.weights) < MOST:
             self._arrange(with_one_more(self.weights))
+            self._rest()
+
+    def hold(self, sources: Sequence[Source | None], weights: Weights | None = None) -> None:
+        """These pictures in as many wells, instead of those that are there. What is seen already is not loaded again."""
+        for run in self._loads.values():
+            run.cancel()
+        there = [(self._seen[letter], picture) for letter, picture in self.pictures.items()]
+        there += [(source, source) for source in sources if source is not None and not isinstance(source, Path)]
+        there = [(source, picture) for source, picture in there if self._studio.model and picture.shape == self._studio.model.shape]
+        for kept in (self.sources, self.pictures, self._seen):
+            kept.clear()
+        for letter, source in zip(LETTERS, sources, strict=False):
+            if source is not None:
+                self.sources[letter] = source
+                if (picture := next((picture for known, picture in there if is_same(known, source)), None)) is not None:
+                    self.pictures[letter], self._seen[letter] = picture, source
+        self._made_room.clear()
+        self._arrange(weights or equal(len(sources)))
+        for letter in self.letters:
+            if letter not in self.pictures:
+                self.load(letter)
+        self._rest()
 
     def remove(self, letter: str) -> None:
         """The places after it move up."""
@@ -213,7 +267,7 @@ class Wells(QWidget):
         rest = [other for other in self.letters if other != letter]
         for run in self._loads.values():
             run.cancel()
-        for kept in (self.sources, self.pictures):
+        for kept in (self.sources, self.pictures, self._seen):
             values = [kept.get(other) for other in rest]
             kept.clear()
             kept.update({place: value for place, value in zip(LETTERS, values, strict=False) if value is not None})  # type: ignore[misc]
@@ -221,6 +275,7 @@ class Wells(QWidget):
         for place in self.letters:
             if place not in self.pictures:
                 self.load(place)
+        self._rest()
 
     @Slot()
     def _remove_clicked(self, letter: str, checked: bool = False) -> None:
@@ -229,11 +284,12 @@ class Wells(QWidget):
     def swap(self, letter: str, other: str) -> None:
         if letter == other or letter not in self.letters or other not in self.letters or not {letter, other} <= self.pictures.keys():
             return
-        for kept in (self.sources, self.pictures):
+        for kept in (self.sources, self.pictures, self._seen):
             kept[letter], kept[other] = kept[other], kept[letter]  # type: ignore[assignment]
         self._show_pictures()
         self.changed.emit()
         self.loaded.emit(letter)
+        self._rest()
 
     def _arrange(self, weights: Weights) -> None:
         self.weights = weights

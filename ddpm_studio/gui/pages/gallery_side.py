@@ -13,6 +13,7 @@ from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, button, column, label, row
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
+from ddpm_studio.requests import is_reproducible
 
 
 def recipe_lines(values: dict[str, Any]) -> list[tuple[str, str]]:
@@ -86,7 +87,7 @@ class GallerySide(QWidget):
         self.no_recipe.setText(trouble)
         self.no_recipe.setVisible(bool(trouble))
         self.again.setEnabled(values.get("kind") in ("sample", "blend"))
-        self.recreate.setEnabled(values.get("kind") == "sample")
+        self.recreate.setEnabled(is_reproducible(values))
 
     def show_several(self, count: int) -> None:
         self._one.hide()

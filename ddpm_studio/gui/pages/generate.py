@@ -178,6 +178,8 @@ class GeneratePage(QWidget):
 
     @Slot(Path, bool)
     def _recreation_wanted(self, picture: Path, at_once: bool) -> None:
+        if self._studio.jobs.recipe(picture).get("kind") != "sample":
+            return
         self.offer.offer(picture)
         if at_once:
             self.recreate(picture)

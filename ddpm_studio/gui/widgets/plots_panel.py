@@ -102,6 +102,15 @@ class PlotsPanel(QWidget):
     def shown(self) -> list[Plot]:
         return [plot for plot, chip in zip(self.plots, self.chips, strict=True) if chip.isChecked()]
 
+    def show_only(self, names: Sequence[str]) -> None:
+        """The plots of these object names; where there is none of them, it stays as it is."""
+        wanted = [plot.objectName() in names for plot in self.plots]
+        if any(wanted):
+            for on in (True, False):  # first those that are added: there is always one in sight
+                for chip, want in zip(self.chips, wanted, strict=True):
+                    if want is on:
+                        chip.setChecked(on)
+
     @property
     def rows(self) -> int:
         return -(-len(self.shown) // max(self._columns, 1))
