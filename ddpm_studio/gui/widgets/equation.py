@@ -11,7 +11,7 @@ from ddpm_studio.gui.qimage import draw_picture, fitted
 from ddpm_studio.gui.widgets.schedule_plot import NOISE, SIGNAL
 from ddpm_studio.language import tr
 
-SIDE, GAP = 64, 10
+SIDE, GAP = 64, 6
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -91,4 +91,4 @@ class Equation(QWidget):
 
 
 def _number_width(metrics: QFontMetrics) -> int:
-    return max(metrics.horizontalAdvance("0.000") + 8, 62)
+    return max(metrics.horizontalAdvance("0.000") + 6, 54)
