@@ -85,7 +85,7 @@ class Plot(QWidget):
         super().__init__()
         self.setObjectName(name)
         self.setAccessibleName(accessible)
-        self.setMinimumHeight(116)
+        self.setMinimumHeight(140)
         self.title = title
         self._pg: Any = None
         self._plot: Any = None

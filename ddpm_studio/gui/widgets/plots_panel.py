@@ -56,7 +56,7 @@ class PlotsPanel(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setMinimumHeight(116)
+        scroll.setMinimumHeight(150)
         scroll.viewport().setAutoFillBackground(False)
         scroll.setWidget(place)
         place.setAutoFillBackground(False)
