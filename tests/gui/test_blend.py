@@ -74,6 +74,10 @@ def test_an_empty_well_says_what_has_room_in_it(qtbot: QtBot, page: BlendPage, s
     assert small.hint_for(QRectF(0, 0, 20, 20)) == "+"
 
 
+def test_the_film_has_room_in_a_small_window(page: BlendPage) -> None:
+    assert page.film.minimumSizeHint().width() <= 535
+
+
 def send(widget: QWidget, mime: QMimeData) -> bool:
     """Dragged over a widget and let go there."""
     rest = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QPainter
 from PySide6.QtSvg import QSvgRenderer
 from pytestqt.qtbot import QtBot
 
@@ -21,13 +21,14 @@ from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.pages.inside import FORWARD, NETWORK, InsidePage
 from ddpm_studio.gui.widgets.architecture import ArchitectureView
 from ddpm_studio.gui.widgets.block_item import BOX_H, BOX_W, formula, meaning, title
-from ddpm_studio.gui.widgets.feature_panel import colours
+from ddpm_studio.gui.widgets.feature_panel import FeaturePanel, colours
+from ddpm_studio.gui.widgets.schedule_plot import SchedulePlot
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.presets import PRESETS
 from ddpm_studio.sampling.forward import alphas_cumprod, diffuse, noise_of, plain_schedules
 
 from .drops import drop_on
-from .fakes import FakeJobs, tiles
+from .fakes import FakeJobs, blocks, tiles
 from .windows import Open
 
 VARIANTS = {
@@ -45,6 +46,36 @@ def page_of(window: MainWindow, view: int = FORWARD) -> InsidePage:
     page.view.choose(view)
     page._show_view()
     return page
+
+
+# What has little room.
+
+
+def test_maps_hide_nothing_in_a_low_window(qtbot: QtBot) -> None:
+    panel = FeaturePanel()
+    qtbot.addWidget(panel)
+    block = next(block for block in blocks() if block.name == "up.1.res1")
+    panel.show_block(block, 0.1)
+    panel.resize(344, 520)
+    panel.show()
+    assert panel.minimumSizeHint().height() <= 520
+    assert panel.grid.geometry().bottom() < panel.bar.y() < panel.channels.y()
+
+
+def test_names_of_curves_take_another_line(qtbot: QtBot) -> None:
+    plot = SchedulePlot()
+    qtbot.addWidget(plot)
+    plot.resize(220, 200)
+    plot.show_roots(True)
+    plot.show_schedules({OF_MODEL: np.linspace(1, 0.1, 50), **plain_schedules(50)}, OF_MODEL)
+    picture = QImage(plot.size(), QImage.Format.Format_RGB32)
+    plot.render(picture)
+    painter = QPainter(picture)
+    painter.setFont(plot.font())
+    for place, text, _ in plot._key(painter):
+        assert place.x() + 23 + painter.fontMetrics().horizontalAdvance(text) <= 221
+        assert place.y() + 16 <= plot._room.top()
+    painter.end()
 
 
 # The forward process.

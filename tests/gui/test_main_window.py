@@ -26,6 +26,7 @@ from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.pages.train import LIVE
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.widgets.command_palette import matches
+from ddpm_studio.gui.widgets.welcome import Welcome
 from ddpm_studio.presets import get_preset
 from ddpm_studio.remarks import Remarks, read_remarks
 from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
@@ -727,6 +728,7 @@ def test_a_look_at_blend_does_not_interrupt_training(qtbot: QtBot, open_window: 
 def test_three_doors_and_the_recent_runs(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     make_runs()
     window = open_window()
+    window.resize(1280, 900)
     welcome = window.train_page.welcome
     assert welcome.isVisible()
     lines = welcome.findChildren(QPushButton, "recentRun")
@@ -744,6 +746,26 @@ def test_three_doors_and_the_recent_runs(qtbot: QtBot, open_window: Open, tmp_pa
     assert drop_on(welcome.train, tmp_path)
     qtbot.waitUntil(lambda: window.train_page.dataset.report is not None, timeout=5000)
     assert not welcome.isVisible(), "the pictures take its place"
+
+
+def test_recent_runs_are_as_many_as_have_room(qtbot: QtBot) -> None:
+    make_runs()
+    card = QWidget()
+    qtbot.addWidget(card)
+    card.resize(600, 800)
+    card.show()
+    welcome = Welcome()
+    welcome.setParent(card)
+    welcome.set_runs(list_runs())
+    welcome.set_models(True)
+    for height, fewest in ((700, 3), (500, 1), (420, 0)):
+        welcome.resize(560, height)
+        welcome.show()
+        QApplication.processEvents()
+        lines = [line for line in welcome.findChildren(QPushButton, "recentRun") if line.isVisible()]
+        assert fewest <= len(lines) <= 3
+        assert all(line.mapTo(welcome, line.rect().bottomLeft()).y() < height for line in lines)
+        assert welcome._runs_title.isVisible() == bool(lines)
 
 
 def test_a_click_on_a_recent_run_shows_how_it_went(qtbot: QtBot, open_window: Open) -> None:

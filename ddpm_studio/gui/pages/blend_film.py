@@ -78,9 +78,10 @@ class BlendFilm(QWidget):
         self.progress.setAccessibleName(tr("Progress of the film"))
         self.progress.setTextVisible(False)
         keep_room(self.progress)
-        steps, rate = label(tr("Steps between pictures"), "field"), label(tr("Frames per second"), "field")
-        steps.setBuddy(self.steps)
-        rate.setBuddy(self.rate)
+        steps, rate = label(tr("Steps"), "field"), label(tr("Frames/s"), "field")  # short: all of it stands in one line
+        for caption, box in ((steps, self.steps), (rate, self.rate)):
+            caption.setBuddy(box)
+            caption.setToolTip(box.toolTip())
         top = row(steps, self.steps, 8, rate, self.rate, -1, self.save_button, self.cancel_button, self.make_button)
         timeline = row(self.play_button, self.slider, self.place)
         timeline.setStretch(1, 1)

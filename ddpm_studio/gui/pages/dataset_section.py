@@ -163,7 +163,8 @@ class DatasetSection(QWidget):
             facts.append(ntr("{count} left out", "{count} left out", number))
         if report.skipped:
             facts.append(ntr("{count} skipped", "{count} skipped", len(report.skipped)))
-        self.zone.show_data(report.name, " · ".join(facts))
+        lines = [" · ".join(facts)] if len(facts) < 3 else [facts[0], " · ".join(facts[1:])]
+        self.zone.show_data(report.name, "\n".join(lines))
         self.report_view.show_left_out(self.left_out_rows)
 
     # Leaving pictures out.

@@ -287,9 +287,9 @@ class GeneratePage(QWidget):
             return tr("At t = 0 nothing is left to vary")
         text = tr("More pictures with the same x\u209c at t = {t}, and new noise after it; choose the frame in the strip", t=branch.timestep)
         if branch is not self._frame:
-            text += ". " + tr("At t = 0 nothing is left to vary, so the middle of the way is taken")
+            text += "\n" + tr("At t = 0 nothing is left to vary, so the middle of the way is taken")
         if self._request and not is_noisy(self._request.sampler, self._request.eta):
-            text += ". " + tr("Made by DDIM with eta 1, for these pictures only")
+            text += "\n" + tr("Made by DDIM with eta 1, for these pictures only")
         return text
 
     @property

@@ -217,7 +217,7 @@ class GenerateControls(QWidget):
             return
         text = tr("Begins at t = {t} of seed {seed}", t=self.start.timestep, seed=self.start.walk.seed)
         if self.count.value() > 1 and not (is_noisy(self.sampler.currentData(), self.eta.value()) and self.steps.value() > 1):
-            text += ". " + tr("Without noise on the way all pictures become the same: set Eta above 0, or ask for one.")
+            text += "\n" + tr("Without noise on the way all pictures become the same: set Eta above 0, or ask for one.")
         self.start_text.setText(text)
 
     def set_timesteps(self, num_timesteps: int) -> None:

@@ -130,6 +130,7 @@ class DatasetReportView(QWidget):
         number = int(left_out.sum())
         self.left_out.setVisible(bool(number))
         self._name_line(self.left_out, ntr("{count} left out", "{count} left out", number), tr("These are not trained on. Click to see them."))
+        theme.set_icon(self.left_out, "image-off", "dim")  # with a text beside it, it keeps its distance
         for line, finding, what in zip(self.findings, self._examined.findings if self._examined else (), self._said, strict=True):
             kept = ~left_out[finding.rows]
             groups = finding.groups[kept] if finding.groups is not None else None  # group after group, so those of one are neighbours

@@ -65,7 +65,9 @@ class DropZone(QWidget):
         self.change_button = button(tr("Change…"), "changeFolderButton", kind="quiet", tip=tr("Choose another folder (Ctrl+O)"))
         self.change_button.clicked.connect(self.browse_wanted)
         page = QWidget()
-        page.setLayout(row(picture, column(-1, self._name, self._facts, -1, spacing=2), -1, self.change_button, spacing=12, margins=(14, 10, 6, 10)))
+        parts = row(picture, column(-1, self._name, self._facts, -1, spacing=2), self.change_button, spacing=12, margins=(14, 10, 6, 10))
+        parts.setStretch(1, 1)
+        page.setLayout(parts)
         return page
 
     def _make_busy(self) -> QWidget:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, QSizeF, Qt
-from PySide6.QtGui import QFont, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QFont, QFontMetrics, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ddpm_studio.gui import theme
@@ -11,7 +11,7 @@ from ddpm_studio.gui.qimage import draw_picture, fitted
 from ddpm_studio.gui.widgets.schedule_plot import NOISE, SIGNAL
 from ddpm_studio.language import tr
 
-SIDE, GAP = 64, 10
+SIDE, GAP = 64, 6
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -25,7 +25,18 @@ class Equation(QWidget):
         self._t, self._signal, self._sigma = 0, 1.0, 0.0
 
     def sizeHint(self) -> QSize:
-        return QSize(448, SIDE + 22)
+        return QSize(round(self._width(QFontMetrics(self._font(17)))) + 2, SIDE + 22)
+
+    def _font(self, pixels: int) -> QFont:
+        font = QFont(self.font())
+        font.setPixelSize(pixels)
+        if pixels > 12:
+            font.setWeight(QFont.Weight.Medium)
+        return font
+
+    def _width(self, metrics: QFontMetrics) -> float:
+        """Of three pictures, two numbers, and the signs between them, which are wider in some fonts."""
+        return 3 * (SIDE + GAP) + 2 * (_number_width(metrics) + GAP) + sum(metrics.horizontalAdvance(sign) + 2 + GAP for sign in "=·+·") - GAP
 
     def show_terms(self, x_t: QImage, x_start: QImage, noise: QImage, t: int, signal: float, sigma: float) -> None:
         self._pictures = (x_t, x_start, noise)
@@ -41,10 +52,7 @@ class Equation(QWidget):
         if self._pictures is None:
             return
         painter = QPainter(self)
-        large, small = QFont(self.font()), QFont(self.font())
-        large.setPixelSize(17)
-        large.setWeight(QFont.Weight.Medium)
-        small.setPixelSize(11)
+        large, small = self._font(17), self._font(11)
         terms: list[tuple[str, str, str, QImage | None, str]] = [
             ("", "text", "", self._pictures[0], f"x{str(self._t).translate(SUBSCRIPTS)}"),
             ("=", "dim", "", None, ""),
@@ -55,12 +63,12 @@ class Equation(QWidget):
             ("·", "dim", "", self._pictures[2], "ε"),
         ]
         painter.setFont(large)
-        number = painter.fontMetrics().horizontalAdvance("0.000") + 8
+        number = _number_width(painter.fontMetrics())
         x = 1.0
         centred = int(Qt.AlignmentFlag.AlignCenter)
         for text, token, above, picture, below in terms:
             if text:
-                width = max(number, 62) if above else painter.fontMetrics().horizontalAdvance(text) + 2
+                width = number if above else painter.fontMetrics().horizontalAdvance(text) + 2
                 painter.setPen(theme.color(token))
                 painter.drawText(QRectF(x, 0, width, SIDE), centred, text)
                 if above:
@@ -80,3 +88,7 @@ class Equation(QWidget):
                 painter.setFont(large)
                 x += SIDE + GAP
         painter.end()
+
+
+def _number_width(metrics: QFontMetrics) -> int:
+    return max(metrics.horizontalAdvance("0.000") + 6, 54)

@@ -76,7 +76,7 @@ class FeaturePanel(Card):
         self.seen.setFixedSize(64, 64)
         self.colours = Segments((tr("Diverging"), tr("Grey")), "featureColours", tr("Colours of the maps"))
         self.grid = PictureGrid("featureGrid", tr("Feature maps"), gap=4, largest_zoom=32, smallest_side=24)
-        self.grid.setMinimumHeight(200)
+        self.grid.setMinimumHeight(96)
         self.bar = ColourBar()
         self.low, self.high = label("", "caption"), label("", "caption")
         self.channels = label("", "caption", "channelsLabel")

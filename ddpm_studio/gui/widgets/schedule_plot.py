@@ -13,6 +13,8 @@ from ddpm_studio.gui.words import count
 from ddpm_studio.language import tr
 
 LEFT, RIGHT, TOP, BOTTOM = 40, 14, 26, 26
+KEY_HEIGHT = 15
+"""Of a line of names of the curves."""
 POINTS = 240
 """Of a curve as it is drawn."""
 SIGNAL, NOISE = "ok", "warn"
@@ -36,6 +38,7 @@ class SchedulePlot(QWidget):
         self._chosen = OF_MODEL
         self._t = 0
         self._roots = False
+        self._key_lines = 1
 
     def sizeHint(self) -> QSize:
         return QSize(420, 300)
@@ -62,7 +65,7 @@ class SchedulePlot(QWidget):
 
     @property
     def _room(self) -> QRectF:
-        return QRectF(self.rect()).adjusted(LEFT, TOP, -RIGHT, -BOTTOM)
+        return QRectF(self.rect()).adjusted(LEFT, TOP + (self._key_lines - 1) * KEY_HEIGHT, -RIGHT, -BOTTOM)
 
     def _place(self, t: float, value: float) -> QPointF:
         room, last = self._room, max(1, len(self._schedules[self._chosen]) - 1)
@@ -79,8 +82,11 @@ class SchedulePlot(QWidget):
         small.setPixelSize(11)
         painter.setFont(small)
         if self._schedules:
+            key = self._key(painter)
+            self._key_lines = 1 + int(key[-1][0].y()) // KEY_HEIGHT
             self._draw_axes(painter)
             self._draw_curves(painter)
+            self._draw_key(painter, key)
             self._draw_point(painter)
         painter.end()
 
@@ -98,32 +104,43 @@ class SchedulePlot(QWidget):
             where = QRectF(min(x - 40, self.width() - 82), room.bottom() + 6, 80, 16)
             painter.drawText(where, int(Qt.AlignmentFlag.AlignRight if part == 4 else Qt.AlignmentFlag.AlignHCenter), count(t))
 
+    def _others(self) -> list[str]:
+        """Schedules that differ from the chosen one."""
+        chosen = self._schedules[self._chosen]
+        return [name for name, values in self._schedules.items() if name != OF_MODEL and not np.allclose(values, chosen)]
+
     def _draw_curves(self, painter: QPainter) -> None:
         chosen = self._schedules[self._chosen]
-        names = []
-        for name, values in self._schedules.items():
-            if name != OF_MODEL and not np.allclose(values, chosen):
-                painter.setPen(QPen(theme.color("faint"), 1, DASHES[name]))
-                painter.drawPolyline(self._line(values))
-                names.append((tr(name), "faint", DASHES[name], 1.0))
-        lines = [("ᾱₜ", "accent", Qt.PenStyle.SolidLine, 2.0)]
+        for name in self._others():
+            painter.setPen(QPen(theme.color("faint"), 1, DASHES[name]))
+            painter.drawPolyline(self._line(self._schedules[name]))
         if self._roots:
-            for text, token, values in (("√ᾱₜ", SIGNAL, np.sqrt(chosen)), ("√(1 − ᾱₜ)", NOISE, np.sqrt(1 - chosen))):
+            for token, values in ((SIGNAL, np.sqrt(chosen)), (NOISE, np.sqrt(1 - chosen))):
                 painter.setPen(QPen(theme.color(token), 1.6))
                 painter.drawPolyline(self._line(values))
-                lines.append((text, token, Qt.PenStyle.SolidLine, 1.6))
         painter.setPen(QPen(theme.color("accent"), 2))
         painter.drawPolyline(self._line(chosen))
-        self._draw_legend(painter, lines + names)
 
-    def _draw_legend(self, painter: QPainter, lines: list[tuple[str, str, Qt.PenStyle, float]]) -> None:
-        x = self._room.left()
-        for text, token, style, width in lines:
-            painter.setPen(QPen(theme.color(token), width, style))
-            painter.drawLine(QPointF(x, 11), QPointF(x + 18, 11))
+    def _key(self, painter: QPainter) -> list[tuple[QPointF, str, QPen]]:
+        """What the curves are called, and where that stands: in as many lines as it takes."""
+        solid = Qt.PenStyle.SolidLine
+        curves = [("ᾱₜ", "accent", solid, 2.0), *([("√ᾱₜ", SIGNAL, solid, 1.6), ("√(1 − ᾱₜ)", NOISE, solid, 1.6)] if self._roots else [])]
+        curves += [(tr(name), "faint", DASHES[name], 1.0) for name in self._others()]
+        key, x, y = [], float(LEFT), 0.0
+        for text, token, style, width in curves:
+            needed = 23 + painter.fontMetrics().horizontalAdvance(text)
+            if x > LEFT and x + needed > self.width():
+                x, y = float(LEFT), y + KEY_HEIGHT
+            key.append((QPointF(x, y), text, QPen(theme.color(token), width, style)))
+            x += needed + 16
+        return key
+
+    def _draw_key(self, painter: QPainter, key: list[tuple[QPointF, str, QPen]]) -> None:
+        for place, text, pen in key:
+            painter.setPen(pen)
+            painter.drawLine(place + QPointF(0, 11), place + QPointF(18, 11))
             painter.setPen(theme.color("dim"))
-            painter.drawText(QPointF(x + 23, 15), text)
-            x += 23 + painter.fontMetrics().horizontalAdvance(text) + 16
+            painter.drawText(place + QPointF(23, 15), text)
 
     def _draw_point(self, painter: QPainter) -> None:
         room, chosen = self._room, self._schedules[self._chosen]

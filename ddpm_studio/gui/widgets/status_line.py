@@ -48,6 +48,14 @@ class Readout(QLabel):
         self.setText(text)
         self.setAccessibleName(text or self._quiet)
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Where room is short, an ellipsis says that there is more."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
+        painter.end()
+
 
 class StatusLine(QWidget):
     def __init__(self) -> None:

@@ -115,9 +115,11 @@ class Welcome(QWidget):
         self._doors = row(self.generate, self.train, self.blend, spacing=12)
         self._runs_title = label(tr("Recent runs"), "heading")
         self._runs = column(spacing=4)
+        self._lines: list[RunLine] = []
         self._middle = middle = QWidget()
         middle.setMaximumWidth(WIDEST)
-        middle.setLayout(column(row(-1, NoiseStrip(), -1), 8, heading, text, 16, self._doors, 16, self._runs_title, self._runs, spacing=4))
+        self._parts = column(row(-1, NoiseStrip(), -1), 8, heading, text, 16, self._doors, 16, self._runs_title, self._runs, spacing=4)
+        middle.setLayout(self._parts)
         layout = row(middle, margins=(16, 8, 16, 8))
         self.setLayout(column(-1, layout, -1))
         self.set_runs([])
@@ -127,8 +129,22 @@ class Welcome(QWidget):
         self._fit()
 
     def _fit(self) -> None:
-        """Between two stretches a layout takes the height that its parts have at the width they would like: narrower ones need more lines."""
-        self._middle.setMinimumHeight(self._middle.heightForWidth(min(WIDEST, self.width() - 32)))
+        """Between two stretches a layout takes the height that its parts have at the width they would like: narrower ones need more lines.
+        Where it is low, fewer runs are shown."""
+        for line in self._lines:
+            line.show()
+        for line in reversed(self._lines):
+            if self._needed <= self.height() - 16:
+                break
+            line.hide()
+        self._runs_title.setVisible(any(line.isVisibleTo(self) for line in self._lines))
+        self._middle.setMinimumHeight(self._needed)
+
+    @property
+    def _needed(self) -> int:
+        for layout in (self._runs, self._parts):  # they would remember what it was with more lines
+            layout.invalidate()
+        return self._parts.totalHeightForWidth(min(WIDEST, self.width() - 32))
 
     def set_models(self, there: bool) -> None:
         """Without a model there is one door to begin with."""
@@ -138,14 +154,13 @@ class Welcome(QWidget):
 
     def set_runs(self, infos: Sequence[RunInfo]) -> None:
         """The newest first; a few are shown."""
-        while (item := self._runs.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        for info in infos[:SHOWN_RUNS]:
-            line = RunLine(info)
+        for line in self._lines:
+            self._runs.removeWidget(line)
+            line.hide()
+            line.deleteLater()
+        self._lines = [RunLine(info) for info in infos[:SHOWN_RUNS]]
+        for line, info in zip(self._lines, infos, strict=False):
             line.clicked.connect(lambda _=False, run=info.run: self.run_chosen.emit(run))
             self._runs.addWidget(line)
-        self._runs_title.setVisible(bool(infos))
         self._fit()
 
