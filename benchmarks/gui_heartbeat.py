@@ -43,6 +43,7 @@ def measure(seconds: float, data: Path | None, lived_in: bool) -> dict[str, obje
     import numpy as np
     from PySide6.QtCore import Qt, QTimer
 
+    from ddpm_studio.gui import workers
     from ddpm_studio.gui.app import create
     from ddpm_studio.gui.presenters import State
 
@@ -62,6 +63,8 @@ def measure(seconds: float, data: Path | None, lived_in: bool) -> dict[str, obje
             app.processEvents()
             time.sleep(0.002)
 
+    window.studio.ask(window.studio.jobs.warm_up(), lambda batch: None)  # as the program does when it starts
+    run_until(lambda: not workers.running_threads(), 120)
     if run is not None:
         window.studio.resume_wanted.emit(run)
     else:

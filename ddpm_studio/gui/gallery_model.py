@@ -219,6 +219,7 @@ class ThumbnailDelegate(QStyledItemDelegate):
         if thumbnail := model.thumbnail(row):
             size = thumbnail.size()
             place = _place(size.width(), size.height(), ratio).translated(left, top)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)  # whole pixels, as everywhere
             painter.drawPixmap(place, thumbnail, QRectF(thumbnail.rect()))
             painter.setPen(EDGE)
             painter.drawRect(place.adjusted(0, 0, -1, -1))

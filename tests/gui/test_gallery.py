@@ -21,6 +21,7 @@ from ddpm_studio.gui import gallery_model, trash, workers
 from ddpm_studio.gui.gallery_model import KEPT_THUMBNAILS, WAITING, GalleryModel
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.gallery_side import GallerySide
+from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.requests import SampleRequest
 
@@ -136,6 +137,15 @@ def test_thousands_are_laid_out_and_chosen_without_python(qtbot: QtBot, page: Ga
     assert len(page.chosen) == 10_000
     assert len(called) < 1000
     idle(qtbot)
+
+
+def test_pixels_stay_squares(page: GalleryPage) -> None:
+    cell = page.view.visualRect(page.model.index(2))
+    shown = to_array(page.view.viewport().grab(cell).toImage())
+    ratio = round(len(shown) / cell.height())
+    inner = shown[8 * ratio : -8 * ratio, 8 * ratio : -8 * ratio, :3]
+    expected = imaging.read_pixels(page.model.files[2]).repeat(3 * ratio, 0).repeat(3 * ratio, 1)
+    np.testing.assert_array_equal(inner[ratio:-ratio, ratio:-ratio], expected[ratio:-ratio, ratio:-ratio])  # without the edge
 
 
 def test_what_is_listed_again_is_the_same(home: Path) -> None:
