@@ -280,8 +280,8 @@ class Jobs(InsideJobs, PictureJobs):
                 found = reader.read_new()
                 for start in range(0, len(found), AT_ONCE):
                     yield from found[start : start + AT_ONCE]
-                    if start + AT_ONCE < len(found):
-                        control.wait(0.04)
+                    if start + AT_ONCE < len(found) and control.wait(0.04):
+                        return
                 new = [file for file in list_previews(run) if file not in seen]
                 seen.update(new)
                 for file in spread(new, 200):

@@ -24,6 +24,7 @@ from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.plot import Plot
 from ddpm_studio.gui.widgets.welcome import Welcome
 from ddpm_studio.gui.words import duration
+from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.journal import ended_by_itself
 from ddpm_studio.language import later, tr
 from ddpm_studio.requests import TrainRequest
@@ -48,6 +49,10 @@ class TrainPage(QWidget):
         self._past = False
         """It is not in training, but replayed."""
         self._resumed: TrainRequest | None = None
+        self._journal = LatestRun(self, interval=33)
+        """Reads the journal of a run that goes on."""
+        self._held: list[Event] = []
+        """What the run in training has said meanwhile: it comes after its past."""
         self.dataset = DatasetSection(studio)
         self.expectations = Expectations(studio, self.dataset)
         self.settings = TrainSettings(self.expectations)
@@ -123,6 +128,9 @@ class TrainPage(QWidget):
         studio.runs_changed.connect(self._show_recent)
         studio.training.state_changed.connect(self._show_state)
         studio.training.events.connect(self._receive)
+        self._journal.events.connect(self.live.receive)
+        self._journal.events.connect(studio.report_failures)
+        self._journal.idle.connect(self._release)
         studio.device_found.connect(lambda kind, words: self.settings.set_device(kind))
         studio.resume_wanted.connect(self.resume)
         studio.replay_wanted.connect(self.replay)
@@ -187,7 +195,6 @@ class TrainPage(QWidget):
         limit = self.settings.max_seconds if self.settings.duration_chosen else None
         self._resumed = TrainRequest(run=run, data=data, resume=True, exclude=exclude, max_seconds=limit, keep_plan=not chosen)
         self._begin(self._resumed)
-        self._studio.ask(self._studio.jobs.replay(run), self.live.receive)
 
     @Slot()
     def accept_new_data(self) -> None:
@@ -200,14 +207,22 @@ class TrainPage(QWidget):
         if self._studio.training.active:
             self._studio.said.emit(tr("A run is in training; its curve is on the Train page"))
         else:
-            self.live.clear()
+            self._clear()
             self._studio.training.replay(run)
             self._name_stage(run.name, past=True)
         self._studio.page_wanted.emit("Train")
         self._set_view(LIVE)
 
-    def _begin(self, request: TrainRequest) -> None:
+    def _clear(self) -> None:
+        """Nothing of the run that was shown may come any more."""
+        self._journal.cancel()
+        self._held.clear()
         self.live.clear()
+
+    def _begin(self, request: TrainRequest) -> None:
+        self._clear()
+        if request.resume:
+            self._journal.request(self._studio.jobs.replay(request.run))
         self.offer.hide()
         self._studio.tried_again.emit()
         self._name_stage(request.run.name)
@@ -268,9 +283,17 @@ class TrainPage(QWidget):
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
+        if self._journal.busy:
+            self._held.extend(batch)
+            return
         self.live.receive(batch)
         if any(isinstance(event, (StepDone, PreviewReady)) for event in batch):
             self._show_head()
+
+    @Slot()
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        self._receive(held)
 
     @Slot()
     def _dataset_ready(self) -> None:
