@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal, Slot
@@ -193,7 +194,9 @@ class MainWindow(QMainWindow):
 
     def _keep_histories(self) -> None:
         settings = self.train_page.settings
-        History(self.studio, "Train", settings, settings.controls()).went.connect(settings.show_changes)
+        history = History(self.studio, "Train", settings, settings.controls())
+        history.went.connect(settings.show_changes)
+        settings.adopted.connect(partial(history.record, tr("Settings of a run")))
         blend = self.pages["Blend"]
         assert isinstance(blend, BlendPage)
         more = {"Blend": [blend.shares()]}
@@ -371,6 +374,10 @@ class MainWindow(QMainWindow):
                     self.banner.show_notice(text)
                     self.notifier.tell(self.windowTitle(), text, wrong=True)
                     log.info("notice: %s", text)
+                case Failed(kind="DataChanged"):
+                    self.banner.offer(tr("Go on with these"), self.train_page.accept_new_data)
+                case Failed(kind="RunBusy") if run := training.run:
+                    self.banner.offer(tr("Watch it"), partial(self.studio.replay_wanted.emit, run))
         if last and training.state is State.RUNNING:
             self._speed = tr("{count:,.0f} images/s", count=last.images_per_second)
             self._show_device()
@@ -422,11 +429,6 @@ class MainWindow(QMainWindow):
     def _failed(self, failed: Failed) -> None:
         self.banner.show_failure(failed)
         self.status.say(failed.message, "bad")
-        run = self.studio.training.run
-        if failed.kind == "DataChanged":
-            self.banner.offer(tr("Go on with these"), self.train_page.accept_new_data)
-        elif failed.kind == "RunBusy" and run:
-            self.banner.offer(tr("Watch it"), lambda: self.studio.replay_wanted.emit(run))
 
     @Slot()
     def _forget_failure(self) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtGui import QUndoStack
 
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import CheckpointSaved, Event, Failed, Images, TrainingStarted
@@ -16,6 +15,7 @@ from ddpm_studio.gui import preferences
 from ddpm_studio.gui.feature_presenter import FeaturePresenter
 from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed
 from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
+from ddpm_studio.gui.undo_stack import UndoStack
 from ddpm_studio.gui.words import count
 from ddpm_studio.gui.workers import DeviceLane, Job, RunThread
 from ddpm_studio.language import tr
@@ -55,7 +55,7 @@ class Studio(QObject):
         super().__init__(parent)
         self.jobs = jobs or Jobs()
         self.preferences = preferences.load()
-        self.undo_stack = QUndoStack(self)
+        self.undo_stack = UndoStack(self)
         self.lane = DeviceLane(self)
         self.training = TrainingPresenter(self.jobs, self.lane, self)
         self.sampling = SamplingPresenter(self.jobs, self.lane, self)
@@ -67,6 +67,7 @@ class Studio(QObject):
         self.examples: Images = np.zeros((0, 1, 1, 3), np.uint8)
         self._wanted_model = Path(self.preferences.last_model) if self.preferences.last_model else None
         self._in_training: ModelChoice | None = None
+        self.undo_stack.refused.connect(self.must_wait)
         self.lane.status.connect(self.said)
         self.training.events.connect(self._follow_training)
         self.training.state_changed.connect(self._training_state)
@@ -81,6 +82,13 @@ class Studio(QObject):
         thread.events.connect(self.report_failures)
         thread.launch()
         return thread
+
+    @Slot()
+    def must_wait(self) -> bool:
+        """During a training, what it was begun with stays as it is: say so, and that it has to end first."""
+        if self.training.active:
+            self.failed.emit(Failed(tr("This has to wait until the training has ended."), tr("Stop the training first; it can be continued at any time.")))
+        return self.training.active
 
     def remember(self, **changes: object) -> None:
         self.preferences = self.preferences.model_copy(update=changes)

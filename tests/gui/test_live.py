@@ -7,15 +7,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio.control import RunControl
+from ddpm_studio.errors import RunBusy
 from ddpm_studio.events import Event, PreviewReady
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.gui.pages.runs import RunsPage
+from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.widgets.live_panel import LivePanel
-from ddpm_studio.runs import Run, list_runs
+from ddpm_studio.runs import Run, list_runs, lock_run
 
 from .fakes import FakeJobs, make_runs, preview
 from .windows import Open
@@ -89,3 +95,121 @@ def test_a_preview_that_is_made_again_takes_the_place_of_the_old_ones(qtbot: QtB
     assert not len(panel.previews[-1].raw)
     assert "200" in panel.detail.text()
     assert panel.raw_half.isHidden(), "the new one is shown, not the old one of that step"
+
+
+# What a training is begun with.
+
+
+def fake_jobs(window: MainWindow) -> FakeJobs:
+    jobs = window.studio.jobs
+    assert isinstance(jobs, FakeJobs)
+    return jobs
+
+
+def trigger(window: MainWindow, name: str) -> None:
+    action = window.findChild(QAction, name)
+    assert action is not None
+    action.trigger()
+
+
+def test_a_crop_that_was_moved_just_before_counts(qtbot: QtBot, window: MainWindow) -> None:
+    page, jobs = window.train_page, fake_jobs(window)
+    page.pictures.open_crop(12)
+    qtbot.waitUntil(lambda: page.pictures.crop.room == (True, False))
+    qtbot.keyClick(page.pictures.crop, Qt.Key.Key_Right)
+    jobs.calls.clear()
+    page.start()
+    assert not window.studio.training.active
+    assert "still being read" in window.banner.message.text()
+    qtbot.waitUntil(lambda: not page.dataset.busy)
+    page.start()
+    run = window.studio.training.run
+    assert run is not None
+    qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING, timeout=5000)
+    assert run.read_config().data.crop == page.settings.data_config.crop == (0.52, 0.5)
+    qtbot.wait(600)
+    assert jobs.calls == ["inspect 32", "train"]
+
+
+def test_a_crop_that_is_in_the_way_of_a_run_that_goes_on_is_forgotten(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    page = window.train_page
+    page.pictures.open_crop(12)
+    qtbot.waitUntil(lambda: page.pictures.crop.room == (True, False))
+    qtbot.keyClick(page.pictures.crop, Qt.Key.Key_Right)
+    page.resume(make_run(tmp_path))
+    assert not page.pictures._settle.isActive()
+    assert page.pictures.crop.focus_at == page.settings.data_config.crop == (0.5, 0.5)
+
+
+def test_what_a_training_was_begun_with_stays_until_it_ends(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    page, studio, jobs = window.train_page, window.studio, fake_jobs(window)
+    page.settings.size_box.setCurrentIndex(page.settings.size_box.findData(48))
+    qtbot.waitUntil(lambda: studio.undo_stack.canUndo() and not page.dataset.busy)
+    page.start()
+    qtbot.waitUntil(lambda: studio.training.state is State.RUNNING, timeout=5000)
+    jobs.calls.clear()
+    for action in ("actionUndo", "actionOpenFolder", "actionOpenZipOrPictures", "actionOpenTheSamplePictures"):
+        window.banner.hide()
+        trigger(window, action)
+        assert "until the training has ended" in window.banner.message.text(), action
+        assert window.banner.isVisible()
+    page.welcome.train.dropped.emit([tmp_path / "others"])
+    page.settings.set_device("cuda")  # found out late: other settings are chosen
+    assert jobs.calls == []
+    assert page.dataset.source == tmp_path
+    assert page.settings.size_box.currentData() == 48
+    assert studio.undo_stack.canUndo()
+    studio.training.stop()
+    qtbot.waitUntil(lambda: not studio.training.active, timeout=5000)
+    trigger(window, "actionUndo")
+    assert page.settings.size_box.currentData() is None
+    assert not studio.undo_stack.canUndo()
+
+
+def test_a_run_that_never_began_leaves_no_folder(qtbot: QtBot, window: MainWindow, home: Path) -> None:
+    studio = window.studio
+    studio.lane.borrow("somebody", lambda: None)
+    window.train_page.start()
+    assert studio.training.state is State.WAITING
+    studio.training.stop()
+    assert studio.training.state is State.IDLE
+    assert not any((home / "runs").iterdir())
+    studio.lane.give_back("somebody")
+
+
+def test_what_to_expect_is_asked_again_after_a_training(qtbot: QtBot, window: MainWindow) -> None:
+    page, studio = window.train_page, window.studio
+    page.start()
+    qtbot.waitUntil(lambda: studio.training.state is State.RUNNING, timeout=5000)
+    studio.training.stop()
+    qtbot.waitUntil(lambda: not studio.training.active, timeout=5000)
+    idle(qtbot)
+    page.pictures.sheet.select_rows(np.arange(50, 1204))
+    page.pictures.leave_out()
+    assert "50 pictures are too few" in page.expectations.copies_label.text()
+
+
+# Whose failure it is.
+
+
+def test_only_a_training_offers_to_watch_what_another_one_trains(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    make_runs(2)
+    window.studio.training.run = next(info.run for info in list_runs() if info.run.name == "faces-tiny-32-1")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    other = Run(window.studio.training.run.path.with_name("pixel_tiles-tiny-32-1"))
+    with lock_run(other):
+        page._rename(other, "mine")
+    assert "is being trained" in window.banner.message.text()
+    assert not window.banner.action_button.isVisible()
+
+    def refused(control: RunControl) -> Iterator[Event]:
+        raise RunBusy("The run is being trained by another window or command.", "Stop it there first.")
+        yield
+
+    fake_jobs(window).train = lambda request: refused  # type: ignore[method-assign]
+    window.train_page.resume(make_run(tmp_path))
+    qtbot.waitUntil(window.banner.action_button.isVisible, timeout=5000)
+    with qtbot.waitSignal(window.studio.replay_wanted) as wanted:
+        window.banner.action_button.click()
+    assert wanted.args == [window.studio.training.run]

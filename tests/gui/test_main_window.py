@@ -646,18 +646,6 @@ def test_a_run_whose_pictures_have_changed_goes_on_when_one_says_so(qtbot: QtBot
     assert not window.banner.isVisible()
 
 
-def test_a_run_that_another_window_trains_can_be_watched(qtbot: QtBot, open_window: Open, home: Path) -> None:
-    window = open_window()
-    window.studio.training.run = Run(home / "runs" / "a")
-    with qtbot.waitSignal(window.studio.replay_wanted) as wanted:
-        window.studio.failed.emit(Failed("The run a is being trained by another window or command.", "Stop it there first.", kind="RunBusy"))
-        assert window.banner.action_button.text() == "Watch it"
-        qtbot.mouseClick(window.banner.action_button, Qt.MouseButton.LeftButton)
-    assert wanted.args == [Run(home / "runs" / "a")]
-    window.studio.failed.emit(Failed("Something else.", "Try again."))
-    assert not window.banner.action_button.isVisible()
-
-
 def test_a_run_starts_from_the_model_that_was_chosen(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     jobs = FakeJobs(pause=0.002, steps=4000)
     window = open_window(jobs)

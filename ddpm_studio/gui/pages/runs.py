@@ -269,7 +269,7 @@ class RunsPage(QWidget):
 
     @Slot()
     def _use_settings(self) -> None:
-        if self.current:
+        if self.current and not self._studio.must_wait():
             try:
                 config = self.current.run.read_config()
             except UserError as error:

@@ -147,6 +147,7 @@ class TrainPage(QWidget):
 
     def request(self) -> TrainRequest | None:
         """What the controls ask for; None, and a word about it, when something is missing or does not fit."""
+        self.pictures.settle()
         source, report = self.dataset.source, self.dataset.report
         if self.dataset.busy:
             self._studio.failed.emit(Failed(tr("The pictures are still being read."), tr("Press Start again when the report has appeared.")))
@@ -266,6 +267,8 @@ class TrainPage(QWidget):
         self.dataset.zone.setEnabled(not active)
         self.settings.setEnabled(not active)
         self.pictures.set_locked(active)
+        if not active:
+            self._data_changed()  # what has changed meanwhile
         if state is State.FAILED and not self.live.plot.series.size:
             self._set_view(PICTURES)  # it ended before there was anything to watch
         if state is State.DONE and self._studio.training.stopped:

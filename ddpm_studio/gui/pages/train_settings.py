@@ -30,6 +30,8 @@ _AS_PRESET = object()
 class TrainSettings(QWidget):
     data_changed = Signal()
     """`data_config` is another one."""
+    adopted = Signal()
+    """All settings are those of a run."""
 
     def __init__(self, *more: QWidget) -> None:
         """`more` stands under the choices."""
@@ -175,6 +177,7 @@ class TrainSettings(QWidget):
         wanted, usual = ({f"{section}.{name}": value for section in SECTIONS for name, value in getattr(settings, section)} for settings in (config, base))
         self._changes = {name: value for name, value in wanted.items() if value != usual[name]}
         self._rebase()
+        self.adopted.emit()
 
     @Slot()
     def _preset_chosen(self) -> None:
