@@ -17,6 +17,7 @@ from ddpm_studio.gui import motion, preferences, theme, workers
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.layout_memory import kept_settings, restore_views, save_views
 from ddpm_studio.gui.menus import Menus
+from ddpm_studio.gui.model_lines import show_models
 from ddpm_studio.gui.notifications import Notifier
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.gallery import GalleryPage
@@ -272,10 +273,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _show_models(self) -> None:
         studio = self.studio
-        self.model_combo.clear()
-        for model in studio.models:
-            self.model_combo.addItem(model.label, model)
-            self.model_combo.setItemData(self.model_combo.count() - 1, str(model.path), Qt.ItemDataRole.ToolTipRole)
+        show_models(self.model_combo, studio.models)
         paths_shown = [model.path for model in studio.models]
         self.model_combo.setCurrentIndex(paths_shown.index(studio.model.path) if studio.model and studio.model.path in paths_shown else -1)
         self.model_combo.setEnabled(bool(studio.models))

@@ -68,7 +68,7 @@ def test_what_is_read_of_a_run_does_not_get_among_the_curves_of_the_next(qtbot: 
     training.stop()
     qtbot.waitUntil(lambda: not training.active, timeout=5000)
     page.start()
-    qtbot.waitUntil(lambda: len(page.live.previews) >= 2, timeout=10_000)
+    qtbot.waitUntil(lambda: len(page.live.previews) >= 2, timeout=30_000)
     qtbot.wait(400)
     assert page.live.plot.series.steps[0] == 10
     assert page.live.previews[0].step == 50, "the first preview of this run"
@@ -78,7 +78,7 @@ def test_what_is_read_of_a_run_does_not_get_among_the_curves_of_the_next(qtbot: 
 def test_the_past_of_a_run_comes_before_what_it_does_now(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
     page = window.train_page
     page.resume(make_run(tmp_path))
-    qtbot.waitUntil(lambda: len(page.live.previews) >= 4, timeout=10_000)
+    qtbot.waitUntil(lambda: len(page.live.previews) >= 4, timeout=30_000)
     steps = list(page.live.plot.series.steps)
     assert steps[0] == 10
     assert steps == sorted(set(steps)), "the past, and the new steps from 2,010 on"

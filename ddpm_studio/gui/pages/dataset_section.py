@@ -72,6 +72,11 @@ class DatasetSection(QWidget):
         return tuple(sorted(self.left_out)) if self.left_out or self._touched else None
 
     @property
+    def sources(self) -> list[Path]:
+        """What is being opened, else what is open."""
+        return self._opening or ([self.source] if self.source else [])
+
+    @property
     def busy(self) -> bool:
         return bool(self._opening)
 
@@ -94,8 +99,8 @@ class DatasetSection(QWidget):
         if wanted == self._settings or self._studio.training.active:
             return
         self._settings = wanted
-        if self._opening or self.source:
-            self.open(self._opening or [self.source] if self.source else self._opening)
+        if self.sources:
+            self.open(self.sources)
 
     @Slot()
     def browse(self) -> None:

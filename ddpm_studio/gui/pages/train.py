@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from PySide6.QtCore import Slot
@@ -22,7 +23,7 @@ from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Segments, button, column, label, row
 from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.plot import Plot
-from ddpm_studio.gui.widgets.welcome import Welcome
+from ddpm_studio.gui.widgets.welcome import SHOWN_RUNS, Welcome
 from ddpm_studio.gui.words import duration
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.journal import ended_by_itself
@@ -181,7 +182,7 @@ class TrainPage(QWidget):
         elif self.dataset.source:
             data = self.dataset.source
         else:
-            where = source or "unknown"
+            where = source or tr("unknown")
             self._studio.failed.emit(Failed(
                 tr("The pictures of {name} are not where they were: {where}.", name=run.name, where=where),
                 tr("Open them again on the Train page, then continue the run."),
@@ -245,6 +246,7 @@ class TrainPage(QWidget):
         if self._resumed and self._resumed.run == old:
             self._resumed = replace(self._resumed, run=new)
         if self.offered == old and self.offer.isVisibleTo(self):
+            self.offer.hide()
             self._offer_last_run()
 
     @Slot(Plot)
@@ -330,17 +332,19 @@ class TrainPage(QWidget):
 
     def showEvent(self, event: object) -> None:
         self._show_recent()
+        if self.offered and not self.offered.exists:  # deleted meanwhile
+            self.offer.hide()
 
     @Slot()
     def _show_recent(self) -> None:
         if self.isVisible() and self.stack.currentIndex() == 0:
-            self.welcome.set_runs(runs.list_runs())
+            self.welcome.set_runs(list(islice(runs.newest_runs(), SHOWN_RUNS)))
 
     # The last run.
 
     def _offer_last_run(self, stopped: Run | None = None) -> None:
         """A calm card: the newest run, when it was stopped before its end and was not turned down before; or the one that was `stopped` just now."""
-        newest = next((info for info in runs.list_runs() if info.step), None)  # with nothing learnt there is nothing to go on with
+        newest = next((info for info in runs.newest_runs() if info.step), None)  # with nothing learnt there is nothing to go on with
         if newest is None or not newest.run.can_resume or ended_by_itself(newest.run):
             return
         if newest.run != stopped if stopped else newest.run.name == self._studio.preferences.dismissed_run:
