@@ -11,13 +11,14 @@ import os
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event
 from ddpm_studio.journal import read_journal
-from ddpm_studio.runs import Run, list_runs
+from ddpm_studio.runs import Run, newest_runs
 
 Basis = Literal["measured", "scaled", "guessed"]
 """From a run with the same settings on this device; from one with another network; from the size of the network alone."""
@@ -76,7 +77,7 @@ def copying(different: int) -> Copying:
 def _recent(device_label: str) -> list[tuple[Run, RunConfig]]:
     """The newest runs that were last trained on this device."""
     found = []
-    for info in list_runs()[: 4 * LOOKED_AT]:
+    for info in islice(newest_runs(), 4 * LOOKED_AT):
         if _device_of(info.run) == device_label:
             with contextlib.suppress(UserError):
                 found.append((info.run, info.run.read_config()))

@@ -28,6 +28,8 @@ from ddpm_studio.remarks import Remarks, read_remarks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+MOVES_OPEN_FILES = os.name == "posix"
+"""Elsewhere (Windows) a folder stays where it is while a file in it is open, as that of a lock."""
 LOCK_SECONDS = 0.5
 """How long to wait for somebody who is just letting go of a run."""
 
@@ -149,8 +151,15 @@ class RunInfo:
 
 def list_runs(folder: Path | None = None) -> list[RunInfo]:
     """All readable runs, newest first."""
-    found = [info for path in _folders(folder or paths.runs_dir()) if (info := _info(Run(path)))]
-    return sorted(found, key=lambda info: info.modified, reverse=True)
+    return list(newest_runs(folder))
+
+
+def newest_runs(folder: Path | None = None) -> Iterator[RunInfo]:
+    """All readable runs, newest first; each is read only when it is asked for."""
+    dated = [(modified, run) for path in _folders(folder or paths.runs_dir()) if (modified := _modified(run := Run(path))) is not None]
+    for modified, run in sorted(dated, key=lambda found: found[0], reverse=True):
+        if info := _info(run, modified):
+            yield info
 
 
 def planned_seconds(notes: dict[str, Any]) -> tuple[float, float] | None:
@@ -224,8 +233,7 @@ def find_run(name_or_dir: str | Path) -> Run:
 
 def delete_run(run: Run, remove: Callable[[Path], object] = shutil.rmtree) -> None:
     """Raises UserError while it is being trained, and what `remove` raises."""
-    with lock_run(run):
-        remove(run.path)
+    _move_away(run, lambda: remove(run.path))
     _remember_name(run.name)
 
 
@@ -235,16 +243,20 @@ def rename_run(run: Run, name: str) -> Run:
     if not name or len(name) > 100 or name.startswith(".") or name.endswith(".") or any(letter in '/\\:*?"<>|@' or not letter.isprintable() for letter in name):
         raise UserError(tr("{name!r} cannot be the name of a run.", name=name[:100]), tr("Use letters, digits, spaces, - and _."))
     renamed = Run(run.path.with_name(name))
-    with lock_run(run):
-        # Where files that are open cannot be moved (Windows), the lock is let go of in the last moment.
-        if os.name == "posix":
-            _move(run, renamed)
-    if os.name != "posix":
-        _move(run, renamed)
+    _move_away(run, lambda: _move(run, renamed))
     with contextlib.suppress(OSError):
         (renamed.path / ".writer").unlink(missing_ok=True)
     _remember_name(run.name)
     return renamed
+
+
+def _move_away(run: Run, do: Callable[[], object]) -> None:
+    """Do something with the folder of a run that nobody else uses."""
+    with lock_run(run):
+        if MOVES_OPEN_FILES:
+            do()
+    if not MOVES_OPEN_FILES:  # the lock is let go of in the last moment
+        do()
 
 
 def _move(run: Run, renamed: Run) -> None:
@@ -318,10 +330,15 @@ def _folders(folder: Path) -> Iterator[Path]:
         yield from (path for path in folder.iterdir() if Run(path).exists)
 
 
-def _info(run: Run) -> RunInfo | None:
+def _modified(run: Run) -> float | None:
+    with contextlib.suppress(OSError, ValueError):
+        return max(file.stat().st_mtime for file in (run.config_file, run.model_file, run.resume_notes) if file.exists())
+    return None
+
+
+def _info(run: Run, modified: float) -> RunInfo | None:
     try:
         config, notes = run.read_config(), run.read_notes()
-        modified = max(f.stat().st_mtime for f in (run.config_file, run.model_file, run.resume_notes) if f.exists())
         step, images = whole_number(notes.get("step")), whole_number(notes.get("images"))
     except (UserError, OSError, ValueError, TypeError):
         return None

@@ -65,6 +65,8 @@ def speak_anew(app: QApplication, old: MainWindow) -> MainWindow:
     choose_language(app, old.studio.preferences.language)
     window = MainWindow(old.studio.jobs)
     window.show()
+    if sources := old.train_page.dataset.sources:
+        window.train_page.dataset.open(sources)
     app.setQuitOnLastWindowClosed(stays)
     return window
 

@@ -34,9 +34,10 @@ from ddpm_studio.events import (
 from ddpm_studio.files import replace_atomically
 from ddpm_studio.gui.inside_jobs import InsideJobs, fitted
 from ddpm_studio.gui.picture_jobs import PictureJobs
+from ddpm_studio.gui.workers import Writing
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, FilmRequest, SampleRequest, TrainRequest
-from ddpm_studio.runs import Run
+from ddpm_studio.runs import Run, RunInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +63,13 @@ class ModelChoice:
 @dataclass(frozen=True, slots=True)
 class ModelsListed(Event):
     models: tuple[ModelChoice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunsListed(Event):
+    """All runs, newest first."""
+
+    runs: tuple[RunInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +193,7 @@ class Jobs(InsideJobs, PictureJobs):
                 paths.left_out_file(source).unlink(missing_ok=True)
             yield Finished()
 
-        return job
+        return Writing(job)
 
     def train(self, request: TrainRequest) -> Job:
         def job(control: RunControl) -> Iterator[Event]:
@@ -241,7 +249,7 @@ class Jobs(InsideJobs, PictureJobs):
 
             yield from write_film(request, control)
 
-        return job
+        return Writing(job)
 
     def offer(self, kind: str, most: int, side: int) -> Job:
         """Pictures to pick from: of the "gallery", the newest first, or the "examples" that ship with the program."""
@@ -282,8 +290,8 @@ class Jobs(InsideJobs, PictureJobs):
                 found = reader.read_new()
                 for start in range(0, len(found), AT_ONCE):
                     yield from found[start : start + AT_ONCE]
-                    if start + AT_ONCE < len(found):
-                        control.wait(0.04)
+                    if start + AT_ONCE < len(found) and control.wait(0.04):
+                        return
                 new = [file for file in list_previews(run) if file not in seen]
                 seen.update(new)
                 for file in spread(new, 200):
@@ -296,6 +304,20 @@ class Jobs(InsideJobs, PictureJobs):
                 following = is_in_training(run)  # looked at before the last reading, so that nothing is missed
                 if not following:
                     yield Notice(tr("The run {name} is not trained any more by the other window or command.", name=run.name))
+            yield Finished()
+
+        return job
+
+    def list_runs(self) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.runs import newest_runs
+
+            found = []
+            for info in newest_runs():
+                if control.stopping:
+                    return
+                found.append(info)
+            yield RunsListed(tuple(found))
             yield Finished()
 
         return job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, Qt, QTimer, Signal, Slot
@@ -16,6 +17,7 @@ from ddpm_studio.gui import motion, preferences, theme, workers
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.layout_memory import kept_settings, restore_views, save_views
 from ddpm_studio.gui.menus import Menus
+from ddpm_studio.gui.model_lines import show_models
 from ddpm_studio.gui.notifications import Notifier
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.gallery import GalleryPage
@@ -194,7 +196,9 @@ class MainWindow(QMainWindow):
 
     def _keep_histories(self) -> None:
         settings = self.train_page.settings
-        History(self.studio, "Train", settings, settings.controls()).went.connect(settings.show_changes)
+        history = History(self.studio, "Train", settings, settings.controls())
+        history.went.connect(settings.show_changes)
+        settings.adopted.connect(partial(history.record, tr("Settings of a run")))
         blend = self.pages["Blend"]
         assert isinstance(blend, BlendPage)
         first = {"Blend": blend.mixture()}
@@ -271,10 +275,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _show_models(self) -> None:
         studio = self.studio
-        self.model_combo.clear()
-        for model in studio.models:
-            self.model_combo.addItem(model.label, model)
-            self.model_combo.setItemData(self.model_combo.count() - 1, str(model.path), Qt.ItemDataRole.ToolTipRole)
+        show_models(self.model_combo, studio.models)
         paths_shown = [model.path for model in studio.models]
         self.model_combo.setCurrentIndex(paths_shown.index(studio.model.path) if studio.model and studio.model.path in paths_shown else -1)
         self.model_combo.setEnabled(bool(studio.models))
@@ -373,6 +374,10 @@ class MainWindow(QMainWindow):
                     self.banner.show_notice(text)
                     self.notifier.tell(self.windowTitle(), text, wrong=True)
                     log.info("notice: %s", text)
+                case Failed(kind="DataChanged"):
+                    self.banner.offer(tr("Go on with these"), self.train_page.accept_new_data)
+                case Failed(kind="RunBusy") if run := training.run:
+                    self.banner.offer(tr("Watch it"), partial(self.studio.replay_wanted.emit, run))
         if last and training.state is State.RUNNING:
             self._speed = tr("{count:,.0f} images/s", count=last.images_per_second)
             self._show_device()
@@ -424,11 +429,6 @@ class MainWindow(QMainWindow):
     def _failed(self, failed: Failed) -> None:
         self.banner.show_failure(failed)
         self.status.say(failed.message, "bad")
-        run = self.studio.training.run
-        if failed.kind == "DataChanged":
-            self.banner.offer(tr("Go on with these"), self.train_page.accept_new_data)
-        elif failed.kind == "RunBusy" and run:
-            self.banner.offer(tr("Watch it"), lambda: self.studio.replay_wanted.emit(run))
 
     @Slot()
     def _forget_failure(self) -> None:

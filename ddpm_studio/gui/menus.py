@@ -93,6 +93,9 @@ class Menus(QObject):
         """Qt keeps their texts ("Undo Steps") and whether they can be chosen."""
         stack = self._window.studio.undo_stack
         back, forth = stack.createUndoAction(self._window, tr("&Undo")), stack.createRedoAction(self._window, tr("&Redo"))
+        for action, do in ((back, stack.undo), (forth, stack.redo)):
+            action.triggered.disconnect()  # from what does not ask whether it may
+            action.triggered.connect(do)
         keys = (["Ctrl+Z"], ["Ctrl+Shift+Z", "Ctrl+Y"])
         for action, name, icon, shortcuts in zip((back, forth), ("actionUndo", "actionRedo"), ("rotate-ccw", "refresh-cw"), keys, strict=True):
             action.setObjectName(name)

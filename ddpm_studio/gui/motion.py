@@ -5,6 +5,8 @@ Whoever animates something, or starts a film that nobody has asked for, looks at
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QApplication, QProgressBar, QWidget
@@ -14,21 +16,34 @@ from ddpm_studio.gui import theme
 EFFECTS = (
     Qt.UIEffect.UI_AnimateMenu, Qt.UIEffect.UI_FadeMenu, Qt.UIEffect.UI_AnimateCombo, Qt.UIEffect.UI_AnimateTooltip, Qt.UIEffect.UI_FadeTooltip, Qt.UIEffect.UI_AnimateToolBox,
 )  # fmt: skip
-BLINKING_MS = 1000
-_state = {"reduced": False}
+
+
+@dataclass
+class _Motion:
+    """Whether it is reduced, and how the system wants it where it is not."""
+
+    reduced: bool = False
+    effects: list[Qt.UIEffect] = field(default_factory=list)
+    flash_ms: int = 0
+
+
+_motion = _Motion()
 
 
 def reduced() -> bool:
-    return _state["reduced"]
+    return _motion.reduced
 
 
 def apply(app: QApplication, reduce: bool) -> None:
-    """From now on no menus that fade, no cursor that blinks, no bars that run to and fro."""
-    _state["reduced"] = reduce
+    """From now on no menus that fade, no cursor that blinks, no bars that run to and fro; or all of it again as it was."""
+    if reduce == _motion.reduced:
+        return
+    _motion.reduced = reduce
     if reduce:
-        for effect in EFFECTS:
-            QApplication.setEffectEnabled(effect, False)
-    app.setCursorFlashTime(0 if reduce else BLINKING_MS)
+        _motion.effects, _motion.flash_ms = [effect for effect in EFFECTS if QApplication.isEffectEnabled(effect)], app.cursorFlashTime()
+    for effect in _motion.effects:
+        QApplication.setEffectEnabled(effect, not reduce)
+    app.setCursorFlashTime(0 if reduce else _motion.flash_ms)
     for window in app.topLevelWidgets():
         window.update()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Finished, Images, frozen_images
+from ddpm_studio.gui.workers import Writing
 from ddpm_studio.language import tr
 from ddpm_studio.models import run_of
 
@@ -127,7 +128,7 @@ class PictureJobs:
             yield SheetMade(frozen_images(image))
             yield Finished()
 
-        return job
+        return Writing(job) if save_as is not None else job
 
     def copy_pictures(self, files: Sequence[Path], folder: Path) -> Job:
         def copy(path: Path) -> bool:
@@ -152,7 +153,7 @@ class PictureJobs:
             yield PicturesMoved(tuple(done), tuple(failed))
             yield Finished()
 
-        return job
+        return Writing(job)
 
     def about_model(self, model: Path) -> Job:
         def job(control: RunControl) -> Iterator[Event]:

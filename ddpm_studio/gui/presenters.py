@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Sequence
 from pathlib import Path
@@ -130,6 +131,9 @@ class TrainingPresenter(RunPresenter):
             return
         if self._thread is None:
             self._lane.cancel_waiting_training()
+            if self.run is not None:
+                with contextlib.suppress(OSError):
+                    self.run.path.rmdir()  # that of a new run, made for its name; one with anything in it stays
             self._set_state(State.IDLE)
             return
         self._set_state(State.STOPPING)

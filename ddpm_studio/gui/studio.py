@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtGui import QUndoStack
 
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import CheckpointSaved, Event, Failed, Images, TrainingStarted
@@ -16,8 +15,9 @@ from ddpm_studio.gui import preferences
 from ddpm_studio.gui.feature_presenter import FeaturePresenter
 from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed
 from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
+from ddpm_studio.gui.undo_stack import UndoStack
 from ddpm_studio.gui.words import count
-from ddpm_studio.gui.workers import DeviceLane, Job, RunThread
+from ddpm_studio.gui.workers import DeviceLane, Job, LatestRun, RunThread, running_threads
 from ddpm_studio.language import tr
 from ddpm_studio.requests import request_of
 from ddpm_studio.runs import Run
@@ -55,7 +55,7 @@ class Studio(QObject):
         super().__init__(parent)
         self.jobs = jobs or Jobs()
         self.preferences = preferences.load()
-        self.undo_stack = QUndoStack(self)
+        self.undo_stack = UndoStack(self)
         self.lane = DeviceLane(self)
         self.training = TrainingPresenter(self.jobs, self.lane, self)
         self.sampling = SamplingPresenter(self.jobs, self.lane, self)
@@ -67,6 +67,10 @@ class Studio(QObject):
         self.examples: Images = np.zeros((0, 1, 1, 3), np.uint8)
         self._wanted_model = Path(self.preferences.last_model) if self.preferences.last_model else None
         self._in_training: ModelChoice | None = None
+        self._listing = LatestRun(self, interval=33)
+        self._listing.events.connect(self._models_listed)
+        self._listing.events.connect(self.report_failures)
+        self.undo_stack.refused.connect(self.must_wait)
         self.lane.status.connect(self.said)
         self.training.events.connect(self._follow_training)
         self.training.state_changed.connect(self._training_state)
@@ -81,6 +85,13 @@ class Studio(QObject):
         thread.events.connect(self.report_failures)
         thread.launch()
         return thread
+
+    @Slot()
+    def must_wait(self) -> bool:
+        """During a training, what it was begun with stays as it is: say so, and that it has to end first."""
+        if self.training.active:
+            self.failed.emit(Failed(tr("This has to wait until the training has ended."), tr("Stop the training first; it can be continued at any time.")))
+        return self.training.active
 
     def remember(self, **changes: object) -> None:
         self.preferences = self.preferences.model_copy(update=changes)
@@ -100,9 +111,14 @@ class Studio(QObject):
         """Look again which models there are; `want` is chosen as soon as it is among them."""
         if want is not None:
             self._wanted_model = want
-        self.ask(self.jobs.models(self._wanted_model or (self.model.path if self.model else None)), self._models_listed)
+        self._listing.request(self.jobs.models(self._wanted_model or (self.model.path if self.model else None)), patient=True)
 
     def choose_model(self, model: ModelChoice | None) -> None:
+        """Because somebody wants this one now, whichever was wanted before."""
+        self._wanted_model = None
+        self._take_model(model)
+
+    def _take_model(self, model: ModelChoice | None) -> None:
         before, self.model = self.model, model
         if model and before and model.path != before.path:
             self.remember(last_model=str(model.path))
@@ -154,11 +170,10 @@ class Studio(QObject):
                 self._show_models(event.models)
                 by_path = {model.path: model for model in self.models}
                 if wanted := by_path.get(self._wanted_model) if self._wanted_model else None:
-                    self._wanted_model = None
                     self.choose_model(wanted)
                 else:
                     kept = by_path.get(self.model.path) if self.model else None
-                    self.choose_model(kept or next(iter(self.models), None))
+                    self._take_model(kept or next(iter(self.models), None))
 
     # Between engines and pages.
 
@@ -194,7 +209,7 @@ class Studio(QObject):
         )
         self._show_models(self.models)
         if self.model is None:
-            self.choose_model(self._in_training)
+            self._take_model(self._in_training)
 
     def _show_models(self, models: tuple[ModelChoice, ...]) -> None:
         extra = self._in_training
@@ -212,8 +227,8 @@ class Studio(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether something computes, or waits to."""
-        return self.training.active or self.sampling.active or self.blending.busy
+        """Whether something computes, or waits to, or writes files."""
+        return self.training.active or self.sampling.active or self.blending.busy or any(thread.writes for thread in running_threads())
 
     def shut_down(self) -> None:
         """Ask everything to end; training saves first."""

@@ -18,6 +18,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence, QUndoCommand
 from PySide6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
 
 from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.undo_stack import Change
 
 EDIT = 1
 """The id of all edits: Qt offers to merge only those with the same."""
@@ -85,6 +86,16 @@ class History(QObject):
         self._known = self._values()
         studio.model_changed.connect(self.settle)  # after the page, which was there first, has taken over its limits
 
+    @property
+    def locked(self) -> bool:
+        """Nobody may change the controls now."""
+        return not self._parent.isEnabled()
+
+    def record(self, name: str) -> None:
+        """Several controls have been set at once, and that is called so."""
+        self._look.stop()
+        self._push(name)
+
     @Slot()
     def settle(self) -> None:
         """What has just changed was not anybody's doing, as when another model brings other limits."""
@@ -118,10 +129,13 @@ class History(QObject):
     @Slot()
     def _record(self) -> None:
         """Once for all that one edit has changed."""
+        self._push()
+
+    def _push(self, name: str = "") -> None:
         before, self._known = self._known, self._values()
         changed = [part for part, old, new in zip(self._controls, before, self._known, strict=True) if old != new]
         if changed:
-            self._studio.undo_stack.push(Edit(self, changed[0], before, self._known))
+            self._studio.undo_stack.push(Edit(self, name or changed[0], before, self._known))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Fields have an undo of their own for what is being typed. What has been taken over is ours."""
@@ -133,7 +147,7 @@ class History(QObject):
         return False
 
 
-class Edit(QUndoCommand):
+class Edit(Change):
     """Of one control, with all that it has changed along."""
 
     def __init__(self, history: History, part: Control, before: Sequence[Any], after: Sequence[Any]) -> None:
@@ -141,6 +155,10 @@ class Edit(QUndoCommand):
         self.history, self.name, self.before, self.after = history, part.name, before, after
         self._id = EDIT if part.merges else -1
         self._done = True
+
+    @property
+    def locked(self) -> bool:
+        return self.history.locked
 
     def id(self) -> int:
         return self._id

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
@@ -24,6 +25,16 @@ from ddpm_studio.language import tr
 
 Job = Callable[[RunControl], Iterator[Event]]
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A job that writes files which somebody wants: nothing that would end it is begun before it is done."""
+
+    job: Job
+
+    def __call__(self, control: RunControl) -> Iterator[Event]:
+        return self.job(control)
 
 
 class RunThread(QThread):
@@ -39,6 +50,7 @@ class RunThread(QThread):
     def __init__(self, job: Job, parent: QObject | None = None, interval: int = 33) -> None:
         super().__init__(parent)
         self.control = RunControl()
+        self.writes = isinstance(job, Writing)
         self._job = job
         self._inbox: deque[Event] = deque()
         self._discarded = False

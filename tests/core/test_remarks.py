@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from ddpm_studio import paths
 from ddpm_studio.errors import RunBusy, UserError
 from ddpm_studio.remarks import FILE, Remarks, parse_tags, read_remarks, write_remarks
-from ddpm_studio.runs import Run, delete_run, is_in_training, list_runs, lock_run, new_run, rename_run
+from ddpm_studio.runs import Run, delete_run, is_in_training, list_runs, lock_run, new_run, newest_runs, rename_run
 from tests.core.made_up import picture_folder, tiny_config, train_tiny
 
 
@@ -64,6 +66,30 @@ def test_a_run_is_renamed(run: Run) -> None:
     assert not is_in_training(renamed)
     with lock_run(renamed):
         pass
+
+
+def test_runs_are_read_one_by_one_the_newest_first(run: Run) -> None:
+    newer = Run(run.path.with_name("b"))
+    newer.write_config(tiny_config())
+    os.utime(run.config_file, (1, 1))
+    found = newest_runs(run.path.parent)
+    assert next(found).run == newer
+    shutil.rmtree(run.path)
+    assert list(found) == [], "the other one was not read before"
+
+
+@pytest.mark.parametrize("open_files_move", [True, False])
+def test_a_run_is_deleted_where_open_files_cannot_be_moved(run: Run, monkeypatch: pytest.MonkeyPatch, open_files_move: bool) -> None:
+    monkeypatch.setattr("ddpm_studio.runs.MOVES_OPEN_FILES", open_files_move)
+    held = []
+
+    def remove(folder: Path) -> None:
+        held.append((folder / ".writer").exists())
+        shutil.rmtree(folder)
+
+    delete_run(run, remove)
+    assert held == [open_files_move], "its lock is let go of before"
+    assert not run.path.exists()
 
 
 def test_a_name_that_a_run_had_is_not_given_out_again(home: Path) -> None:

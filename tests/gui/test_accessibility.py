@@ -136,6 +136,10 @@ def test_shortcuts_stand_in_the_tooltips_of_buttons_that_do_the_same(window: Mai
 def test_reduced_motion(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     assert not motion.reduced()
+    usual, effects = QApplication.cursorFlashTime(), QApplication.isEffectEnabled(Qt.UIEffect.UI_General)
+    QApplication.setCursorFlashTime(734)
+    for effect in (Qt.UIEffect.UI_General, Qt.UIEffect.UI_AnimateCombo):
+        QApplication.setEffectEnabled(effect, True)
     window.menus.reduced_motion.trigger()
     assert motion.reduced()
     assert QApplication.cursorFlashTime() == 0
@@ -153,6 +157,10 @@ def test_reduced_motion(qtbot: QtBot, open_window: Open) -> None:
     assert not again.pages["Blend"].film.playing, "no film plays unasked"  # type: ignore[attr-defined]
     again.menus.reduced_motion.trigger()
     assert not motion.reduced()
+    assert QApplication.cursorFlashTime() == 734, "as the system has it"
+    assert QApplication.isEffectEnabled(Qt.UIEffect.UI_AnimateCombo)
+    QApplication.setCursorFlashTime(usual)
+    QApplication.setEffectEnabled(Qt.UIEffect.UI_General, effects)
 
 
 def test_views_splitters_and_folds_are_remembered(qtbot: QtBot, open_window: Open) -> None:

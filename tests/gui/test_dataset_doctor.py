@@ -24,7 +24,7 @@ from ddpm_studio.gui.qimage import to_qimage
 from ddpm_studio.gui.widgets import contact_sheet
 from ddpm_studio.gui.widgets.contact_sheet import ContactSheet
 from ddpm_studio.gui.widgets.crop_view import CropView
-from ddpm_studio.gui.widgets.dataset_report import DatasetReportView
+from ddpm_studio.gui.widgets.dataset_report import DatasetReportView, Some
 from ddpm_studio.gui.widgets.histogram import Histogram, shape_bins, size_bins
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import list_runs
@@ -333,6 +333,29 @@ def test_the_crop_moves_for_all_pictures(qtbot: QtBot, window: MainWindow, monke
     qtbot.keyClick(view, Qt.Key.Key_Escape)
     assert page.pictures.stack.currentIndex() == 0
     qtbot.waitUntil(lambda: not page.dataset.busy and not workers.running_threads(), timeout=20_000)
+
+
+def test_some_pictures_stay_in_sight_when_the_crop_has_moved(qtbot: QtBot, window: MainWindow) -> None:
+    page = window.train_page
+    sheet, bar = page.pictures.sheet, page.pictures.sheet.verticalScrollBar()
+    page.pictures.show_some(Some("Grey", "", np.arange(0, 1204, 2)))
+    sheet.select_rows(np.array([400, 402]))
+    bar.setValue(bar.maximum() // 2)
+    before = bar.value()
+    page.pictures.open_crop(400)
+    qtbot.waitUntil(lambda: page.pictures.crop.room == (True, False), timeout=20_000)
+    qtbot.keyClick(page.pictures.crop, Qt.Key.Key_Left)
+    qtbot.waitUntil(lambda: page.dataset.settings.crop_x == 0.48, timeout=20_000)
+    qtbot.waitUntil(lambda: not page.dataset.busy and not workers.running_threads(), timeout=20_000)
+    assert page.pictures.stack.currentIndex() == 1
+    page.pictures.close_crop()
+    assert page.pictures.title.text() == "Grey"
+    assert sheet.selected_rows().tolist() == [400, 402]
+    assert bar.value() == before > 0
+    page.dataset.open([page.dataset.source.parent])  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: not page.dataset.busy and not workers.running_threads(), timeout=20_000)
+    assert len(sheet.rows) == 1204, "others of the same names"
+    assert not len(sheet.selected_rows())
 
 
 def test_a_run_that_goes_on_is_told_what_was_left_out_meanwhile(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import shiboken6
@@ -29,19 +31,22 @@ def program(qtbot: QtBot) -> Iterator[QApplication]:
 
 
 def idle(qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=20_000)
 
 
 def test_the_window_is_made_anew_in_the_language_that_is_chosen(qtbot: QtBot, program: QApplication) -> None:
     _, english = app.create(jobs=FakeJobs(pause=0.002, steps=4000))
     english.show()
     idle(qtbot)
+    english.train_page.dataset.open([paths.samples_archive()])
+    qtbot.waitUntil(lambda: english.train_page.dataset.report is not None, timeout=20_000)
+    idle(qtbot)
     english.show_page("Gallery")
     reporter = app._Reporter()
     reporter.window = english
     app.listen_for_language(program, reporter)
     english.menus.languages["zh_CN"].trigger()
-    qtbot.waitUntil(lambda: not shiboken6.isValid(english))
+    qtbot.waitUntil(lambda: not shiboken6.isValid(english), timeout=30_000)
     chinese = reporter.window
     try:
         assert preferences.load().language == "zh_CN"
@@ -51,7 +56,9 @@ def test_the_window_is_made_anew_in_the_language_that_is_chosen(qtbot: QtBot, pr
         assert chinese.menus.languages["zh_CN"].isChecked()
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         assert buttons.buttons()[0].text() == "取消", "Qt speaks it, too"
+        qtbot.waitUntil(lambda: chinese.train_page.dataset.source == paths.samples_archive(), timeout=20_000)
         idle(qtbot)
+        _while_files_are_written_it_waits(qtbot, chinese)
         _while_training_it_waits(qtbot, chinese)
     finally:
         chinese.studio.shut_down()
@@ -60,9 +67,18 @@ def test_the_window_is_made_anew_in_the_language_that_is_chosen(qtbot: QtBot, pr
         chinese.deleteLater()
 
 
+def _while_files_are_written_it_waits(qtbot: QtBot, chinese: MainWindow) -> None:
+    done = threading.Event()
+    chinese.studio.ask(chinese.studio.jobs.for_each([Path("a.png")], lambda path: done.wait(10)), lambda batch: None)
+    with qtbot.assertNotEmitted(chinese.language_chosen):
+        chinese.menus.languages["en"].trigger()
+    done.set()
+    idle(qtbot)
+    assert not chinese.studio.busy
+    chinese.studio.remember(language="zh_CN")
+
+
 def _while_training_it_waits(qtbot: QtBot, chinese: MainWindow) -> None:
-    chinese.train_page.dataset.open([paths.samples_archive()])
-    qtbot.waitUntil(lambda: chinese.train_page.dataset.report is not None, timeout=5000)
     chinese.train_page.start()
     assert chinese.studio.busy
     with qtbot.assertNotEmitted(chinese.language_chosen):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,13 +24,16 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import DataChanged, UserError
 from ddpm_studio.events import Event, Failed, TrainingStarted
 from ddpm_studio.gui import app, theme, workers
+from ddpm_studio.gui.jobs import ModelChoice, ModelsListed
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.pages.train import LIVE
+from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.widgets.command_palette import matches
 from ddpm_studio.gui.widgets.welcome import Welcome
+from ddpm_studio.models import find_model
 from ddpm_studio.presets import get_preset
 from ddpm_studio.remarks import Remarks, read_remarks
 from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
@@ -52,6 +59,14 @@ def find(window: MainWindow, name: str) -> QWidget:
 def open_data(qtbot: QtBot, window: MainWindow, path: Path) -> None:
     assert drop_on(find(window, "datasetDropZone"), path)
     qtbot.waitUntil(lambda: window.train_page.dataset.report is not None, timeout=5000)
+
+
+def show_runs(qtbot: QtBot, window: MainWindow) -> RunsPage:
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    qtbot.waitUntil(lambda: not page._listing.busy, timeout=10_000)
+    return page
 
 
 def test_importing_the_window_imports_no_torch() -> None:
@@ -323,16 +338,22 @@ def test_theme_changes_at_once_and_is_remembered(open_window: Open, choice: str)
 def test_runs_are_listed_shown_and_deleted_after_a_question(qtbot: QtBot, open_window: Open) -> None:
     make_runs(3)
     window = open_window()
-    window.show_page("Runs")
-    page = window.pages["Runs"]
-    assert page.model.rowCount() == 3  # type: ignore[attr-defined]
-    doomed: Run = page.current.run  # type: ignore[attr-defined]
-    page.delete_button.click()  # type: ignore[attr-defined]
-    assert page.question.isVisible()  # type: ignore[attr-defined]
+    assert window.train_page.offer.isVisible()
+    page = show_runs(qtbot, window)
+    assert page.model.rowCount() == 3
+    assert page.current
+    doomed = page.current.run
+    assert window.train_page.offered == doomed
+    page.delete_button.click()
+    assert page.question.isVisible()
     assert doomed.exists
     find(window, "confirmDeleteButton").click()  # type: ignore[attr-defined]
     assert not doomed.exists
-    page.curve_button.click()  # type: ignore[attr-defined]
+    assert page.model.rowCount() == 2
+    window.show_page("Train")
+    assert not window.train_page.offer.isVisible(), "it cannot be continued any more"
+    show_runs(qtbot, window)
+    page.curve_button.click()
     qtbot.waitUntil(lambda: window.train_page.live.plot.series.size == 299)
     assert window.page == "Train"
 
@@ -340,9 +361,7 @@ def test_runs_are_listed_shown_and_deleted_after_a_question(qtbot: QtBot, open_w
 def test_runs_are_named_tagged_found_and_their_settings_used_again(qtbot: QtBot, open_window: Open) -> None:
     make_runs(4)
     window = open_window()
-    window.show_page("Runs")
-    page = window.pages["Runs"]
-    assert isinstance(page, RunsPage)
+    page = show_runs(qtbot, window)
     run = page.chosen[0].run
     qtbot.keyClicks(page.details.tags, "good,  for later ,good")
     page.details.note.setPlainText("The first that shows eyes.")
@@ -382,13 +401,11 @@ def test_a_new_name_is_known_everywhere(qtbot: QtBot, open_window: Open) -> None
     window = open_window()
     train = window.train_page
     assert train.offer.isVisible()
-    window.show_page("Runs")
-    page = window.pages["Runs"]
-    assert isinstance(page, RunsPage)
+    page = show_runs(qtbot, window)
     assert page.current
     window.studio.training.run = page.current.run  # as if it had been trained just now
     window.studio.replay_wanted.emit(page.current.run)
-    window.show_page("Runs")
+    show_runs(qtbot, window)
     window.banner.show_notice("The disk is full.")
     page.details.name.setText("tiles")
     page.details.name.editingFinished.emit()
@@ -404,9 +421,7 @@ def test_a_new_name_is_known_everywhere(qtbot: QtBot, open_window: Open) -> None
 def test_two_runs_are_compared(qtbot: QtBot, open_window: Open) -> None:
     make_runs(3)
     window = open_window()
-    window.show_page("Runs")
-    page = window.pages["Runs"]
-    assert isinstance(page, RunsPage)
+    page = show_runs(qtbot, window)
     assert not page.compare_button.isEnabled()
     page.view.selectAll()
     assert not page.compare_button.isEnabled()
@@ -633,9 +648,7 @@ def test_the_list_of_runs_follows_the_run_in_training(qtbot: QtBot, open_window:
     window.train_page.start()
     qtbot.waitUntil(lambda: window.studio.training.step > 10)
     assert not window.train_page.stage_title.isHidden()
-    window.show_page("Runs")
-    page = window.pages["Runs"]
-    assert isinstance(page, RunsPage)
+    page = show_runs(qtbot, window)
     assert page.model.rowCount() == 1
 
     def pictures_seen() -> str:
@@ -671,16 +684,49 @@ def test_a_run_whose_pictures_have_changed_goes_on_when_one_says_so(qtbot: QtBot
     assert not window.banner.isVisible()
 
 
-def test_a_run_that_another_window_trains_can_be_watched(qtbot: QtBot, open_window: Open, home: Path) -> None:
+def test_lists_of_models_come_in_turn_and_do_not_disturb(qtbot: QtBot, open_window: Open, home: Path) -> None:
+    class Slow(FakeJobs):
+        seconds = 0.0
+
+        def models(self, also: Path | None = None) -> workers.Job:
+            seconds, Slow.seconds = Slow.seconds, 0.0
+            job = super().models(also)
+
+            def late(control: RunControl) -> Iterator[Event]:
+                yield ModelsListed(())
+                time.sleep(seconds)
+                yield from [event for event in job(control) if isinstance(event, ModelsListed) and not seconds]
+
+            return late
+
+    window = open_window(Slow())
+    studio = window.studio
+    Slow.seconds = 0.3
+    studio.refresh_models()
+    studio.refresh_models(home / "nosuch.safetensors")
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
+    assert [model.name for model in studio.models] == ["tiles", "faces"], "the older list, which ends later, does not count"
+    window.model_combo.activated.emit(1)
+    assert studio.model
+    assert studio.model.name == "faces"
+    assert studio._wanted_model is None, "what was wanted before is not chosen out of the blue"
+
+
+def test_an_open_list_of_models_stays_as_it_is(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
-    window.studio.training.run = Run(home / "runs" / "a")
-    with qtbot.waitSignal(window.studio.replay_wanted) as wanted:
-        window.studio.failed.emit(Failed("The run a is being trained by another window or command.", "Stop it there first.", kind="RunBusy"))
-        assert window.banner.action_button.text() == "Watch it"
-        qtbot.mouseClick(window.banner.action_button, Qt.MouseButton.LeftButton)
-    assert wanted.args == [Run(home / "runs" / "a")]
-    window.studio.failed.emit(Failed("Something else.", "Try again."))
-    assert not window.banner.action_button.isVisible()
+    boxes = (window.model_combo, window.train_page.settings.start)
+    removed: list[int] = []
+    for box in boxes:
+        box.model().rowsRemoved.connect(lambda *_: removed.append(1))
+    studio = window.studio
+    studio.models = tuple(replace(model, label=f"{model.name} · step 99") for model in studio.models)
+    studio.models_changed.emit()
+    assert [boxes[0].itemText(0), boxes[1].itemText(1)] == ["tiles · step 99"] * 2
+    assert boxes[0].itemData(0) == boxes[1].itemData(1) == studio.models[0]
+    assert not removed
+    studio.models = studio.models[1:]
+    studio.models_changed.emit()
+    assert [box.count() for box in boxes] == [1, 2]
 
 
 def test_a_run_starts_from_the_model_that_was_chosen(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -704,6 +750,22 @@ def test_a_run_starts_from_the_model_that_was_chosen(qtbot: QtBot, open_window: 
     assert requests[0].start_from == faces.path
     settings.start.setCurrentIndex(0)
     assert settings.preset.isEnabled()
+
+
+def test_the_settings_of_a_model_to_start_from_are_read_once(qtbot: QtBot, home: Path) -> None:
+    shipped = find_model("faces")
+    model = home / "model.safetensors"
+    home.mkdir(exist_ok=True)
+    shutil.copyfile(shipped, model)
+    settings = TrainSettings()
+    qtbot.addWidget(settings)
+    settings.set_models([ModelChoice("mine", "mine", model, (32, 32, 3))])
+    settings.start.setCurrentIndex(1)
+    known = settings.config()
+    assert settings.config() is known
+    os.utime(model, (1, 1))
+    assert settings.config() is not known, "it has changed"
+    assert settings.config() == known
 
 
 def test_a_look_at_blend_does_not_interrupt_training(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:

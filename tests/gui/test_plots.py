@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from ddpm_studio.events import LossByNoise, StepDone
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.compare_view import CompareView
+from ddpm_studio.gui.widgets.loss_plot import NumberPlot
 from ddpm_studio.gui.widgets.noise_plots import verdict
 from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
 from ddpm_studio.gui.widgets.series import Series
@@ -113,6 +114,34 @@ def test_a_resumed_run_replaces_what_was_measured_later(panel: PlotsPanel) -> No
     panel.clear()
     assert panel.map.length == panel.loss.length == 0
     panel.map._redraw()
+
+
+def test_what_nobody_sees_is_drawn_when_it_is_seen(qtbot: QtBot, panel: PlotsPanel, tmp_path: Path) -> None:
+    def drawn(plot: NumberPlot) -> int:
+        steps = plot._raw.getData()[0]
+        return 0 if steps is None else len(steps)
+
+    rate = panel.numbers[1]
+    qtbot.waitUntil(lambda: drawn(panel.loss) == 100)
+    panel.hide()
+    panel.add([step(i) for i in range(101, 121)])
+    qtbot.wait(150)
+    assert (drawn(panel.loss), drawn(rate)) == (100, 0)
+    rate.export(tmp_path / "rate.svg")
+    assert drawn(rate) == 120, "what is exported is all"
+    panel.show()
+    assert drawn(panel.loss) == 120
+    assert not panel.loss._redraw_timer.isActive()
+
+
+def test_hidden_curves_are_smoothed_when_they_are_shown(qtbot: QtBot, panel: PlotsPanel) -> None:
+    gradient = next(plot for plot in panel.numbers if plot.objectName() == "gradientPlot")
+    before = gradient.memory
+    panel.loss.smoothing.slider.setValue(30)
+    qtbot.waitUntil(lambda: panel.loss.memory == 0.3)
+    assert gradient.memory == before
+    panel.chips[panel.plots.index(gradient)].setChecked(True)
+    assert gradient.memory == 0.3
 
 
 def test_two_runs_lie_over_each_other_with_what_differs(qtbot: QtBot, tmp_path: Path) -> None:

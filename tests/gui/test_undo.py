@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
@@ -265,3 +266,31 @@ def test_shares_of_three_pictures(qtbot: QtBot, window: MainWindow) -> None:
     qtbot.wait(5)
     window.studio.undo_stack.undo()
     assert page.wells.weights == after
+
+
+def test_the_settings_of_a_run_are_one_edit(qtbot: QtBot, window: MainWindow) -> None:
+    settings, stack = window.train_page.settings, window.studio.undo_stack
+    settings.preset.setCurrentIndex(settings.preset.findData("small-32"))
+    qtbot.wait(5)
+    settings.adopt(PRESETS["tiny-64"].with_changes({"training.learning_rate": 5e-4}))
+    settings.form.edited.emit("training.batch_size", 7)
+    qtbot.waitUntil(lambda: edits(window) == ["Preset", "Settings of a run", "Batch size"])
+    stack.undo()
+    assert settings.config().training.learning_rate == 5e-4
+    assert settings.config().data.image_size == 64
+    stack.undo()
+    assert settings.config() == PRESETS["small-32"]
+    stack.redo()
+    assert settings.config().training.learning_rate == 5e-4
+
+
+def test_pictures_are_not_left_out_unseen(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    page = window.train_page
+    page.dataset.open([tmp_path])
+    qtbot.waitUntil(lambda: page.dataset.report is not None, timeout=5000)
+    page.pictures.sheet.select_rows(np.array([1]))
+    page.pictures.leave_out()
+    window.show_page("Gallery")
+    qtbot.keyClick(window, Qt.Key.Key_Z, CTRL)
+    assert not page.dataset.left_out
+    assert window.page == "Train"

@@ -116,13 +116,14 @@ def step(number: int, loss: float) -> StepDone:
 def test_loss_plot_grows_smooths_and_leaves_out_what_is_not_finite(qtbot: QtBot) -> None:
     plot = LossPlot()
     qtbot.addWidget(plot)
+    plot.show()
     plot.ensure_plot()
     plot.add([step(i, 1 / i) for i in range(1, 3001)])
     plot.add([step(3001, float("nan"))])
     assert plot.series.size == 3000
     assert plot.series.means[0] == pytest.approx(1.0), "the mean begins unbiased"
     plot.smoothing.slider.setValue(0)
-    assert np.allclose(plot.series.means, plot.series.values)
+    qtbot.waitUntil(lambda: np.allclose(plot.series.means, plot.series.values))
     plot.log_box.setChecked(False)
     qtbot.waitUntil(lambda: plot._raw.getData()[0] is not None and len(plot._raw.getData()[0]) > 0)
 

@@ -72,11 +72,18 @@ class DatasetSection(QWidget):
         return tuple(sorted(self.left_out)) if self.left_out or self._touched else None
 
     @property
+    def sources(self) -> list[Path]:
+        """What is being opened, else what is open."""
+        return self._opening or ([self.source] if self.source else [])
+
+    @property
     def busy(self) -> bool:
         return bool(self._opening)
 
     @Slot(list)
     def open(self, sources: list[Path]) -> None:
+        if self._studio.must_wait():
+            return
         self._set_opening(sources)
         self.opening.emit()
         self.zone.show_progress(tr("Looking for pictures…"), 0, 0)
@@ -87,19 +94,23 @@ class DatasetSection(QWidget):
         self.busy_changed.emit()
 
     def set_settings(self, settings: DataConfig) -> None:
-        """Look at the pictures again when their shape is to be another one."""
+        """Look at the pictures again when their shape is to be another one; not while a training reads them."""
         wanted = settings.model_copy(update={"flip": self._settings.flip})
-        if wanted == self._settings:
+        if wanted == self._settings or self._studio.training.active:
             return
         self._settings = wanted
-        if self._opening or self.source:
-            self.open(self._opening or [self.source] if self.source else self._opening)
+        if self.sources:
+            self.open(self.sources)
 
     @Slot()
     def browse(self) -> None:
+        if self._studio.must_wait():
+            return
         dialogs.choose_folder(self.window(), self._studio.preferences.last_folder or str(Path.home()), self._browsed)
 
     def browse_files(self) -> None:
+        if self._studio.must_wait():
+            return
         kinds = f"{dialogs.picture_kinds(tr('Zip files and pictures'), '.zip')};;{dialogs.picture_kinds()}"
         dialogs.choose_files(self.window(), tr("Choose a zip file or pictures"), self._studio.preferences.last_folder or str(Path.home()), kinds, self.open, many=True)
 
@@ -179,6 +190,8 @@ class DatasetSection(QWidget):
 
     def set_left_out(self, names: frozenset[str]) -> None:
         """As the undo stack says; it is kept for the next time that this source is opened."""
+        if not self.isVisible():
+            self._studio.page_wanted.emit("Train")  # nothing changes unseen
         self._touched = True
         self._take_left_out(names)
         if self.report and self.source:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QKeyEvent
@@ -35,7 +37,8 @@ class DatasetView(QFrame):
         super().__init__()
         self._studio, self._section = studio, section
         self._some: Some | None = None
-        self._shown_names: tuple[str, ...] = ()
+        self._shown: tuple[Path | None, tuple[str, ...]] = (None, ())
+        """Where the pictures are from, and their names."""
         self._crop_row = -1
         self.sheet, self.crop = ContactSheet(), CropView()
         self.stack = QStackedWidget()
@@ -120,13 +123,17 @@ class DatasetView(QFrame):
         contents, report = self._section.contents, self._section.report
         if contents is None or report is None:
             return
-        kept = self._some if contents.names == self._shown_names else None  # the same pictures in another shape
-        self._shown_names = contents.names
-        self.sheet.set_dataset(contents.names, (report.image_height, report.image_size))
+        before, self._shown = self._shown, (self._section.source, contents.names)
+        same, shape = self._shown == before, (report.image_height, report.image_size)
+        if same:  # in another shape, or cropped elsewhere
+            self.sheet.show_again(shape)
+            self._show_facts()
+        else:
+            self.sheet.set_dataset(contents.names, shape)
+            self._show(None)
         self.sheet.set_left_out(self._section.left_out_rows)
-        self._show(kept)
         if self.stack.currentIndex() == CROP:
-            if kept is None and self._crop_row >= len(contents.names):
+            if not same and self._crop_row >= len(contents.names):
                 self.close_crop()
             else:
                 self._show_crop()
@@ -185,8 +192,17 @@ class DatasetView(QFrame):
                     self.crop.set_picture(to_qimage(image))
                     self._show_crop_words()
 
+    def settle(self) -> None:
+        """What the frame says counts at once, also just after it was moved."""
+        if self._settle.isActive():
+            self._settle.stop()
+            self._choose_crop()
+
     def set_locked(self, locked: bool) -> None:
         """While a training reads the pictures, they are not read again for another crop."""
+        if locked and self._settle.isActive():
+            self._settle.stop()
+            self.crop.set_crop(self._section.settings.shape[:2], self._section.settings.crop)
         self.crop.setEnabled(not locked)
         self._show_crop_words()
 

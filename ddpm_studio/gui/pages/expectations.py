@@ -58,7 +58,9 @@ class Expectations(QWidget):
     @Slot()
     def _forget(self) -> None:
         """A run has been trained: its speed is known now."""
-        self._asked = None
+        if not self._studio.training.active:
+            self._asked = None
+            self.ask()
 
     @Slot()
     def ask(self) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtGui import QUndoCommand
-
+from ddpm_studio.gui.undo_stack import Change
 from ddpm_studio.language import ntr
 
 if TYPE_CHECKING:
     from ddpm_studio.gui.pages.dataset_section import DatasetSection
 
 
-class LeaveOut(QUndoCommand):
+class LeaveOut(Change):
     """Of one source; when another one is open by the time that it is undone, there is nothing to undo."""
 
     def __init__(self, section: DatasetSection, source: Path, names: frozenset[str], out: bool) -> None:

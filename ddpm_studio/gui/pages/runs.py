@@ -14,12 +14,14 @@ from ddpm_studio.comparing import RunRead
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed, Finished, StepDone
 from ddpm_studio.gui.item_models import RunsModel
+from ddpm_studio.gui.jobs import RunsListed
 from ddpm_studio.gui.pages.exporting import export_plot
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.trash import Trash
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
 from ddpm_studio.gui.widgets.compare_view import CompareView
 from ddpm_studio.gui.widgets.run_details import RunDetails
+from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import later, tr
 from ddpm_studio.remarks import Remarks, write_remarks
 from ddpm_studio.runs import Run, RunInfo
@@ -37,6 +39,7 @@ class RunsPage(QWidget):
         self.model = RunsModel()
         self._all: list[RunInfo] = []
         self._reads: list[RunRead] = []
+        self._listing = LatestRun(self, interval=33)
         self.view = QTableView()
         self.view.setObjectName("runsView")
         self.view.setAccessibleName(tr("Runs"))
@@ -82,6 +85,7 @@ class RunsPage(QWidget):
         self.stack.addWidget(card)
         self.compare = CompareView()
         self.stack.addWidget(self.compare)
+        self.stack.setCurrentIndex(LISTED)  # before the first list it is not known that there are none
         self.setLayout(column(self.stack))
         self._connect()
 
@@ -118,6 +122,8 @@ class RunsPage(QWidget):
         self.details.renamed.connect(self._rename)
         self.details.remarked.connect(self._remark)
         self.details.settings_wanted.connect(self._use_settings)
+        self._listing.events.connect(self._listed)
+        self._listing.events.connect(studio.report_failures)
         studio.runs_changed.connect(self._changed)
         studio.training.events.connect(self._follow)
 
@@ -136,8 +142,14 @@ class RunsPage(QWidget):
             self.model.follow(training.step, training.images)
 
     def refresh(self) -> None:
-        self._all = runs.list_runs()
-        self._filter()
+        self._listing.request(self._studio.jobs.list_runs())
+
+    @Slot(list)
+    def _listed(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, RunsListed):
+                self._all = list(event.runs)
+                self._filter()
 
     @Slot()
     def _filter(self) -> None:
@@ -251,6 +263,8 @@ class RunsPage(QWidget):
         for info in self._all:
             if info.run == run:
                 self.model.replace(info)
+        if self._listing.busy:
+            self.refresh()  # it may have read what was there before
 
     @Slot(object, str)
     def _rename(self, run: Run, name: str) -> None:
@@ -263,13 +277,15 @@ class RunsPage(QWidget):
         self._studio.follow_rename(run, renamed)
         self._studio.said.emit(tr("{old} is called {new} now", old=run.name, new=renamed.name))
         model = self._studio.model
-        self.refresh()
+        self._all = [replace(info, run=renamed) if info.run == run else info for info in self._all]
+        self._filter()
         self._choose([number for number, info in enumerate(self.model.runs) if info.run == renamed] or [0])
+        self.refresh()
         self._studio.refresh_models(renamed.model_file if model and model.path == run.model_file else None)
 
     @Slot()
     def _use_settings(self) -> None:
-        if self.current:
+        if self.current and not self._studio.must_wait():
             try:
                 config = self.current.run.read_config()
             except UserError as error:
@@ -288,11 +304,15 @@ class RunsPage(QWidget):
     @Slot()
     def _delete(self) -> None:
         if self.current:
+            run = self.current.run
             self._studio.tried_again.emit()
             try:
-                runs.delete_run(self.current.run, _to_trash)
+                runs.delete_run(run, _to_trash)
             except (OSError, UserError) as error:
                 self._studio.failed.emit(Failed.of(error))
+            else:
+                self._all = [info for info in self._all if info.run != run]
+                self._filter()
             self.refresh()
             self._studio.refresh_models()
 

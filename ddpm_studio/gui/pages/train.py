@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from PySide6.QtCore import Slot
@@ -22,8 +23,9 @@ from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Segments, button, column, label, row
 from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.plot import Plot
-from ddpm_studio.gui.widgets.welcome import Welcome
+from ddpm_studio.gui.widgets.welcome import SHOWN_RUNS, Welcome
 from ddpm_studio.gui.words import duration
+from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.journal import ended_by_itself
 from ddpm_studio.language import later, tr
 from ddpm_studio.requests import TrainRequest
@@ -48,6 +50,10 @@ class TrainPage(QWidget):
         self._past = False
         """It is not in training, but replayed."""
         self._resumed: TrainRequest | None = None
+        self._journal = LatestRun(self, interval=33)
+        """Reads the journal of a run that goes on."""
+        self._held: list[Event] = []
+        """What the run in training has said meanwhile: it comes after its past."""
         self.dataset = DatasetSection(studio)
         self.expectations = Expectations(studio, self.dataset)
         self.settings = TrainSettings(self.expectations)
@@ -123,6 +129,9 @@ class TrainPage(QWidget):
         studio.runs_changed.connect(self._show_recent)
         studio.training.state_changed.connect(self._show_state)
         studio.training.events.connect(self._receive)
+        self._journal.events.connect(self.live.receive)
+        self._journal.events.connect(studio.report_failures)
+        self._journal.idle.connect(self._release)
         studio.device_found.connect(lambda kind, words: self.settings.set_device(kind))
         studio.resume_wanted.connect(self.resume)
         studio.replay_wanted.connect(self.replay)
@@ -139,6 +148,7 @@ class TrainPage(QWidget):
 
     def request(self) -> TrainRequest | None:
         """What the controls ask for; None, and a word about it, when something is missing or does not fit."""
+        self.pictures.settle()
         source, report = self.dataset.source, self.dataset.report
         if self.dataset.busy:
             self._studio.failed.emit(Failed(tr("The pictures are still being read."), tr("Press Start again when the report has appeared.")))
@@ -172,7 +182,7 @@ class TrainPage(QWidget):
         elif self.dataset.source:
             data = self.dataset.source
         else:
-            where = source or "unknown"
+            where = source or tr("unknown")
             self._studio.failed.emit(Failed(
                 tr("The pictures of {name} are not where they were: {where}.", name=run.name, where=where),
                 tr("Open them again on the Train page, then continue the run."),
@@ -187,7 +197,6 @@ class TrainPage(QWidget):
         limit = self.settings.max_seconds if self.settings.duration_chosen else None
         self._resumed = TrainRequest(run=run, data=data, resume=True, exclude=exclude, max_seconds=limit, keep_plan=not chosen)
         self._begin(self._resumed)
-        self._studio.ask(self._studio.jobs.replay(run), self.live.receive)
 
     @Slot()
     def accept_new_data(self) -> None:
@@ -200,14 +209,22 @@ class TrainPage(QWidget):
         if self._studio.training.active:
             self._studio.said.emit(tr("A run is in training; its curve is on the Train page"))
         else:
-            self.live.clear()
+            self._clear()
             self._studio.training.replay(run)
             self._name_stage(run.name, past=True)
         self._studio.page_wanted.emit("Train")
         self._set_view(LIVE)
 
-    def _begin(self, request: TrainRequest) -> None:
+    def _clear(self) -> None:
+        """Nothing of the run that was shown may come any more."""
+        self._journal.cancel()
+        self._held.clear()
         self.live.clear()
+
+    def _begin(self, request: TrainRequest) -> None:
+        self._clear()
+        if request.resume:
+            self._journal.request(self._studio.jobs.replay(request.run))
         self.offer.hide()
         self._studio.tried_again.emit()
         self._name_stage(request.run.name)
@@ -229,6 +246,7 @@ class TrainPage(QWidget):
         if self._resumed and self._resumed.run == old:
             self._resumed = replace(self._resumed, run=new)
         if self.offered == old and self.offer.isVisibleTo(self):
+            self.offer.hide()
             self._offer_last_run()
 
     @Slot(Plot)
@@ -251,6 +269,8 @@ class TrainPage(QWidget):
         self.dataset.zone.setEnabled(not active)
         self.settings.setEnabled(not active)
         self.pictures.set_locked(active)
+        if not active:
+            self._data_changed()  # what has changed meanwhile
         if state is State.FAILED and not self.live.plot.series.size:
             self._set_view(PICTURES)  # it ended before there was anything to watch
         if state is State.DONE and self._studio.training.stopped:
@@ -268,9 +288,17 @@ class TrainPage(QWidget):
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
+        if self._journal.busy:
+            self._held.extend(batch)
+            return
         self.live.receive(batch)
         if any(isinstance(event, (StepDone, PreviewReady)) for event in batch):
             self._show_head()
+
+    @Slot()
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        self._receive(held)
 
     @Slot()
     def _dataset_ready(self) -> None:
@@ -304,17 +332,19 @@ class TrainPage(QWidget):
 
     def showEvent(self, event: object) -> None:
         self._show_recent()
+        if self.offered and not self.offered.exists:  # deleted meanwhile
+            self.offer.hide()
 
     @Slot()
     def _show_recent(self) -> None:
         if self.isVisible() and self.stack.currentIndex() == 0:
-            self.welcome.set_runs(runs.list_runs())
+            self.welcome.set_runs(list(islice(runs.newest_runs(), SHOWN_RUNS)))
 
     # The last run.
 
     def _offer_last_run(self, stopped: Run | None = None) -> None:
         """A calm card: the newest run, when it was stopped before its end and was not turned down before; or the one that was `stopped` just now."""
-        newest = next((info for info in runs.list_runs() if info.step), None)  # with nothing learnt there is nothing to go on with
+        newest = next((info for info in runs.newest_runs() if info.step), None)  # with nothing learnt there is nothing to go on with
         if newest is None or not newest.run.can_resume or ended_by_itself(newest.run):
             return
         if newest.run != stopped if stopped else newest.run.name == self._studio.preferences.dismissed_run:

@@ -15,6 +15,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.events import DatasetReport
 from ddpm_studio.gui.config_form import ConfigForm
 from ddpm_studio.gui.jobs import ModelChoice
+from ddpm_studio.gui.model_lines import show_models
 from ddpm_studio.gui.undo import Control, control
 from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, field, label, row
 from ddpm_studio.language import later, tr
@@ -30,6 +31,8 @@ _AS_PRESET = object()
 class TrainSettings(QWidget):
     data_changed = Signal()
     """`data_config` is another one."""
+    adopted = Signal()
+    """All settings are those of a run."""
 
     def __init__(self, *more: QWidget) -> None:
         """`more` stands under the choices."""
@@ -37,6 +40,8 @@ class TrainSettings(QWidget):
         self._device = "cpu"
         self._report: DatasetReport | None = None
         self._changes: dict[str, Any] = {}
+        self._started: tuple[tuple[Path, int], RunConfig] | None = None
+        """The model that a run was to start from last, with its time of change, and its settings."""
         self.duration_chosen = False
         """By hand, since the last run began."""
         self.start = combo("startCombo", [(tr("Nothing: it learns all by itself"), None)])
@@ -96,7 +101,7 @@ class TrainSettings(QWidget):
         top = [Control(self.start.accessibleName(), lambda: self.start_from, self._choose_start, self.start.currentIndexChanged, self.start)]
         top += [control(box) for box in (self.preset, self.size_box, self.duration)]
         return top + [
-            Control(entry.widget.accessibleName(), partial(self._changes.get, name, _AS_PRESET), partial(self._change, name), None if i else self.form.edited, entry.widget)
+            Control(entry.widget.accessibleName(), partial(self._change_of, name), partial(self._change, name), None if i else self.form.edited, entry.widget)
             for i, (name, entry) in enumerate(self.form.fields.items())
         ]
 
@@ -109,6 +114,9 @@ class TrainSettings(QWidget):
         models = [self.start.itemData(i) for i in range(self.start.count())]
         self.start.setCurrentIndex(next((i for i, model in enumerate(models) if model and model.path == path), 0))
 
+    def _change_of(self, name: str) -> Any:
+        return self._changes.get(name, _AS_PRESET)
+
     def _change(self, name: str, value: Any) -> None:
         if value is _AS_PRESET:
             self._changes.pop(name, None)
@@ -120,10 +128,7 @@ class TrainSettings(QWidget):
         chosen = self.start_from
         kept = next((i for i, model in enumerate(models, 1) if model.path == chosen), 0)
         self.start.blockSignals(True)
-        while self.start.count() > 1:
-            self.start.removeItem(1)
-        for model in models:
-            self.start.addItem(model.label, model)
+        show_models(self.start, models, first=1)
         self.start.setCurrentIndex(kept)
         self.start.blockSignals(False)
         if chosen and not kept:
@@ -150,7 +155,7 @@ class TrainSettings(QWidget):
     def _base(self) -> RunConfig:
         if self.start_from:
             try:
-                return starting_settings(self.start_from)
+                return self._starting_settings(self.start_from)
             except UserError:  # gone or damaged since it was listed: said when training starts
                 pass
         name, size = self.preset.currentData(), self.size_box.currentData()
@@ -158,6 +163,13 @@ class TrainSettings(QWidget):
             name, _ = choose_preset(self._device, size, min(self._report.median) if self._report else None)
         base = PRESETS[name]
         return base.with_changes({"data.image_size": size}) if size and size != base.data.image_size else base
+
+    def _starting_settings(self, model: Path) -> RunConfig:
+        """They stand in the model's file, which is read when it is another one or has changed."""
+        known = model, model.stat().st_mtime_ns if model.is_file() else 0
+        if self._started is None or self._started[0] != known:
+            self._started = known, starting_settings(model)
+        return self._started[1]
 
     @Slot(object)
     def adopt(self, config: RunConfig) -> None:
@@ -175,6 +187,7 @@ class TrainSettings(QWidget):
         wanted, usual = ({f"{section}.{name}": value for section in SECTIONS for name, value in getattr(settings, section)} for settings in (config, base))
         self._changes = {name: value for name, value in wanted.items() if value != usual[name]}
         self._rebase()
+        self.adopted.emit()
 
     @Slot()
     def _preset_chosen(self) -> None:

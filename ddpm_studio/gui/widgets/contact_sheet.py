@@ -71,6 +71,14 @@ class ContactSheet(QAbstractScrollArea):
         self._tiles.clear()
         self.show_rows(np.arange(len(names)))
 
+    def show_again(self, shape: tuple[int, int]) -> None:
+        """The same pictures, read again; what is selected and in sight stays so."""
+        self._tiles.clear()
+        if shape != self._shape:
+            self._shape = shape
+            self._arrange_in_place()
+        self.viewport().update()
+
     def show_rows(self, rows: Rows, groups: Rows | None = None) -> None:
         """Some of the pictures, in this order; pictures of one group stand on one ground."""
         self.rows, self._groups = rows, groups
@@ -124,6 +132,12 @@ class ContactSheet(QAbstractScrollArea):
         bar.setPageStep(max(1, self.viewport().height() - 2 * MARGIN))
         bar.setSingleStep(max(1, self._layout.pitch // 2))
         bar.setRange(0, max(0, self._layout.height - self.viewport().height()))
+
+    def _arrange_in_place(self) -> None:
+        """The first row in sight stays it."""
+        first = self._visible().start
+        self._arrange()
+        self.verticalScrollBar().setValue(first // self._layout.columns * self._layout.pitch)
 
     def cell_rect(self, index: int) -> QRect:
         """Where the picture at this place is, in the coordinates of the viewport."""
@@ -182,9 +196,7 @@ class ContactSheet(QAbstractScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        first = self._visible().start
-        self._arrange()
-        self.verticalScrollBar().setValue(first // self._layout.columns * self._layout.pitch)
+        self._arrange_in_place()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())

@@ -97,6 +97,9 @@ class LivePanel(QWidget):
                 self._add(event)
 
     def _add(self, preview: PreviewReady) -> None:
+        """As in the curves, what is made again takes the place of what was made from there on."""
+        while self.previews and self.previews[-1].step >= preview.step:
+            self.previews.pop()
         at_end = self.slider.value() >= len(self.previews) - 1
         self.previews.append(preview)
         if len(self.previews) > KEPT_PREVIEWS or (len(self.previews) > 2 and len(self.previews) * _bytes(preview) > KEPT_BYTES):  # thin the past out, keep first and last

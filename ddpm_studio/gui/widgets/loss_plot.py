@@ -7,13 +7,13 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QWidget
 
 from ddpm_studio.events import StepDone
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import ValueSlider, row
-from ddpm_studio.gui.widgets.plot import BY_PIXEL, Plot
+from ddpm_studio.gui.widgets.plot import BY_PIXEL, REDRAW_MS, Plot
 from ddpm_studio.gui.widgets.series import Series
 from ddpm_studio.gui.words import count, loss
 from ddpm_studio.language import tr
@@ -68,7 +68,7 @@ class NumberPlot(Plot):
         self._later()
 
     def set_memory(self, memory: float) -> None:
-        if self._smooth:
+        if self._smooth and memory != self.memory:
             self.memory = memory
             self.series.smooth_again(memory)
             self._say_last()
@@ -108,6 +108,9 @@ class NumberPlot(Plot):
 class LossPlot(NumberPlot):
     """`controls` can be moved elsewhere: how the mean remembers, and the scale."""
 
+    smoothed = Signal()
+    """The mean remembers for longer, or not so long."""
+
     def __init__(self) -> None:
         self.log_box = QCheckBox(tr("Log"))
         self.log_box.setObjectName("lossLogCheck")
@@ -121,7 +124,9 @@ class LossPlot(NumberPlot):
         super().__init__("lossPlot", tr("Loss"), tr("Loss curve"), lambda step: step.loss, loss, self.controls)
         self.spikes: list[tuple[int, float]] = []
         self.log_box.toggled.connect(self._set_log)
-        self.smoothing.changed.connect(self._smooth_again)
+        self._smooth_timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
+        self._smooth_timer.timeout.connect(self._smooth_again)
+        self.smoothing.changed.connect(self._smooth_soon)
 
     def clear(self) -> None:
         self.spikes.clear()
@@ -137,8 +142,15 @@ class LossPlot(NumberPlot):
             self.setAccessibleDescription(self.value.text())
 
     @Slot()
+    def _smooth_soon(self) -> None:
+        """A slider in motion asks more often than anybody can see."""
+        if not self._smooth_timer.isActive():
+            self._smooth_timer.start()
+
+    @Slot()
     def _smooth_again(self) -> None:
         self.set_memory(self.smoothing.value / 100)
+        self.smoothed.emit()
 
     def _make(self, item: Any) -> None:
         super()._make(item)

@@ -108,7 +108,9 @@ class Plot(QWidget):
         self._layout.addWidget(self._empty, 1)
         self._key: tuple[tuple[str, str], ...] = ()
         self._redraw_timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
-        self._redraw_timer.timeout.connect(self._redraw)
+        self._redraw_timer.timeout.connect(self._draw)
+        self._stale = False
+        """There is more than what is drawn, because nobody saw the plot."""
 
     # What the kinds of plots say.
 
@@ -163,7 +165,9 @@ class Plot(QWidget):
 
     def _later(self) -> None:
         self._show_canvas()
-        if not self._redraw_timer.isActive():
+        if not self.isVisible():
+            self._stale = True
+        elif not self._redraw_timer.isActive():
             self._redraw_timer.setInterval(REDRAW_MS if self.length < LONG else SLOW_REDRAW_MS)
             self._redraw_timer.start()
 
@@ -171,6 +175,14 @@ class Plot(QWidget):
         super().showEvent(event)
         if self._plot is None:
             QTimer.singleShot(0, self, self._seen)
+        elif self._stale:
+            self._draw()
+
+    @Slot()
+    def _draw(self) -> None:
+        self._stale = not self.isVisible()
+        if not self._stale:
+            self._redraw()
 
     @Slot()
     def _seen(self) -> None:
@@ -213,6 +225,7 @@ class Plot(QWidget):
         self._show_canvas()
         self._recolour()
         self._redraw()
+        self._stale = False
 
     def _recolour(self) -> None:
         if self._plot is None or self._theme == theme.name():

@@ -67,7 +67,7 @@ class PlotsPanel(QWidget):
         for plot in self.plots:
             plot.hide()
             plot.export_wanted.connect(self._wants_export)
-        self.loss.smoothing.changed.connect(self._smooth_again)
+        self.loss.smoothed.connect(self._smooth_again)
         self._columns = 0
         self._arrange()
 
@@ -132,6 +132,7 @@ class PlotsPanel(QWidget):
         for place in range(4):
             self._grid.setColumnStretch(place, int(place < self._columns))
         self.loss.controls.setVisible(self.loss in shown)
+        self._smooth_again()
         self._show_sentence()
 
     def _show_sentence(self) -> None:
@@ -165,8 +166,10 @@ class PlotsPanel(QWidget):
 
     @Slot()
     def _smooth_again(self) -> None:
+        """Of those that are shown; others follow when they are."""
         for plot in self.numbers[1:]:
-            plot.set_memory(self.loss.memory)
+            if plot in self.shown:
+                plot.set_memory(self.loss.memory)
 
     @Slot()
     def _wants_export(self) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 BLOCK = 64
-"""Values whose running mean is computed at once."""
+"""Values whose running mean is one product of matrices."""
 
 
 class Series:
@@ -24,18 +25,21 @@ class Series:
         """`memory`: how much of the running mean stays at each value, 0 to below 1."""
         while self.size + len(steps) > self._arrays.shape[1]:
             self._arrays = np.concatenate([self._arrays, np.zeros_like(self._arrays)], axis=1)
-        part = slice(self.size, self.size + len(steps))
+        if not (length := len(steps)):
+            return
+        part = slice(self.size, self.size + length)
         self._arrays[0, part], self._arrays[1, part] = steps, values
         ages = np.maximum(np.arange(BLOCK)[:, None] - np.arange(BLOCK), 0)
         shares = np.tril((1 - memory) * memory**ages)
-        for start in range(part.start, part.stop, BLOCK):
-            block = slice(start, min(start + BLOCK, part.stop))
-            length = block.stop - block.start
-            kept = memory ** np.arange(1, length + 1)
-            sums = shares[:length, :length] @ self._arrays[1, block] + kept * self._mean
-            weights = 1 - kept * (1 - self._weight)
-            self._arrays[2, block] = sums / weights
-            self._mean, self._weight = float(sums[-1]), float(weights[-1])
+        blocks = np.zeros((-(-length // BLOCK), BLOCK))
+        blocks.flat[:length] = self._arrays[1, part]
+        sums = blocks @ shares.T  # of each block as if nothing had been before it
+        kept = memory ** np.arange(1, BLOCK + 1)
+        means = list(itertools.accumulate(sums[:-1, -1].tolist(), lambda mean, block: block + kept[-1] * mean, initial=self._mean))
+        sums += np.outer(means, kept)
+        weights = 1 - np.outer((1 - self._weight) * kept[-1] ** np.arange(len(blocks)), kept)
+        self._arrays[2, part] = (sums / weights).flat[:length]
+        self._mean, self._weight = float(sums.flat[length - 1]), float(weights.flat[length - 1])
         self.size = part.stop
 
     def smooth_again(self, memory: float) -> None:
