@@ -135,7 +135,8 @@ class History(QObject):
         before, self._known = self._known, self._values()
         changed = [part for part, old, new in zip(self._controls, before, self._known, strict=True) if old != new]
         if changed:
-            self._studio.undo_stack.push(Edit(self, name or changed[0], before, self._known))
+            merges = not name and changed[0].merges
+            self._studio.undo_stack.push(Edit(self, name or changed[0].name, before, self._known, merges))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Fields have an undo of their own for what is being typed. What has been taken over is ours."""
@@ -148,12 +149,12 @@ class History(QObject):
 
 
 class Edit(Change):
-    """Of one control, with all that it has changed along."""
+    """Of one control, with all that it has changed along; or of several that were set at once."""
 
-    def __init__(self, history: History, part: Control, before: Sequence[Any], after: Sequence[Any]) -> None:
-        super().__init__(part.name)
-        self.history, self.name, self.before, self.after = history, part.name, before, after
-        self._id = EDIT if part.merges else -1
+    def __init__(self, history: History, name: str, before: Sequence[Any], after: Sequence[Any], merges: bool = True) -> None:
+        super().__init__(name)
+        self.history, self.name, self.before, self.after = history, name, before, after
+        self._id = EDIT if merges else -1
         self._done = True
 
     @property
