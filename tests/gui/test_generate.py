@@ -261,6 +261,25 @@ def test_another_model_has_other_ways(qtbot: QtBot, window: MainWindow, page: Ge
     assert page.controls.start is None
 
 
+def test_ways_of_another_model_are_not_gone(qtbot: QtBot, window: MainWindow, page: GeneratePage) -> None:
+    first = generated(qtbot, page)
+    page.filmstrip.slider.setValue(5)
+    vary, mine = page.results.tools[Results.VARY], window.studio.model
+    assert vary.isEnabled()
+    window.studio.choose_model(window.studio.models[1])
+    assert not vary.isEnabled()
+    assert not page.again_from.isEnabled()
+    for part in (vary, page.again_from):
+        assert "another model" in part.toolTip()
+    with qtbot.waitSignal(window.studio.said, check_params_cb=lambda text: "choose it first" in text):
+        page._act(Results.VARY, 1)
+    page._start_from_frame()
+    assert (page._request, page.controls.start) == (first, None)
+    window.studio.choose_model(mine)
+    assert vary.isEnabled()
+    assert page.again_from.isEnabled()
+
+
 def test_ends_of_a_blend_and_a_sheet(qtbot: QtBot, window: MainWindow, page: GeneratePage, tmp_path: Path) -> None:
     generated(qtbot, page)
     page.grid.set_current(2)

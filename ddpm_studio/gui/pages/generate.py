@@ -266,12 +266,14 @@ class GeneratePage(QWidget):
         self._show_frame_actions()
 
     def _show_frame_actions(self) -> None:
-        frame, ready = self._frame, self._images is not None and self.grid.current >= 0
+        foreign = self._is_foreign
+        frame, ready = self._frame, self._images is not None and self.grid.current >= 0 and not foreign
         t = frame.timestep if frame else 0
         self.again_from.setEnabled(bool(t and ready))
         beginning = tr("Take x\u209c at t = {t} of the chosen picture as the beginning: then choose another sampler, more steps or a guide, and Generate", t=t)
-        self.again_from.setToolTip(beginning if t or not frame else tr("At t = 0 the picture is done: choose an earlier frame in the strip"))
-        self.results.explain(Results.VARY, self._how_varied(), self._branch is not None)
+        tip = beginning if t or not frame else tr("At t = 0 the picture is done: choose an earlier frame in the strip")
+        self.again_from.setToolTip(foreign_way() if foreign else tip)
+        self.results.explain(Results.VARY, foreign_way() if foreign else self._how_varied(), self._branch is not None and not foreign)
 
     def _explain_nearest(self, model: Path) -> None:
         known = bool(self._studio.jobs.trained_on(model))
@@ -289,6 +291,17 @@ class GeneratePage(QWidget):
         if self._request and not is_noisy(self._request.sampler, self._request.eta):
             text += ". " + tr("Made by DDIM with eta 1, for these pictures only")
         return text
+
+    @property
+    def _is_foreign(self) -> bool:
+        """Whether the pictures in sight are of another model than the chosen one, which would go on from their x_t elsewhere."""
+        model, shown = self._studio.model, self._request
+        return shown is not None and (model is None or Path(shown.model) != model.path)
+
+    def _refuse_foreign(self) -> bool:
+        if self._is_foreign:
+            self._studio.said.emit(foreign_way())
+        return self._is_foreign
 
     @property
     def _frame(self) -> FrameReady | None:
@@ -317,6 +330,7 @@ class GeneratePage(QWidget):
             self.controls.set_timesteps(model.num_timesteps)
         self.cost.forget()
         self._ask_about_model()
+        self._show_frame_actions()
         self._show_state(self._studio.sampling.state)
 
     @Slot()
@@ -366,14 +380,14 @@ class GeneratePage(QWidget):
     def _vary(self, made: ImagesReady, index: int) -> None:
         """The controls stay as they are set: what variations need beside them concerns these pictures only."""
         frame, shown = self._branch, self._request
-        if frame is None or shown is None or self._studio.sampling.active:
+        if frame is None or shown is None or self._studio.sampling.active or self._refuse_foreign():
             return
         self._make(variations(shown, made.seeds[index], frame.timestep, frame.steps_left, made.model_step, max(2, self.count.value()), random.randrange(MAX_SEED)))
 
     @Slot()
     def _start_from_frame(self) -> None:
         frame, made, shown = self._frame, self._images, self._request
-        if frame is None or made is None or shown is None or self.grid.current < 0:
+        if frame is None or made is None or shown is None or self.grid.current < 0 or self._refuse_foreign():
             return
         walk = replace(shown, seed=made.seeds[self.grid.current], count=1)
         self.controls.begin_at(Start(walk, frame.timestep, made.model_step), frame.steps_left)
@@ -402,3 +416,7 @@ class GeneratePage(QWidget):
             self._studio.said.emit(tr("Saved {name}", name=path.name))
         except Exception as error:
             self._studio.failed.emit(Failed.of(error))
+
+
+def foreign_way() -> str:
+    return tr("These pictures are of another model: choose it first")
