@@ -27,7 +27,7 @@ from ddpm_studio.gui.picture_jobs import RecipeRead
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import History, controls_of
-from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, plain_tip, row
 from ddpm_studio.gui.widgets.drop_zone import local_files, lone_png
 from ddpm_studio.gui.widgets.error_banner import ErrorBanner
 from ddpm_studio.gui.widgets.navigation import NavigationRail
@@ -199,6 +199,9 @@ class MainWindow(QMainWindow):
         more = {"Blend": [blend.shares()]}
         histories = {name: History(self.studio, name, self.pages[name], controls_of(self.pages[name], controls) + more.get(name, [])) for name, controls in UNDOABLE.items()}
         blend.wells.arranged.connect(histories["Blend"].settle)  # more or fewer pictures: no edit of their shares
+        generate = self.pages["Generate"]
+        assert isinstance(generate, GeneratePage)
+        generate.controls.guide_replaced.connect(histories["Generate"].settle)
 
     # Pages and themes.
 
@@ -272,7 +275,7 @@ class MainWindow(QMainWindow):
         self.model_combo.clear()
         for model in studio.models:
             self.model_combo.addItem(model.label, model)
-            self.model_combo.setItemData(self.model_combo.count() - 1, str(model.path), Qt.ItemDataRole.ToolTipRole)
+            self.model_combo.setItemData(self.model_combo.count() - 1, plain_tip(str(model.path)), Qt.ItemDataRole.ToolTipRole)
         paths_shown = [model.path for model in studio.models]
         self.model_combo.setCurrentIndex(paths_shown.index(studio.model.path) if studio.model and studio.model.path in paths_shown else -1)
         self.model_combo.setEnabled(bool(studio.models))

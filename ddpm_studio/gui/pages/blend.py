@@ -18,12 +18,11 @@ from ddpm_studio.gui.pages.blend_film import BlendFilm
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula, noises
 from ddpm_studio.gui.pages.blend_sheet import BlendSheet, sheet_timesteps, sheet_weights
 from ddpm_studio.gui.pages.blend_wells import MOST, Wells
-from ddpm_studio.gui.pages.generate import spin
+from ddpm_studio.gui.pages.exporting import save_png
 from ddpm_studio.gui.pages.picture_source import PictureSource
-from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import Control
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, ValueSlider, button, column, field, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, ValueSlider, button, column, combo, field, label, row, spin, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, recipe
@@ -39,8 +38,6 @@ class BlendPage(QWidget):
         self.setObjectName("blendPage")
         self.setAccessibleName(tr("Blend"))
         self._studio = studio
-        self._quiet: set[str] = set()
-        """The wells that are filled without anybody having asked for it: no reason to interrupt training."""
         self._defaults: dict[str, Path | Images] = {}
         """What nobody has chosen: with another model it gives way to that one's own."""
         self._stale = True
@@ -163,7 +160,6 @@ class BlendPage(QWidget):
     @Slot(str, object)
     def set_source(self, letter: str, source: Path | Images) -> None:
         """A file, or a picture of the window; it is brought to the model's shape in a worker."""
-        self._quiet.discard(letter)
         self.wells.set_source(letter, source)
 
     @Slot(str, object)
@@ -173,7 +169,7 @@ class BlendPage(QWidget):
 
     @Slot(dict)
     def use_recipe(self, values: dict[str, Any]) -> None:
-        """Take over the settings that a blend was made by; the two pictures are not part of a recipe."""
+        """Take over the settings that a blend was made by; the pictures are not part of a recipe."""
         if values.get("kind") != "blend":
             return
         timestep, lam, seed = values.get("timestep"), values.get("lam"), values.get("seed")
@@ -185,7 +181,7 @@ class BlendPage(QWidget):
             self.seed.setValue(seed)
         if (index := self.noise.findData(values.get("noise"))) >= 0:
             self.noise.setCurrentIndex(index)
-        self._studio.said.emit(tr("The settings are set; a recipe does not hold the two pictures: choose them again"))
+        self._studio.said.emit(tr("The settings are set; a recipe does not hold the pictures: choose them again"))
 
     @Slot(object)
     def _picked(self, source: Path | Images) -> None:
@@ -193,7 +189,7 @@ class BlendPage(QWidget):
 
     @Slot(str)
     def _loaded(self, letter: str) -> None:
-        if letter in self._quiet:
+        if letter in self.wells.quiet:
             self._blend_unasked()
         else:
             self.blend()
@@ -210,7 +206,6 @@ class BlendPage(QWidget):
         self.pair_bar.setVisible(two)
         if two:
             self.lam.setValue(round(100 * self.wells.weights[1]))
-        self._quiet.clear()
         self._show_readiness()
         self.blend()
 
@@ -225,9 +220,8 @@ class BlendPage(QWidget):
         if len(candidates) == 2:
             for letter, source in zip("AB", candidates, strict=True):
                 if letter in empty and not self._is_default(letter, source):
-                    self._quiet.add(letter)
                     self._defaults[letter] = source
-                    self.wells.set_source(letter, source)
+                    self.wells.set_source(letter, source, quiet=True)
 
     def _is_default(self, letter: str, source: Path | Images) -> bool:
         known = self._defaults.get(letter)
@@ -271,7 +265,7 @@ class BlendPage(QWidget):
         if self._studio.training.active:
             self._stale = True
             self.preview.hint = tr("Move the slider to blend; training waits meanwhile")
-            self.preview.update()
+            self._forget_blend()
         else:
             self.blend()
 
@@ -394,18 +388,13 @@ class BlendPage(QWidget):
     def _save(self) -> None:
         if self._shown is None:
             return
-        start = str(Path(self._studio.preferences.last_folder or Path.home()) / "blend.png")
-        dialogs.choose_target(self.window(), tr("Save the blend"), start, self.save)
+        dialogs.choose_target(self.window(), self._studio, tr("Save the blend"), "blend.png", self.save)
 
     def save(self, path: Path) -> None:
         if self._shown is None:
             return
         request, event = self._shown
-        try:
-            self._studio.jobs.save_png(path, event.image, recipe(request, **event.facts))
-            self._studio.said.emit(tr("Saved {name}", name=path.name))
-        except Exception as error:
-            self._studio.failed.emit(Failed.of(error))
+        save_png(self._studio, path, event.image, recipe(request, **event.facts))
 
     @Slot()
     def copy_command(self) -> None:
@@ -430,10 +419,15 @@ class BlendPage(QWidget):
         if not ready:
             missing = next((letter for letter in self.wells.letters if letter not in self.wells.sources), "")
             self.preview.hint = tr("Choose picture {letter}, and the blend appears here", letter=missing) if missing else tr("The blend appears here")
-            self.preview.set_picture(None)
-            self.noise_facts.setText("")
-            self._shown = None
-        self.save_button.setEnabled(self._shown is not None)
+            self._forget_blend()
+
+    def _forget_blend(self) -> None:
+        """It is not what the pictures and the model would make now; one that is being made is given up, or it would come late."""
+        self._studio.blending.cancel_blend()
+        self.preview.set_picture(None)
+        self.noise_facts.setText("")
+        self._shown = None
+        self.save_button.setEnabled(False)
 
     @Slot()
     def _model_changed(self) -> None:
@@ -441,11 +435,8 @@ class BlendPage(QWidget):
         self.stack.setCurrentIndex(0 if model is None else 1)
         if model is not None:
             self.timestep.slider.setMaximum(model.num_timesteps - 1)
-            self.preview.set_picture(None)  # it was made by another one
-            self.noise_facts.setText("")
-            self._shown = None
+            self._forget_blend()
             self._forget_series()
-            self._quiet |= self.wells.sources.keys()
             self.wells.load_all()
             if self.isVisible():
                 self.fill_defaults()
