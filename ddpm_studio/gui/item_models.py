@@ -72,7 +72,7 @@ class RunsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _side(index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
-            return "\n\n".join(part for part in (plain_tip(info.remarks.note), str(info.run.path)) if part)
+            return plain_tip("\n\n".join(part for part in (info.remarks.note, str(info.run.path)) if part))
         return None
 
 

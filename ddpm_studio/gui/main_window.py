@@ -202,8 +202,10 @@ class MainWindow(QMainWindow):
         blend = self.pages["Blend"]
         assert isinstance(blend, BlendPage)
         first = {"Blend": blend.mixture()}
-        for name, controls in UNDOABLE.items():
-            History(self.studio, name, self.pages[name], first.get(name, []) + controls_of(self.pages[name], controls))
+        histories = {name: History(self.studio, name, self.pages[name], first.get(name, []) + controls_of(self.pages[name], controls)) for name, controls in UNDOABLE.items()}
+        generate = self.pages["Generate"]
+        assert isinstance(generate, GeneratePage)
+        generate.controls.guide_replaced.connect(histories["Generate"].settle)
 
     # Pages and themes.
 

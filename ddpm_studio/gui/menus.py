@@ -162,8 +162,8 @@ class Menus(QObject):
 
     def _open_settings(self) -> None:
         window = self._window
-        start = window.studio.preferences.last_folder or str(paths.gallery_dir())
-        dialogs.choose_files(window, tr("Open the settings of a picture"), start, tr("Pictures made by DDPM Studio (*.png)"), lambda files: window.open_picture(files[0]))
+        kinds, title = tr("Pictures made by DDPM Studio (*.png)"), tr("Open the settings of a picture")
+        dialogs.choose_files(window, window.studio, title, kinds, lambda files: window.open_picture(files[0]), usual=paths.gallery_dir())
 
     def _copy_training(self) -> None:
         self._window.show_page("Train")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 
+from ddpm_studio.gui.widgets.basics import plain_tip
+
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QComboBox
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 def show_models(box: QComboBox, models: Sequence[ModelChoice], first: int = 0) -> None:
     """As the lines from `first` on. Where they are the same models, only what they are called changes: the list may be open."""
     tip = Qt.ItemDataRole.ToolTipRole
-    if [box.itemData(i, tip) for i in range(first, box.count())] != [str(model.path) for model in models]:
+    if [box.itemData(i, tip) for i in range(first, box.count())] != [plain_tip(str(model.path)) for model in models]:
         while box.count() > first:
             box.removeItem(first)
         for model in models:
@@ -24,4 +26,4 @@ def show_models(box: QComboBox, models: Sequence[ModelChoice], first: int = 0) -
     for i, model in enumerate(models, first):
         box.setItemText(i, model.label)
         box.setItemData(i, model)
-        box.setItemData(i, str(model.path), tip)
+        box.setItemData(i, plain_tip(str(model.path)), tip)

@@ -216,7 +216,7 @@ class BlendPresenter(QObject):
     film_events = Signal(list)
     OWNER = "blend"
     LINGER_MS = 1500
-    """How long training waits for another movement of the slider before it goes on."""
+    """How long training waits for more of the kind, as when a slider moves on, before it goes on."""
 
     def __init__(self, jobs: Jobs, lane: DeviceLane, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -247,6 +247,9 @@ class BlendPresenter(QObject):
     def cancel(self) -> None:
         for run in self._runs:
             self._cancel(run)
+
+    def cancel_blend(self) -> None:
+        self._cancel(self._latest)
 
     def cancel_sheet(self) -> None:
         self._cancel(self._sheet)

@@ -21,8 +21,9 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Notice, Progress, Recreated, frozen_images
 from ddpm_studio.language import tr
 from ddpm_studio.model import Model, load_cached
+from ddpm_studio.models import find_model
 from ddpm_studio.randomness import ImageNoise
-from ddpm_studio.requests import MAX_DEPTH, BlendRequest, DenoiseRequest, InpaintRequest, SampleRequest, Start, TreeRequest, Walk
+from ddpm_studio.requests import MAX_DEPTH, BlendRequest, DenoiseRequest, InpaintRequest, SampleRequest, Start, TreeRequest, Walk, model_name
 
 BRANCHES = 3
 """Stream of the noise that sets branches apart: branch 0 must not repeat the trunk, whose stream is 0."""
@@ -34,8 +35,7 @@ def generate(request: SampleRequest, control: RunControl) -> Iterator[Event]:
     More pictures than fit a batch are made in several; the filmstrip shows the first batch.
     """
     check_numbers(request)
-    if request.start is not None and request.start.depth > MAX_DEPTH:
-        raise UserError(tr("These pictures would begin on the way of too many others, one after the other."), tr("Begin anew from one of the first of them."))
+    check_start(request)
     model, network = yield from load_for(request)
     seeds = [request.seed + i for i in range(request.count)]
     begin, timesteps = model.noise, _timesteps(model, request)
@@ -274,6 +274,22 @@ def load_for(request: Walk) -> Generator[Event, None, tuple[Model, Network]]:
 def check_numbers(request: SampleRequest | DenoiseRequest | TreeRequest | InpaintRequest) -> None:
     if request.count < 1 or request.seed < 0 or (request.steps is not None and request.steps < 1):
         raise UserError(tr("The number of pictures and of steps must be at least 1, and the seed at least 0."), tr("Ask for one picture or more, and one step or more."))
+
+
+def check_start(request: SampleRequest) -> None:
+    """The ways that pictures begin on must be few, and of their own model: another one would lead elsewhere."""
+    if request.start is None:
+        return
+    if request.start.depth > MAX_DEPTH:
+        raise UserError(tr("These pictures would begin on the way of too many others, one after the other."), tr("Begin anew from one of the first of them."))
+    model, way = find_model(request.model), request.start.walk
+    while True:
+        if find_model(way.model) != model:
+            message = tr("These pictures would begin on the way of another model, {name}.", name=model_name(way.model))
+            raise UserError(message, tr("Use that model, or begin at pure noise."))
+        if way.start is None:
+            return
+        way = way.start.walk
 
 
 def check_weights(request: BlendRequest) -> None:

@@ -93,6 +93,16 @@ def test_branches_of_branches_have_noise_of_their_own(model: Path) -> None:
     np.testing.assert_array_equal(made(run(twig)).images, made(run(twig)).images)
 
 
+def test_the_way_of_another_model_is_refused(model: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(model.read_bytes())
+    way = SampleRequest(model, count=1, seed=7, device="cpu")
+    twig = replace(way, start=Start(replace(way, model=other), 400))
+    for start in (twig.start, Start(twig, 200)):
+        with pytest.raises(UserError, match="another model, other"):
+            run(replace(way, start=start))
+
+
 def test_a_stop_that_is_not_on_the_way_is_named(model: Path) -> None:
     way = SampleRequest(model, count=1, sampler="ddim", steps=3, device="cpu")
     with pytest.raises(UserError, match="timestep 42") as caught:

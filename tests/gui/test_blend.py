@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery
-from ddpm_studio.events import BlendReady, FrameReady, frozen_images
+from ddpm_studio.control import RunControl
+from ddpm_studio.events import BlendReady, Event, FrameReady, frozen_images
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
@@ -25,6 +28,8 @@ from ddpm_studio.gui.widgets.blend_table import BlendTable
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip
 from ddpm_studio.gui.widgets.picture_view import CENTRED
+from ddpm_studio.requests import TrainRequest
+from ddpm_studio.runs import Run
 
 from .fakes import FakeJobs, noised, softened, tiles
 
@@ -192,6 +197,65 @@ def test_refused_files_among_dropped_ones_leave_no_empty_places(qtbot: QtBot, pa
     qtbot.waitUntil(lambda: page.wells.letters == "ABC" and len(page.pictures) == 3, timeout=10_000)
     assert page.wells.images is not None
     assert np.array_equal(page.pictures["C"], tiles(8)[7])
+
+
+def test_a_blend_that_comes_late_is_not_shown(qtbot: QtBot, page: BlendPage) -> None:
+    fill(qtbot, page, 2)
+    studio = page._studio
+    studio.jobs.pause = 0.2  # type: ignore[attr-defined]
+    page.blend()
+    page.wells.add()
+    qtbot.waitUntil(lambda: not studio.blending.busy, timeout=5000)
+    assert page.preview.image is None
+    assert not page.save_button.isEnabled()
+    page.wells.remove("C")
+    studio.choose_model(next(model for model in studio.models if model != studio.model))
+    assert not studio.blending._waiting
+    qtbot.waitUntil(lambda: page.preview.image is not None, timeout=5000)
+
+
+def test_a_dropped_picture_is_worth_an_interruption(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    for i in range(2):
+        to_qimage(tiles(8)[i]).save(str(tmp_path / f"{i}.png"))
+    studio, calls = page._studio, page._studio.jobs.calls  # type: ignore[attr-defined]
+    for letter in "AB":
+        page.wells.set_source(letter, tiles(8)[5], quiet=True)
+    qtbot.waitUntil(lambda: page.preview.image is not None and not studio.blending.busy, timeout=5000)
+    studio.training.start(TrainRequest(Run(tmp_path / "mine"), tmp_path))
+    page._blend_unasked()
+    assert page.preview.image is None, "it is not the blend of what is in the wells"
+    calls.clear()
+    page.wells.set_paths("A", [tmp_path / "0.png"])
+    qtbot.waitUntil(lambda: "blend 0.50 full" in calls, timeout=5000)
+
+
+def test_what_is_on_its_way_goes_where_its_place_goes(qtbot: QtBot, page: BlendPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(qtbot, page, 3)
+    wells, go_on, real = page.wells, threading.Event(), page._studio.jobs.load_picture
+
+    def slow(*rest: Any) -> workers.Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            go_on.wait(10)
+            yield from real(*rest)(control)
+
+        return job
+
+    monkeypatch.setattr(page._studio.jobs, "load_picture", slow)
+    a, b, _ = tiles(3)
+    new = tiles(8)[7]
+    page.set_source("C", new)
+    wells.swap("A", "C")
+    go_on.set()
+    qtbot.waitUntil(lambda: np.array_equal(page.pictures["A"], new), timeout=5000)
+    qtbot.waitUntil(lambda: not wells._loading)
+    go_on.clear()
+    page.set_source("B", a)
+    wells.remove("A")
+    go_on.set()
+    qtbot.waitUntil(lambda: np.array_equal(page.pictures["A"], a), timeout=5000)
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert wells.letters == "AB"
+    assert not np.array_equal(page.pictures["B"], b)
 
 
 def test_defaults_are_those_of_the_model_as_long_as_nobody_has_chosen(qtbot: QtBot, page: BlendPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -367,9 +431,10 @@ def test_the_way_from_noise_to_picture_is_saved_as_a_film(qtbot: QtBot, tmp_path
     versions = strip.film()
     assert [frames.shape for frames in versions.values()] == [(5, 32, 32, 3), (5, 32, 32, 3), (5, 32, 64, 3)]
     assert all(np.array_equal(frames[-1][:, :32], tiles(4)[2]) for frames in versions.values()), "it ends with the picture itself"
-    strip.film_button.click()
-    dialog = strip.window().findChild(FilmDialog)
-    assert dialog is not None
+    with qtbot.waitSignal(strip.film_wanted):
+        strip.film_button.click()
+    dialog = FilmDialog(strip.window(), Studio(FakeJobs()), versions, "noise-to-picture", frames_per_second=6, hold_seconds=1.5)
+    dialog.show()
     dialog.version.choose(2)
     dialog.kind.choose(1)
     dialog.scale.choose(1)
@@ -390,7 +455,7 @@ def test_the_way_from_noise_to_picture_is_saved_as_a_film(qtbot: QtBot, tmp_path
 def test_a_film_that_is_given_up_is_not_there(qtbot: QtBot, tmp_path: Path, close: bool) -> None:
     window = QWidget()
     qtbot.addWidget(window)
-    dialog = FilmDialog(window, {"": frozen_images(np.random.default_rng(0).integers(0, 256, (300, 64, 64, 3)))}, "film")
+    dialog = FilmDialog(window, Studio(FakeJobs()), {"": frozen_images(np.random.default_rng(0).integers(0, 256, (300, 64, 64, 3)))}, "film")
     dialog.show()
     dialog.write(tmp_path / "film.webp")
     assert dialog.cancel_button.text() == "Cancel"

@@ -229,8 +229,15 @@ def test_what_is_thrown_away_comes_back(qtbot: QtBot, page: GalleryPage, tmp_pat
     idle(qtbot)
     assert not any(path.exists() for path in doomed)
     assert page.question.isVisible()
+    doomed[0].write_bytes(b"another file")
+    with qtbot.waitSignal(page._studio.failed) as failed:
+        page.question.undo.click()
+    assert failed.args[0].message.startswith("1 picture could not be taken back")
+    idle(qtbot)
+    assert page.question.undo.isVisible(), "one of them is still there, and can be tried again"
+    doomed[0].unlink()
     page.question.undo.click()
-    qtbot.waitUntil(lambda: page.model.rowCount() == 6)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 6 and doomed[0].exists())
     idle(qtbot)
     assert [path.read_bytes() for path in doomed] == contents
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from ddpm_studio.gui.app import create
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.pages.blend import SHEET, BlendPage
+from ddpm_studio.gui.pages.exporting import save_png
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.pages.generate_controls import variations
 from ddpm_studio.gui.pages.generate_results import Results
@@ -262,6 +264,25 @@ def test_another_model_has_other_ways(qtbot: QtBot, window: MainWindow, page: Ge
     assert page.controls.start is None
 
 
+def test_ways_of_another_model_are_not_gone(qtbot: QtBot, window: MainWindow, page: GeneratePage) -> None:
+    first = generated(qtbot, page)
+    page.filmstrip.slider.setValue(5)
+    vary, mine = page.results.tools[Results.VARY], window.studio.model
+    assert vary.isEnabled()
+    window.studio.choose_model(window.studio.models[1])
+    assert not vary.isEnabled()
+    assert not page.again_from.isEnabled()
+    for part in (vary, page.again_from):
+        assert "another model" in part.toolTip()
+    with qtbot.waitSignal(window.studio.said, check_params_cb=lambda text: "choose it first" in text):
+        page._act(Results.VARY, 1)
+    page._start_from_frame()
+    assert (page._request, page.controls.start) == (first, None)
+    window.studio.choose_model(mine)
+    assert vary.isEnabled()
+    assert page.again_from.isEnabled()
+
+
 def test_ends_of_a_blend_and_a_sheet(qtbot: QtBot, window: MainWindow, page: GeneratePage, tmp_path: Path) -> None:
     generated(qtbot, page)
     page.grid.set_current(2)
@@ -272,7 +293,7 @@ def test_ends_of_a_blend_and_a_sheet(qtbot: QtBot, window: MainWindow, page: Gen
     page._act(Results.COPY_GRID, -1)
     assert QApplication.clipboard().image().width() > 4 * 32
     assert page._images
-    page._write(tmp_path / "grid.png", window.studio.jobs.grid(page._images.images), {"kind": "sample", "count": 16})
+    save_png(window.studio, tmp_path / "grid.png", window.studio.jobs.grid(page._images.images), {"kind": "sample", "count": 16})
     assert imaging.read_pixels(tmp_path / "grid.png").shape[1] == QApplication.clipboard().image().width()
 
 
@@ -301,6 +322,81 @@ def test_a_dropped_picture_restores_its_settings_and_is_made_again(qtbot: QtBot,
     made = page.request()
     assert made
     assert made.guide == GUIDE.path
+
+
+def held_back(picture_job: workers.Job, go_on: threading.Event) -> workers.Job:
+    def job(control: RunControl) -> Iterator[Event]:
+        go_on.wait(10)
+        yield from picture_job(control)
+
+    return job
+
+
+def test_each_picture_that_is_made_again_has_its_own_answer(qtbot: QtBot, window: MainWindow, page: GeneratePage, jobs: FakeJobs, tmp_path: Path) -> None:
+    x, y = gallery.save_pictures(tiles(2), gallery.recipes(SampleRequest("tiles", count=2), [0, 1], 24_000, "cpu"), tmp_path)
+    go_on = threading.Event()
+    jobs.recreate = lambda path, model: held_back(FakeJobs.recreate(jobs, path, model), go_on)  # type: ignore[method-assign]
+    window.studio.recreate_wanted.emit(x, True)
+    for picture, at_once in ((y, True), (y, False)):
+        with qtbot.waitSignal(window.studio.said, check_params_cb=lambda text: "try again when they are done" in text):
+            window.studio.recreate_wanted.emit(picture, at_once)
+    go_on.set()
+    wait(qtbot, page)
+    assert f"{x.name} is the same again" in page.offer.text.text()
+
+    def broken(path: Path, model: Path) -> workers.Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            raise UserError("It cannot be read.", "Choose another one.")
+            yield
+
+        return job
+
+    jobs.recreate = broken  # type: ignore[method-assign]
+    window.studio.recreate_wanted.emit(y, True)
+    window.show_page("Gallery")
+    qtbot.waitUntil(lambda: window.studio.sampling.state is State.FAILED, timeout=5000)
+    assert page.offer.isHidden(), "on whatever page one is by then"
+
+
+def test_the_chosen_guide_stays_and_makes_no_edits(qtbot: QtBot, window: MainWindow, page: GeneratePage) -> None:
+    controls, stack = page.controls, window.studio.undo_stack
+    other = replace(GUIDE, name="mine@900", path=GUIDE.path.with_name("step_0000900.safetensors"), step=900)
+    controls.set_guides((GUIDE, other))
+    controls.guide.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: stack.count() == 1)
+    controls.set_guides((other, GUIDE))
+    assert controls.guide.currentData() == GUIDE.path
+    controls.set_guides((other,))
+    assert controls.guide.currentData() is None
+    qtbot.wait(5)
+    page.count.setValue(3)
+    qtbot.waitUntil(lambda: stack.count() == 2)
+    controls.set_guides((GUIDE, other))
+    stack.undo()
+    assert controls.guide.currentData() is None, "it went away by itself, so it is not brought back with something else"
+
+
+def test_steps_that_were_spread_otherwise_stay_so(page: GeneratePage) -> None:
+    page.controls.use(SampleRequest("tiles", sampler="ddim", spacing="trailing", count=1))
+    request = page.request()
+    assert request
+    assert request.spacing == "trailing"
+    assert "trailing" in page.controls.sampler_note.text()
+    page.sampler.setCurrentIndex(1)
+    request = page.request()
+    assert request
+    assert request.spacing == "auto"
+    assert "spread" not in page.controls.sampler_note.text()
+
+
+def test_the_cost_is_that_of_the_model_at_work(qtbot: QtBot, window: MainWindow, page: GeneratePage, jobs: FakeJobs) -> None:
+    jobs.pause = 0.02
+    page.generate_button.click()
+    qtbot.waitUntil(lambda: page.progress.value() > 1)
+    page.cost._gmacs = 1000.0  # of another model, chosen meanwhile
+    wait(qtbot, page)
+    measured = next(iter(window.studio.preferences.call_seconds.values()))
+    assert window.studio.preferences.seconds_per_gmac == pytest.approx(measured / 0.1)
 
 
 def test_a_dropped_blend_goes_to_blend(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

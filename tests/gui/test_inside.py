@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,11 @@ from PySide6.QtGui import QImage, QPainter
 from PySide6.QtSvg import QSvgRenderer
 from pytestqt.qtbot import QtBot
 
-from ddpm_studio.config import DiffusionConfig
+from ddpm_studio.config import DiffusionConfig, RunConfig
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import Event, Images
+from ddpm_studio.gui import workers
 from ddpm_studio.gui.forward import OF_MODEL, ForwardReady, log_snr, shares
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.main_window import MainWindow
@@ -22,6 +28,7 @@ from ddpm_studio.gui.pages.inside import FORWARD, NETWORK, InsidePage
 from ddpm_studio.gui.widgets.architecture import ArchitectureView
 from ddpm_studio.gui.widgets.block_item import BOX_H, BOX_W, formula, meaning, title
 from ddpm_studio.gui.widgets.feature_panel import FeaturePanel, colours
+from ddpm_studio.gui.widgets.noise_strip import evening
 from ddpm_studio.gui.widgets.schedule_plot import SchedulePlot
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.presets import PRESETS
@@ -240,6 +247,55 @@ def test_feature_maps_follow_t_and_are_remembered(qtbot: QtBot, open_window: Ope
     before = network.panel.grid.images.copy()
     network.panel.colours._group.button(1).click()
     assert not np.array_equal(network.panel.grid.images, before)
+
+
+def test_a_network_that_could_not_be_read_is_looked_at_again(qtbot: QtBot, open_window: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = open_window()
+    page = window.pages["Inside"]
+    assert isinstance(page, InsidePage)
+    right = window.studio.jobs.architecture
+
+    def broken(name: str, model: Path | RunConfig) -> workers.Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            raise UserError("The file is being written.", "Try again.")
+            yield
+
+        return job
+
+    monkeypatch.setattr(window.studio.jobs, "architecture", broken)
+    with qtbot.waitSignal(window.studio.failed, timeout=5000):
+        page_of(window, NETWORK)
+    monkeypatch.setattr(window.studio.jobs, "architecture", right)
+    window.show_page("Runs")
+    window.show_page("Inside")
+    qtbot.waitUntil(lambda: "parameters" in page.network.facts.text(), timeout=5000)
+
+
+def test_the_answer_for_the_model_before_is_not_taken(qtbot: QtBot, open_window: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = open_window()
+    page, jobs = window.pages["Inside"], window.studio.jobs
+    assert isinstance(page, InsidePage)
+    go_on, right = threading.Event(), jobs.forward
+    asked: list[Path | None] = []
+
+    def slow(source: Path | Images, model: Path | None, seed: int) -> workers.Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            asked.append(model)
+            go_on.wait(10)
+            yield from right(evening() if len(asked) == 1 else tiles(1)[0], model, seed)(control)
+
+        return job
+
+    monkeypatch.setattr(jobs, "forward", slow)
+    seen: list[Images] = []
+    page.forward.changed.connect(lambda: seen.append(page.forward.parts.picture if page.forward.parts else tiles(2)[1]))
+    window.show_page("Inside")
+    qtbot.waitUntil(lambda: bool(asked), timeout=5000)
+    window.studio.choose_model(window.studio.models[1])
+    go_on.set()
+    qtbot.waitUntil(lambda: page.forward.parts is not None and not workers.running_threads(), timeout=5000)
+    assert len(asked) == 2
+    assert all((picture == tiles(1)[0]).all() for picture in seen)
 
 
 def test_the_embedding_of_t_has_no_maps(qtbot: QtBot, open_window: Open) -> None:

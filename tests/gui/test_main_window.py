@@ -40,7 +40,7 @@ from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run, list_runs
 
 from .drops import drop_on
-from .fakes import FakeJobs, blocks, make_runs, tiles
+from .fakes import FakeJobs, blocks, make_runs, read, tiles
 from .windows import Open
 
 CONTRACT = [
@@ -874,6 +874,25 @@ def test_commands_are_found_by_typing(qtbot: QtBot, open_window: Open) -> None:
     qtbot.keyClick(palette.query, Qt.Key.Key_Return)
     qtbot.keyClick(palette.query, Qt.Key.Key_Escape)
     assert not palette.isVisible()
+
+
+def test_escape_in_the_palette_closes_that_alone(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    window.activateWindow()
+    make_runs(2)
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    page.compare.set_runs(read("a"), read("<b>b</b>"))
+    page.stack.setCurrentWidget(page.compare)
+    page.compare.back.setFocus()
+    palette = window.menus.palette
+    qtbot.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(palette.query, Qt.Key.Key_Escape)
+    assert not palette.isVisible()
+    assert page.compare.isVisible()
+    qtbot.keyClick(page.compare.back, Qt.Key.Key_Escape)
+    assert not page.compare.isVisible()
 
 
 @pytest.mark.parametrize(("query", "fits"), [("", True), ("sam", True), ("open pic", True), ("OPEN SAMPLE", True), ("ample", True), ("am", False), ("train", False)])

@@ -20,13 +20,12 @@ from ddpm_studio.gui.pages.blend_film import BlendFilm
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula, noises
 from ddpm_studio.gui.pages.blend_sheet import BlendSheet, sheet_timesteps, sheet_weights
 from ddpm_studio.gui.pages.blend_wells import LETTERS, MOST, Sources, Wells, is_same
-from ddpm_studio.gui.pages.generate import spin
+from ddpm_studio.gui.pages.exporting import save_png
 from ddpm_studio.gui.pages.picture_source import PictureSource
 from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
-from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import Control
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, ValueSlider, button, column, field, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, ValueSlider, button, column, combo, field, label, row, spin, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, is_reproducible, recipe
@@ -42,16 +41,12 @@ class BlendPage(QWidget):
         self.setObjectName("blendPage")
         self.setAccessibleName(tr("Blend"))
         self._studio = studio
-        self._quiet: set[str] = set()
-        """The wells that are filled without anybody having asked for it: no reason to interrupt training."""
         self._defaults: dict[str, Path | Images] = {}
         """What nobody has chosen: with another model it gives way to that one's own."""
         self._stale = True
         """The blend that is shown is not the one that the settings ask for."""
         self._shown: tuple[BlendRequest, BlendReady] | None = None
         self._asked: BlendRequest | None = None
-        self._recreated: Path | None = None
-        """The blend that is being made again."""
         self._settle = QTimer(self, singleShot=True, interval=300)
         self.setLayout(row(self._make_controls(), self._make_stage(), spacing=16))
         self._connect()
@@ -172,7 +167,6 @@ class BlendPage(QWidget):
     @Slot(str, object)
     def set_source(self, letter: str, source: Path | Images) -> None:
         """A file, or a picture of the window; it is brought to the model's shape in a worker."""
-        self._quiet.discard(letter)
         self.wells.set_source(letter, source)
 
     @Slot(str, object)
@@ -232,15 +226,15 @@ class BlendPage(QWidget):
         together, place = found
         self._settle.stop()
         self._stale = False
-        self._asked, self._recreated = replace(together, weights=(together.weights[place],)), picture
-        self.offer.wait()
+        self._asked = replace(together, weights=(together.weights[place],))
+        self.offer.wait(picture)
         self._studio.blending.recreate(together, place, picture)
 
     def _give_up_recreating(self) -> None:
         """Something else is blended now."""
-        if self._recreated is not None:
-            self.offer.offer(self._recreated)
-            self._recreated = None
+        if (picture := self.offer.making) is not None:
+            self.offer.give_up()
+            self.offer.offer(picture)
 
     @Slot(object)
     def _picked(self, source: Path | Images) -> None:
@@ -248,7 +242,7 @@ class BlendPage(QWidget):
 
     @Slot(str)
     def _loaded(self, letter: str) -> None:
-        if letter in self._quiet:
+        if letter in self.wells.quiet:
             self._blend_unasked()
         else:
             self.blend()
@@ -265,7 +259,6 @@ class BlendPage(QWidget):
         self.pair_bar.setVisible(two)
         if two:
             self.lam.setValue(round(100 * self.wells.weights[1]))
-        self._quiet.clear()
         self._show_readiness()
         self.blend()
 
@@ -280,9 +273,8 @@ class BlendPage(QWidget):
         if len(candidates) == 2:
             for letter, source in zip("AB", candidates, strict=True):
                 if letter in empty and not is_same(self._defaults.get(letter), source):
-                    self._quiet.add(letter)
                     self._defaults[letter] = source
-                    self.wells.set_source(letter, source)
+                    self.wells.set_source(letter, source, quiet=True)
 
     def _is_filled(self, letter: str) -> bool:
         """By nobody's choice."""
@@ -333,7 +325,7 @@ class BlendPage(QWidget):
         if self._studio.training.active:
             self._stale = True
             self.preview.hint = tr("Move the slider to blend; training waits meanwhile")
-            self.preview.update()
+            self._forget_blend()
         else:
             self.blend()
 
@@ -386,7 +378,6 @@ class BlendPage(QWidget):
                 self._give_up_recreating()
             if isinstance(event, Recreated):
                 self.offer.tell(event)
-                self._recreated = None
             if not isinstance(event, BlendReady):
                 continue
             self.preview.set_picture(event.image)
@@ -461,18 +452,13 @@ class BlendPage(QWidget):
     def _save(self) -> None:
         if self._shown is None:
             return
-        start = str(Path(self._studio.preferences.last_folder or Path.home()) / "blend.png")
-        dialogs.choose_target(self.window(), tr("Save the blend"), start, self.save)
+        dialogs.choose_target(self.window(), self._studio, tr("Save the blend"), "blend.png", self.save)
 
     def save(self, path: Path) -> None:
         if self._shown is None:
             return
         request, event = self._shown
-        try:
-            self._studio.jobs.save_png(path, event.image, recipe(request, **event.facts), request.images)
-            self._studio.said.emit(tr("Saved {name}", name=path.name))
-        except Exception as error:
-            self._studio.failed.emit(Failed.of(error))
+        save_png(self._studio, path, event.image, recipe(request, **event.facts), request.images)
 
     @Slot()
     def copy_command(self) -> None:
@@ -497,10 +483,16 @@ class BlendPage(QWidget):
         if not ready:
             missing = next((letter for letter in self.wells.letters if letter not in self.wells.sources), "")
             self.preview.hint = tr("Choose picture {letter}, and the blend appears here", letter=missing) if missing else tr("The blend appears here")
-            self.preview.set_picture(None)
-            self.noise_facts.setText("")
-            self._shown = None
-        self.save_button.setEnabled(self._shown is not None)
+            self._forget_blend()
+
+    def _forget_blend(self) -> None:
+        """It is not what the pictures and the model would make now; one that is being made is given up, or it would come late."""
+        self._studio.blending.cancel_blend()
+        self._give_up_recreating()
+        self.preview.set_picture(None)
+        self.noise_facts.setText("")
+        self._shown = None
+        self.save_button.setEnabled(False)
 
     @Slot()
     def _model_changed(self) -> None:
@@ -508,13 +500,9 @@ class BlendPage(QWidget):
         self.stack.setCurrentIndex(0 if model is None else 1)
         if model is not None:
             self.timestep.slider.setMaximum(model.num_timesteps - 1)
+            self._forget_blend()
             self.offer.hide()
-            self._recreated = None
-            self.preview.set_picture(None)  # it was made by another one
-            self.noise_facts.setText("")
-            self._shown = None
             self._forget_series()
-            self._quiet |= self.wells.sources.keys()
             self.wells.load_all()
             if self.isVisible():
                 self.fill_defaults()

@@ -10,9 +10,8 @@ from PySide6.QtWidgets import QProgressBar, QSlider, QStackedWidget, QWidget
 
 from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images, Progress
 from ddpm_studio.gui import motion, theme
-from ddpm_studio.gui.pages.generate import spin
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import EmptyState, button, column, keep_room, label, row, show_instead, tool_button
+from ddpm_studio.gui.widgets.basics import EmptyState, button, column, keep_room, label, row, show_instead, spin, tool_button
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
@@ -125,7 +124,7 @@ class BlendFilm(QWidget):
     @Slot()
     def save(self) -> None:
         if self.complete:
-            FilmDialog(self.window(), {"": self.frames}, "blend", self.rate.value(), folder=self._studio.preferences.last_folder).show()
+            FilmDialog(self.window(), self._studio, {"": self.frames}, "blend", self.rate.value()).show()
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:

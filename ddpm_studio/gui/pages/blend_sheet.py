@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 from ddpm_studio.blend_weights import Weights, along
 from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images
 from ddpm_studio.gui import dialogs
+from ddpm_studio.gui.pages.exporting import save_png
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import ElidedLabel, EmptyState, button, column, keep_room, row, show_instead
 from ddpm_studio.gui.widgets.blend_table import BlendTable
@@ -121,18 +122,13 @@ class BlendSheet(QWidget):
         if not self.complete:
             return
         first = self._requests[0]
-        try:
-            sheet = self._studio.jobs.grid(self.images, len(first.weights))
-            facts = recipe(first, lams=list(positions(len(first.images))), timesteps=[request.timestep for request in self._requests], model_step=self._made[0, 0].model_step)
-            self._studio.jobs.save_png(path, sheet, facts)
-            self._studio.said.emit(tr("Saved {name}", name=path.name))
-        except Exception as error:
-            self._studio.failed.emit(Failed.of(error))
+        sheet = self._studio.jobs.grid(self.images, len(first.weights))
+        facts = recipe(first, lams=list(positions(len(first.images))), timesteps=[request.timestep for request in self._requests], model_step=self._made[0, 0].model_step)
+        save_png(self._studio, path, sheet, facts)
 
     @Slot()
     def _export(self) -> None:
-        start = str(Path(self._studio.preferences.last_folder or Path.home()) / "blend-sheet.png")
-        dialogs.choose_target(self.window(), tr("Export the sheet"), start, self.export)
+        dialogs.choose_target(self.window(), self._studio, tr("Export the sheet"), "blend-sheet.png", self.export)
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:

@@ -109,6 +109,10 @@ class Wells(QWidget):
         self.pictures: dict[str, Images] = {}
         self.weights: Weights = pair(0.5)
         self._loads = {letter: LatestRun(self, interval=10) for letter in LETTERS}
+        self.quiet: set[str] = set()
+        """Filled without anybody having asked for it: no reason to interrupt training."""
+        self._loading: set[str] = set()
+        """Sources whose pictures are not there yet."""
         self._made_room: set[str] = set()
         """Places that were added for files that were dropped together, and are not filled yet."""
         self._turn = 0
@@ -141,13 +145,14 @@ class Wells(QWidget):
 
     # Pictures.
 
-    def set_source(self, letter: str, source: Source) -> None:
+    def set_source(self, letter: str, source: Source, quiet: bool = False) -> None:
         """A file, or a picture of the window; it is brought to the model's shape in a worker. "" is the next free place."""
         letter = letter or self.free_place()
         while letter not in self.letters:
             self.add()
         self.sources[letter] = source
         self._turn = self.letters.index(letter) + 1
+        (self.quiet.add if quiet else self.quiet.discard)(letter)
         self.load(letter)
         self._rest()
 
@@ -168,14 +173,19 @@ class Wells(QWidget):
     def load(self, letter: str) -> None:
         model = self._studio.model
         if model is not None and letter in self.sources:
+            self._loading.add(letter)
             self._loads[letter].request(self._studio.jobs.load_picture(letter, self.sources[letter], model.shape, model.background))
 
     def load_all(self) -> None:
+        """Once more, for a model of another shape."""
+        self.quiet |= self.sources.keys()
         for letter in self.letters:
             self.load(letter)
 
     def _picture_loaded(self, letter: str, batch: list[Event]) -> None:
         for event in batch:
+            if isinstance(event, (PictureLoaded, Failed)):
+                self._loading.discard(letter)
             if isinstance(event, PictureLoaded):
                 self._made_room.discard(letter)
                 self._seen[letter] = self.sources[letter]
@@ -189,14 +199,11 @@ class Wells(QWidget):
                 if letter in self.pictures:
                     self.sources[letter] = self.pictures[letter] if seen is None or is_same(seen, failed) else seen
                 elif letter in self._made_room:
-                    self._made_room = {LETTERS[LETTERS.index(other) - (other > letter)] for other in self._made_room - {letter}}
                     self.remove(letter)  # an empty place that nobody asked for would keep all others from being blended
 
     def choose_file(self, letter: str) -> None:
-        start = self._studio.preferences.last_folder or str(Path.home())
-        dialogs.choose_files(
-            self.window(), tr("Choose picture {letter}", letter=letter), start, dialogs.picture_kinds(), lambda paths: self.set_paths(letter, paths), many=True
-        )
+        title = tr("Choose picture {letter}", letter=letter)
+        dialogs.choose_files(self.window(), self._studio, title, dialogs.picture_kinds(), lambda paths: self.set_paths(letter, paths), many=True)
 
     @Slot(str, QImage)
     def _image_dropped(self, letter: str, image: QImage) -> None:
@@ -253,6 +260,7 @@ class Wells(QWidget):
                 if (picture := next((picture for known, picture in there if is_same(known, source)), None)) is not None:
                     self.pictures[letter], self._seen[letter] = picture, source
         self._made_room.clear()
+        self._loading.clear()
         self._arrange(weights or equal(len(sources)))
         for letter in self.letters:
             if letter not in self.pictures:
@@ -264,18 +272,25 @@ class Wells(QWidget):
         if len(self.weights) == FEWEST or letter not in self.letters:
             return
         index = self.letters.index(letter)
-        rest = [other for other in self.letters if other != letter]
+        self._move({other: LETTERS[i - (i > index)] for i, other in enumerate(self.letters) if other != letter})
+        self._arrange(without(self.weights, index))
+        self._load_again()
+        self._rest()
+
+    def _move(self, places: dict[str, str]) -> None:
+        """What is at some places, or on its way there, goes to others; what has none goes away."""
         for run in self._loads.values():
             run.cancel()
         for kept in (self.sources, self.pictures, self._seen):
-            values = [kept.get(other) for other in rest]
+            moved = {places[letter]: value for letter, value in kept.items() if letter in places}
             kept.clear()
-            kept.update({place: value for place, value in zip(LETTERS, values, strict=False) if value is not None})  # type: ignore[misc]
-        self._arrange(without(self.weights, index))
-        for place in self.letters:
-            if place not in self.pictures:
-                self.load(place)
-        self._rest()
+            kept.update(moved)  # type: ignore[arg-type]
+        self._loading, self._made_room = ({places[letter] for letter in kept if letter in places} for kept in (self._loading, self._made_room))
+
+    def _load_again(self) -> None:
+        """What was on its way when its place changed."""
+        for letter in sorted(self._loading):
+            self.load(letter)
 
     @Slot()
     def _remove_clicked(self, letter: str, checked: bool = False) -> None:
@@ -284,15 +299,17 @@ class Wells(QWidget):
     def swap(self, letter: str, other: str) -> None:
         if letter == other or letter not in self.letters or other not in self.letters or not {letter, other} <= self.pictures.keys():
             return
-        for kept in (self.sources, self.pictures, self._seen):
-            kept[letter], kept[other] = kept[other], kept[letter]  # type: ignore[assignment]
+        self._move(dict(zip(self.letters, self.letters, strict=True)) | {letter: other, other: letter})
+        self.quiet -= {letter, other}
         self._show_pictures()
+        self._load_again()
         self.changed.emit()
         self.loaded.emit(letter)
         self._rest()
 
     def _arrange(self, weights: Weights) -> None:
         self.weights = weights
+        self.quiet.clear()
         self._show_pictures()
         self.show_weights()
         self._place_all()

@@ -106,21 +106,17 @@ class DatasetSection(QWidget):
     def browse(self) -> None:
         if self._studio.must_wait():
             return
-        dialogs.choose_folder(self.window(), self._studio.preferences.last_folder or str(Path.home()), self._browsed)
+        dialogs.choose_folder(self.window(), self._studio, lambda folder: self.open([folder]))
 
     def browse_files(self) -> None:
         if self._studio.must_wait():
             return
         kinds = f"{dialogs.picture_kinds(tr('Zip files and pictures'), '.zip')};;{dialogs.picture_kinds()}"
-        dialogs.choose_files(self.window(), tr("Choose a zip file or pictures"), self._studio.preferences.last_folder or str(Path.home()), kinds, self.open, many=True)
+        dialogs.choose_files(self.window(), self._studio, tr("Choose a zip file or pictures"), kinds, self.open, many=True)
 
     @Slot()
     def open_samples(self) -> None:
         self.open([paths.samples_archive()])
-
-    def _browsed(self, folder: Path) -> None:
-        self._studio.remember(last_folder=str(folder.parent))
-        self.open([folder])
 
     @Slot()
     def _cancel(self) -> None:

@@ -14,12 +14,10 @@ from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 from ddpm_studio.events import Event, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.forward import OF_MODEL, ForwardReady, as_picture, log_snr, shares
-from ddpm_studio.gui.pages.generate import spin
 from ddpm_studio.gui.pages.picture_source import PictureSource
-from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.qimage import to_array, to_qimage
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, ValueSlider, button, column, field, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, ValueSlider, button, column, combo, field, label, row, spin, tool_button
 from ddpm_studio.gui.widgets.equation import SUBSCRIPTS, Equation
 from ddpm_studio.gui.widgets.noise_strip import evening
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
@@ -144,6 +142,7 @@ class ForwardView(QWidget):
 
     @Slot()
     def _model_changed(self) -> None:
+        self._run.cancel()
         self.parts = None  # of the shape of another model
         self._name_own_schedule()
         share, last = self.t / self.slider.slider.maximum(), (self._studio.model.num_timesteps if self._studio.model else 1000) - 1
@@ -171,14 +170,13 @@ class ForwardView(QWidget):
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
         for event in batch:
-            if isinstance(event, ForwardReady) and event.num_timesteps == self.slider.slider.maximum() + 1:  # else of the model before
+            if isinstance(event, ForwardReady):
                 self.parts = event
                 self._show_all()
 
     @Slot()
     def _choose_file(self) -> None:
-        start = self._studio.preferences.last_folder or str(Path.home())
-        dialogs.choose_files(self.window(), tr("Choose a picture"), start, dialogs.picture_kinds(), lambda paths: self.set_source(paths[0]))
+        dialogs.choose_files(self.window(), self._studio, tr("Choose a picture"), dialogs.picture_kinds(), lambda paths: self.set_source(paths[0]))
 
     # Showing.
 

@@ -25,18 +25,14 @@ class GalleryExport(QObject):
         super().__init__(parent)
         self._studio, self._page = studio, parent
 
-    @property
-    def _start(self) -> Path:
-        return Path(self._studio.preferences.last_folder or Path.home())
-
     def ask_save(self, path: Path) -> None:
-        dialogs.choose_target(self._page.window(), tr("Save the picture"), str(self._start / path.name), lambda target: self.save(path, target))
+        dialogs.choose_target(self._page.window(), self._studio, tr("Save the picture"), path.name, lambda target: self.save(path, target))
 
     def ask_folder(self, files: list[Path]) -> None:
-        dialogs.choose_folder(self._page.window(), str(self._start), lambda folder: self.copy_into(files, folder), tr("Copy the pictures into"))
+        dialogs.choose_folder(self._page.window(), self._studio, lambda folder: self.copy_into(files, folder), tr("Copy the pictures into"))
 
     def ask_sheet(self, files: list[Path]) -> None:
-        dialogs.choose_target(self._page.window(), tr("Save as one picture"), str(self._start / "pictures.png"), lambda target: self.save_sheet(files, target))
+        dialogs.choose_target(self._page.window(), self._studio, tr("Save as one picture"), "pictures.png", lambda target: self.save_sheet(files, target))
 
     def save(self, path: Path, target: Path) -> None:
         try:

@@ -90,7 +90,17 @@ class TrashQuestion(QFrame):
         def moved(batch: list[Event]) -> None:
             for event in batch:
                 if isinstance(event, PicturesMoved):
-                    self._studio.said.emit(ntr("{count} picture is back", "{count} pictures are back", len(event.done)))
-                    self.back.emit(event.done)
+                    self._tell_back(event, trash)
 
         self._studio.ask(self._studio.jobs.for_each(list(trash.places), trash.take_back), moved)
+
+    def _tell_back(self, moved: PicturesMoved, trash: Trash) -> None:
+        """What could not come back can be tried once more."""
+        if moved.done:
+            self._studio.said.emit(ntr("{count} picture is back", "{count} pictures are back", len(moved.done)))
+            self.back.emit(moved.done)
+        if moved.failed:
+            text = ntr("{count} picture could not be taken back from the trash.", "{count} pictures could not be taken back from the trash.", len(moved.failed))
+            self._studio.failed.emit(Failed(text, tr("Look for it there in your file manager; another file may have its place.")))
+            if trash is self._trash:
+                self._say(text, self.undo, self.close_button)

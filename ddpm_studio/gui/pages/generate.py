@@ -14,22 +14,23 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed, Finished, FrameReady, Images, ImageSaved, ImagesReady, Progress, Recreated
 from ddpm_studio.gui import dialogs
-from ddpm_studio.gui.pages.generate_controls import GenerateControls, is_noisy, spin, variations
+from ddpm_studio.gui.pages.exporting import save_png
+from ddpm_studio.gui.pages.generate_controls import GenerateControls, is_noisy, variations
 from ddpm_studio.gui.pages.generate_cost import ModelCost
 from ddpm_studio.gui.pages.generate_results import NearestPanel, Results
 from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
 from ddpm_studio.gui.picture_jobs import NearestFound
-from ddpm_studio.gui.presenters import State
+from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.qimage import to_qimage
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
+from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip, FrameView
 from ddpm_studio.gui.words import count
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import MAX_SEED, SampleRequest, Start, recipe, request_of
 
-__all__ = ["GeneratePage", "spin"]
 NEAREST_COUNT = 6
 FRAME, NEAREST = 0, 1
 """What is seen at the side: the chosen frame, or the nearest training pictures."""
@@ -65,7 +66,7 @@ class GeneratePage(QWidget):
         self.frame = FrameView()
         self.nearest = NearestPanel()
         self.again_from = button(tr("Start from here"), "startHereButton", "rotate-ccw", "quiet")
-        legend = label(tr("x\u209c   ·   the noise found in it   ·   the guess x\u0302\u2080"), "caption")
+        legend = label(tr("x\u209c · the noise found in it · the guess x\u0302\u2080"), "caption")
         legend.setToolTip(tr("Above the noisy picture, below the network's guess of what it will be, between them the noise that would explain the difference"))
         film = Card(row(label(tr("From noise to picture"), "heading"), 8, legend, -1, self.again_from), self.filmstrip, spacing=8, margin=12)
         self.side = QStackedWidget()
@@ -96,6 +97,7 @@ class GeneratePage(QWidget):
         controls.generate_button.clicked.connect(self.start)
         controls.cancel_button.clicked.connect(studio.sampling.cancel)
         self.filmstrip.frame_shown.connect(self._show_frame)
+        self.filmstrip.film_wanted.connect(self._save_film)
         self.again_from.clicked.connect(self._start_from_frame)
         self.grid.current_changed.connect(self._picture_chosen)
         self.grid.activated.connect(self._open_picture)
@@ -180,14 +182,23 @@ class GeneratePage(QWidget):
     def _recreation_wanted(self, picture: Path, at_once: bool) -> None:
         if self._studio.jobs.recipe(picture).get("kind") != "sample":
             return
+        if self.offer.making is not None:
+            self._say_busy()
+            return
         self.offer.offer(picture)
         if at_once:
             self.recreate(picture)
 
+    def _say_busy(self) -> None:
+        self._studio.said.emit(tr("Pictures are being made: try again when they are done"))
+
     @Slot(Path)
     def recreate(self, picture: Path) -> None:
+        if self._studio.sampling.active:
+            self._say_busy()
+            return
         request = self.request()
-        if request is None or self._studio.sampling.active:
+        if request is None:
             return
         try:
             # Its own settings, not those of the controls, which somebody may have changed since it was opened.
@@ -197,7 +208,7 @@ class GeneratePage(QWidget):
             return
         self._empty_stage(replace(made_by, count=1))
         self.cost.begin(None)
-        self.offer.wait()
+        self.offer.wait(picture)
         self._studio.sampling.recreate(picture, Path(request.model))
 
     # Showing.
@@ -205,8 +216,8 @@ class GeneratePage(QWidget):
     @Slot(State)
     def _show_state(self, state: State) -> None:
         self.controls.show_state(state, self._studio.model is not None)
-        if state is State.FAILED and self.offer.isVisible():
-            self.offer.hide()
+        if state not in ACTIVE:
+            self.offer.give_up()
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
@@ -249,7 +260,6 @@ class GeneratePage(QWidget):
         return tr("From t = {t} of seed {seed} on: {way} · {pictures}", pictures=text, t=request.start.timestep, seed=request.start.walk.seed, way=way)
 
     def _show_cancelled(self) -> None:
-        self.offer.hide()
         if self._images is None:  # what is seen are guesses on the way, no pictures
             self.grid.clear()
             self.made.setText(tr("cancelled before a picture was done"))
@@ -268,12 +278,14 @@ class GeneratePage(QWidget):
         self._show_frame_actions()
 
     def _show_frame_actions(self) -> None:
-        frame, ready = self._frame, self._images is not None and self.grid.current >= 0
+        foreign = self._is_foreign
+        frame, ready = self._frame, self._images is not None and self.grid.current >= 0 and not foreign
         t = frame.timestep if frame else 0
         self.again_from.setEnabled(bool(t and ready))
         beginning = tr("Take x\u209c at t = {t} of the chosen picture as the beginning: then choose another sampler, more steps or a guide, and Generate", t=t)
-        self.again_from.setToolTip(beginning if t or not frame else tr("At t = 0 the picture is done: choose an earlier frame in the strip"))
-        self.results.explain(Results.VARY, self._how_varied(), self._branch is not None)
+        tip = beginning if t or not frame else tr("At t = 0 the picture is done: choose an earlier frame in the strip")
+        self.again_from.setToolTip(foreign_way() if foreign else tip)
+        self.results.explain(Results.VARY, foreign_way() if foreign else self._how_varied(), self._branch is not None and not foreign)
 
     def _explain_nearest(self, model: Path) -> None:
         known = bool(self._studio.jobs.trained_on(model))
@@ -291,6 +303,17 @@ class GeneratePage(QWidget):
         if self._request and not is_noisy(self._request.sampler, self._request.eta):
             text += "\n" + tr("Made by DDIM with eta 1, for these pictures only")
         return text
+
+    @property
+    def _is_foreign(self) -> bool:
+        """Whether the pictures in sight are of another model than the chosen one, which would go on from their x_t elsewhere."""
+        model, shown = self._studio.model, self._request
+        return shown is not None and (model is None or Path(shown.model) != model.path)
+
+    def _refuse_foreign(self) -> bool:
+        if self._is_foreign:
+            self._studio.said.emit(foreign_way())
+        return self._is_foreign
 
     @property
     def _frame(self) -> FrameReady | None:
@@ -319,6 +342,7 @@ class GeneratePage(QWidget):
             self.controls.set_timesteps(model.num_timesteps)
         self.cost.forget()
         self._ask_about_model()
+        self._show_frame_actions()
         self._show_state(self._studio.sampling.state)
 
     @Slot()
@@ -368,18 +392,22 @@ class GeneratePage(QWidget):
     def _vary(self, made: ImagesReady, index: int) -> None:
         """The controls stay as they are set: what variations need beside them concerns these pictures only."""
         frame, shown = self._branch, self._request
-        if frame is None or shown is None or self._studio.sampling.active:
+        if frame is None or shown is None or self._studio.sampling.active or self._refuse_foreign():
             return
         self._make(variations(shown, made.seeds[index], frame.timestep, frame.steps_left, made.model_step, max(2, self.count.value()), random.randrange(MAX_SEED)))
 
     @Slot()
     def _start_from_frame(self) -> None:
         frame, made, shown = self._frame, self._images, self._request
-        if frame is None or made is None or shown is None or self.grid.current < 0:
+        if frame is None or made is None or shown is None or self.grid.current < 0 or self._refuse_foreign():
             return
         walk = replace(shown, seed=made.seeds[self.grid.current], count=1)
         self.controls.begin_at(Start(walk, frame.timestep, made.model_step), frame.steps_left)
         self._studio.said.emit(tr("The next pictures begin at t = {t}: choose another sampler, more steps or a guide, and Generate", t=frame.timestep))
+
+    @Slot()
+    def _save_film(self) -> None:
+        FilmDialog(self.window(), self._studio, self.filmstrip.film(), "noise-to-picture", frames_per_second=6, hold_seconds=1.5).show()
 
     @Slot(list)
     def _show_nearest(self, batch: list[Event]) -> None:
@@ -395,12 +423,8 @@ class GeneratePage(QWidget):
             self._save(self._studio.jobs.grid(made.images), f"pictures-{made.seeds[0]}-{made.seeds[-1]}.png", notes)
 
     def _save(self, picture: Images, name: str, notes: dict[str, Any]) -> None:
-        start = str(Path(self._studio.preferences.last_folder or Path.home()) / name)
-        dialogs.choose_target(self.window(), tr("Save the picture"), start, lambda path: self._write(path, picture, notes))
+        dialogs.choose_target(self.window(), self._studio, tr("Save the picture"), name, lambda path: save_png(self._studio, path, picture, notes))
 
-    def _write(self, path: Path, picture: Images, notes: dict[str, Any]) -> None:
-        try:
-            self._studio.jobs.save_png(path, picture, notes)
-            self._studio.said.emit(tr("Saved {name}", name=path.name))
-        except Exception as error:
-            self._studio.failed.emit(Failed.of(error))
+
+def foreign_way() -> str:
+    return tr("These pictures are of another model: choose it first")

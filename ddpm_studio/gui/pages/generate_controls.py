@@ -6,16 +6,15 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QProgressBar, QSpinBox, QWidget
+from PySide6.QtCore import QSignalBlocker, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QFrame, QProgressBar, QWidget
 
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.pages.train_settings import combo
 from ddpm_studio.gui.presenters import ACTIVE, State
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, button, column, field, label, row, tidy, tool_button
+from ddpm_studio.gui.widgets.basics import Card, ControlColumn, button, column, combo, decimal, field, label, row, spin, tool_button
 from ddpm_studio.language import tr
 from ddpm_studio.models import GuideInfo
-from ddpm_studio.requests import MAX_SEED, SampleRequest, Start, model_name
+from ddpm_studio.requests import MAX_SEED, SampleRequest, Spacing, Start, model_name
 
 
 def samplers() -> tuple[tuple[str, str, int, str], ...]:
@@ -32,6 +31,8 @@ def samplers() -> tuple[tuple[str, str, int, str], ...]:
 class GenerateControls(QWidget):
     changed = Signal()
     """Another request than before would be made."""
+    guide_replaced = Signal()
+    """By nobody: the chosen guide is gone, or the one that was waited for is there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,6 +43,7 @@ class GenerateControls(QWidget):
         self._seed_used: int | None = None
         self._rolling = False
         self._wanted_guide: str | None = None
+        self._spacing: Spacing = "auto"
         columns = ControlColumn(self._make_card(), footer=self._make_footer())
         self.setLayout(column(columns))
         self.setFixedWidth(columns.width())
@@ -119,6 +121,7 @@ class GenerateControls(QWidget):
     def _connect(self) -> None:
         self.sampler.currentIndexChanged.connect(self._sampler_chosen)
         self.guide.currentIndexChanged.connect(self._guide_chosen)
+        self.guide.activated.connect(self._guide_taken)
         for box in (self.count, self.steps, self.eta):
             box.valueChanged.connect(self.changed)
         self.changed.connect(self._show_start)
@@ -133,20 +136,21 @@ class GenerateControls(QWidget):
         guide = self.guide.currentData()
         return SampleRequest(
             model=model, count=self.count.value(), sampler=self.sampler.currentData(), steps=self.steps.value(), eta=round(self.eta.value(), 3), seed=self.seed.value(),
-            start=self.start, **({"guide": guide, "guidance": round(self.guidance.value(), 3)} if guide else {}),
+            spacing=self._spacing, start=self.start, **({"guide": guide, "guidance": round(self.guidance.value(), 3)} if guide else {}),
         )
 
     def use(self, request: SampleRequest) -> None:
         """Show the settings of a request; its guide as soon as it is among those that there are."""
         self.set_start(request.start)
         self.sampler.setCurrentIndex(self.sampler.findData(request.sampler))
+        self._set_spacing(request.spacing)
         self.steps.setValue(request.steps or self.steps.maximum())
         self.eta.setValue(request.eta)
         self.seed.setValue(request.seed)
         self.count.setValue(request.count)
         self._wanted_guide = None if request.guide is None else model_name(request.guide)
         self.guidance.setValue(request.guidance)
-        self._choose_guide()
+        self._choose_guide(None)
 
     def next_seed(self) -> None:
         """A click: with the lock open a seed that was used already is replaced by another one."""
@@ -163,11 +167,17 @@ class GenerateControls(QWidget):
 
     @Slot()
     def _sampler_chosen(self) -> None:
-        _, sampler, steps, note = self.samplers[self.sampler.currentIndex()]
-        self.sampler_note.setText(note)
+        _, sampler, steps, _ = self.samplers[self.sampler.currentIndex()]
+        self._set_spacing("auto")
         self.steps.setValue(steps)
         self.eta_box.setVisible(sampler == "ddim")
         self.changed.emit()
+
+    def _set_spacing(self, spacing: Spacing) -> None:
+        """As in a picture whose settings were opened; a sampler that is chosen spreads its steps as suits it."""
+        self._spacing = spacing
+        note = self.samplers[self.sampler.currentIndex()][3]
+        self.sampler_note.setText(note if spacing == "auto" else note + " " + tr("Its steps are spread as in the picture that was opened: {spacing}.", spacing=spacing))
 
     @Slot()
     def _roll(self) -> None:
@@ -226,15 +236,14 @@ class GenerateControls(QWidget):
         self.set_start(self.start)
 
     def set_guides(self, guides: tuple[GuideInfo, ...]) -> None:
-        """Who can guide the model; nobody where none fits."""
-        chosen = self.guide.currentText()
-        self.guide.blockSignals(True)
-        self.guide.clear()
-        self.guide.addItem(tr("None"), None)
-        for guide in guides:
-            self.guide.addItem(tr("Step {step}", step=f"{guide.step:,}") if guide.milestone else guide.name, guide.path)
-        self.guide.setCurrentIndex(max(0, self.guide.findText(chosen)))
-        self.guide.blockSignals(False)
+        """Who can guide the model; nobody where none fits. The chosen one stays chosen as long as it is among them."""
+        chosen: Path | None = self.guide.currentData()
+        with QSignalBlocker(self.guide):
+            self.guide.clear()
+            self.guide.addItem(tr("None"), None)
+            for guide in guides:
+                self.guide.addItem(tr("Step {step}", step=f"{guide.step:,}") if guide.milestone else guide.name, guide.path)
+            self._choose_guide(chosen)
         self.guide.setEnabled(bool(guides))
         self.guide.setToolTip(
             tr("A worse model that this one moves away from (autoguidance): an earlier state of the same run, or a run on the same pictures that has seen fewer. Twice the time.")
@@ -242,14 +251,22 @@ class GenerateControls(QWidget):
             else tr("Nobody can guide this model: there is no earlier state of its run, and no weaker run on the same pictures. "
                     "Train with “milestone steps” set, and earlier states are kept.")
         )  # fmt: skip
-        self._choose_guide()
         self._guide_chosen()
+        if self.guide.currentData() != chosen:
+            self.guide_replaced.emit()
 
-    def _choose_guide(self) -> None:
-        names = [None if (path := self.guide.itemData(i)) is None else model_name(path) for i in range(self.guide.count())]
+    def _choose_guide(self, otherwise: Path | None) -> None:
+        """That which was asked for by name, as soon as it is there."""
+        there: dict[Path | None, int] = {self.guide.itemData(i): i for i in range(self.guide.count())}
+        names = {model_name(path): i for path, i in there.items() if path is not None}
+        self.guide.setCurrentIndex(names.get(self._wanted_guide or "", there.get(otherwise, 0)))
         if self._wanted_guide in names:
-            self.guide.setCurrentIndex(names.index(self._wanted_guide))
             self._wanted_guide = None
+
+    @Slot()
+    def _guide_taken(self) -> None:
+        """Somebody has chosen one, so no other is waited for."""
+        self._wanted_guide = None
 
     @Slot()
     def _guide_chosen(self) -> None:
@@ -288,24 +305,3 @@ def variations(shown: SampleRequest, seed: int, timestep: int, steps_left: int, 
 def is_noisy(sampler: str, eta: float) -> bool:
     """Whether the steps of a walk add noise, so that two from the same x_t differ."""
     return sampler == "ddpm" or (sampler == "ddim" and eta > 0)
-
-
-def spin(name: str, low: int, high: int, value: int) -> QSpinBox:
-    box = QSpinBox()
-    box.setObjectName(name)
-    box.setRange(low, high)
-    box.setValue(value)
-    box.setMinimumWidth(72)
-    tidy(box)
-    return box
-
-
-def decimal(name: str, low: float, high: float, step: float, value: float) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setObjectName(name)
-    box.setRange(low, high)
-    box.setSingleStep(step)
-    box.setValue(value)
-    box.setMinimumWidth(72)
-    tidy(box)
-    return box

@@ -23,6 +23,8 @@ class ModelCost(QObject):
         self._studio, self._controls = studio, controls
         self._gmacs = 0.0
         self._request: SampleRequest | None = None
+        self._gmacs_of_request = 0.0
+        """Of its model: another one may be chosen before it is done."""
         self._clock: tuple[float, int] | None = None
         """When the first of the steps was done, and which one that was."""
         self._about = LatestRun(self)
@@ -70,7 +72,7 @@ class ModelCost(QObject):
 
     def begin(self, request: SampleRequest | None) -> None:
         """Pictures are made from now on; None: such as tell nothing about the time."""
-        self._request, self._clock = request, None
+        self._request, self._clock, self._gmacs_of_request = request, None, self._gmacs
 
     def follow(self, done: int, total: int) -> None:
         """How long a network call takes, from the end of the first step to that of the last."""
@@ -81,6 +83,6 @@ class ModelCost(QObject):
             self._clock = (now, done)
         elif done == total:
             share = (done - self._clock[1]) / total
-            if changes := cost.with_measurement(self._studio.preferences, self._request, now - self._clock[0], share, self._gmacs):
+            if changes := cost.with_measurement(self._studio.preferences, self._request, now - self._clock[0], share, self._gmacs_of_request):
                 self._studio.remember(**changes)
                 self.show()

@@ -7,10 +7,10 @@ from pathlib import Path
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from ddpm_studio.errors import describe_os_error
 from ddpm_studio.events import ArchitectureReady, BlockInfo, Event, Failed, FeaturesReady, Progress
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.forward import OF_MODEL
+from ddpm_studio.gui.pages.exporting import save
 from ddpm_studio.gui.pages.forward_view import ForwardView
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.architecture import ArchitectureView
@@ -54,6 +54,7 @@ class NetworkView(QWidget):
     def _connect(self) -> None:
         studio = self._studio
         self._run.events.connect(self._receive)
+        self._run.events.connect(self._forget_failure)
         self._run.events.connect(studio.report_failures)
         studio.features.events.connect(self._receive)
         studio.model_changed.connect(self._model_changed)
@@ -97,6 +98,13 @@ class NetworkView(QWidget):
                 case FeaturesReady():
                     self.panel.show_maps(event)
 
+    @Slot(list)
+    def _forget_failure(self, batch: list[Event]) -> None:
+        """Whoever comes back looks again: the file may have been in the middle of being written."""
+        if any(isinstance(event, Failed) for event in batch):
+            self._shown = ""
+            self.facts.setText("")
+
     # Feature maps.
 
     @Slot(object, float)
@@ -130,13 +138,8 @@ class NetworkView(QWidget):
 
     @Slot()
     def _export(self) -> None:
-        start = str(Path(self._studio.preferences.last_folder or Path.home()) / f"{self.name.text() or 'network'}.svg")
-        dialogs.choose_target(self.window(), tr("Export the drawing"), start, self.export, f"{tr('Drawing')} (*.svg);;{tr('Picture')} (*.png)")
+        kinds = f"{tr('Drawing')} (*.svg);;{tr('Picture')} (*.png)"
+        dialogs.choose_target(self.window(), self._studio, tr("Export the drawing"), f"{self.name.text() or 'network'}.svg", self.export, kinds)
 
     def export(self, file: Path) -> None:
-        try:
-            self.view.export(file)
-        except OSError as error:
-            self._studio.failed.emit(Failed.of(describe_os_error(error, tr("write {name}", name=file.name))))
-        else:
-            self._studio.said.emit(tr("Saved {name}", name=file.name))
+        save(self._studio, file, self.view.export)

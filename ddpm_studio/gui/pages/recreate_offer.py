@@ -25,6 +25,8 @@ class RecreateOffer(QFrame):
         self.setProperty("card", "notice")
         self._studio = studio
         self._picture = Path()
+        self.making: Path | None = None
+        """What is being made again; another picture may be offered meanwhile."""
         self.text = label("", "", "recreateText", wrap=True)
         self.button = button(tr("Recreate"), "recreateButton", "repeat", tip=tr("Make it again by its recipe, and compare the two bit for bit"))
         close = tool_button("x", "closeOfferButton", tr("Close"), 16)
@@ -42,24 +44,34 @@ class RecreateOffer(QFrame):
         self.button.show()
         self.show()
 
-    def wait(self) -> None:
-        self.text.setText(tr("Making {name} again…", name=self._picture.name))
+    def wait(self, picture: Path) -> None:
+        self.making = picture
+        self.text.setText(tr("Making {name} again…", name=picture.name))
         self.button.hide()
         self.show()
 
+    def give_up(self) -> None:
+        """It was cancelled, or went wrong."""
+        if self.making is not None:
+            self.making = None
+            self.hide()
+
     def tell(self, told: Recreated) -> None:
-        name = self._picture.name
+        picture, self.making = self.making, None
+        if picture is None:
+            return
+        name = picture.name
         if told.differing:
             self.text.setText(
                 tr("{name} is not the same: {differing} of {values} values differ, by {largest} grey levels at most. {why}",
-                   name=name, differing=count(told.differing), values=count(told.values), largest=told.largest, why=self._why(told))
+                   name=name, differing=count(told.differing), values=count(told.values), largest=told.largest, why=self._why(picture, told))
             )  # fmt: skip
         else:
             self.text.setText(tr("{name} is the same again, bit for bit.", name=name))
 
-    def _why(self, told: Recreated) -> str:
+    def _why(self, picture: Path, told: Recreated) -> str:
         try:
-            values = self._studio.jobs.recipe(self._picture)
+            values = self._studio.jobs.recipe(picture)
         except UserError:
             values = {}
         made_at, made_on = values.get("model_step"), values.get("made_on")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QWidget
+from PySide6.QtWidgets import QWidget
 
 from ddpm_studio.config import SECTIONS, DataConfig, RunConfig
 from ddpm_studio.errors import UserError
@@ -17,7 +17,7 @@ from ddpm_studio.gui.config_form import ConfigForm
 from ddpm_studio.gui.jobs import ModelChoice
 from ddpm_studio.gui.model_lines import show_models
 from ddpm_studio.gui.undo import Control, control
-from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, field, label, row
+from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, combo, field, label, row
 from ddpm_studio.language import later, tr
 from ddpm_studio.models import starting_settings
 from ddpm_studio.presets import DESCRIPTIONS, PRESETS, choose_preset
@@ -230,13 +230,3 @@ class TrainSettings(QWidget):
             self.problem.show()
         else:
             self.problem.hide()
-
-
-def combo(name: str, items: list[tuple[str, Any]]) -> QComboBox:
-    box = QComboBox()
-    box.setObjectName(name)
-    for text, data in items:
-        box.addItem(text, data)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(4)
-    return box

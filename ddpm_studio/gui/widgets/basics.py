@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QButtonGroup,
     QComboBox,
+    QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -19,6 +21,7 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSizePolicy,
     QSlider,
+    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -65,7 +68,7 @@ class ElidedLabel(QLabel):
 
 def plain_tip(text: str) -> str:
     """A tool tip that shows a text as it is: Qt would take `<b>` in a stranger's file name at its word."""
-    return f"<qt>{html.escape(text)}</qt>" if "<" in text or "&" in text else text
+    return f"<qt>{html.escape(text).replace(chr(10), '<br>')}</qt>" if "<" in text or "&" in text else text
 
 
 def button(text: str, name: str, icon: str = "", kind: str = "", tip: str = "", accessible: str = "") -> QPushButton:
@@ -168,6 +171,37 @@ def tidy(spin: QAbstractSpinBox) -> None:
     spin.lineEdit().setTextMargins(8, 0, 0, 0)
 
 
+def spin(name: str, low: int, high: int, value: int) -> QSpinBox:
+    box = QSpinBox()
+    box.setObjectName(name)
+    box.setRange(low, high)
+    box.setValue(value)
+    box.setMinimumWidth(72)
+    tidy(box)
+    return box
+
+
+def decimal(name: str, low: float, high: float, step: float, value: float) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setObjectName(name)
+    box.setRange(low, high)
+    box.setSingleStep(step)
+    box.setValue(value)
+    box.setMinimumWidth(72)
+    tidy(box)
+    return box
+
+
+def combo(name: str, items: list[tuple[str, Any]]) -> QComboBox:
+    box = QComboBox()
+    box.setObjectName(name)
+    for text, data in items:
+        box.addItem(text, data)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(4)
+    return box
+
+
 class ControlColumn(QWidget):
     """The column of controls at the left of a page: it scrolls, its last part stays in sight."""
 
@@ -263,9 +297,6 @@ class Segments(QFrame):
 
     def choose(self, index: int) -> None:
         self._group.button(index).setChecked(True)
-
-    def set_enabled(self, index: int, enabled: bool) -> None:
-        self._group.button(index).setEnabled(enabled)
 
 
 class EmptyState(QWidget):

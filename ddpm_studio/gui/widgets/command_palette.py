@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import shiboken6
 from PySide6.QtCore import QEvent, QObject, Qt, Slot
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QFrame, QLineEdit, QListWidget, QListWidgetItem, QWidget
@@ -89,7 +90,7 @@ class CommandPalette(QFrame):
     def close_palette(self) -> None:
         if self.isVisible():
             self.hide()
-            if self._before is not None:
+            if self._before is not None and shiboken6.isValid(self._before):
                 self._before.setFocus()
 
     @Slot()
@@ -127,6 +128,9 @@ class CommandPalette(QFrame):
             command.action.trigger()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self.query and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and event.key() == Qt.Key.Key_Escape:
+            event.accept()  # whatever shortcut lies behind it
+            return True
         if watched is self.query and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
             count, step = self.list.count(), {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1, Qt.Key.Key_PageDown: SHOWN, Qt.Key.Key_PageUp: -SHOWN}.get(Qt.Key(event.key()))
             if step and count:

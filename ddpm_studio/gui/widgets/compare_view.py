@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
 from ddpm_studio.comparing import RunRead, differing_settings, is_one_loss
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, button, column, label, row
+from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, button, column, label, plain_tip, row
 from ddpm_studio.gui.widgets.loss_plot import newest_of_each
 from ddpm_studio.gui.widgets.plot import BY_PIXEL, Plot
 from ddpm_studio.gui.widgets.series import Series
@@ -88,8 +89,8 @@ class CompareView(QWidget):
         self.setObjectName("compareView")
         self.setAccessibleName(tr("Two runs compared"))
         self.back = button(tr("All runs"), "backToRunsButton", "arrow-left", tip=tr("Back to the list (Esc)"))
-        self.back.setShortcut(Qt.Key.Key_Escape)
         self.back.clicked.connect(self.closed)
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.closed.emit, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self.title = ElidedLabel("", "heading", "compareTitle")
         self.caution = label("", "caption", "compareCaution", wrap=True)
         self.plot = ComparePlot()
@@ -129,7 +130,7 @@ class CompareView(QWidget):
         for number, texts in enumerate(rows):
             for place, text in enumerate(texts):
                 item = QTableWidgetItem(text)
-                item.setToolTip(text)
+                item.setToolTip(plain_tip(text))
                 self.table.setItem(number, place, item)
 
 

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QDialog, QProgressBar, QSpinBox, QWidget
 
 from ddpm_studio.events import Event, Failed, FilmSaved, Finished, Images, Progress
 from ddpm_studio.gui import dialogs, theme
-from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.widgets.basics import Segments, button, column, field, label, row, tidy
 from ddpm_studio.gui.workers import RunThread
 from ddpm_studio.language import ntr, tr
@@ -18,6 +17,8 @@ from ddpm_studio.requests import FilmRequest
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent
+
+    from ddpm_studio.gui.studio import Studio
 
 KINDS = (("GIF", "gif"), ("WebP", "webp"), ("PNG", "png"))
 SCALES = (1, 4, 8)
@@ -27,14 +28,14 @@ class FilmDialog(QDialog):
     """Stands beside the window and is in nobody's way; a film that is being written goes on, is cancelled, or ends with a word."""
 
     def __init__(
-        self, parent: QWidget, versions: dict[str, Images], name: str, frames_per_second: int = 12, hold_seconds: float = 0.0, folder: str = ""
+        self, parent: QWidget, studio: Studio, versions: dict[str, Images], name: str, frames_per_second: int = 12, hold_seconds: float = 0.0
     ) -> None:
         """`versions`: what can be saved, uint8 [N, H, W, C] by its name; the names are shown where there are several."""
         super().__init__(parent)
         self.setObjectName("filmDialog")
         self.setWindowTitle(tr("Save a film"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._versions, self._name, self._hold, self._folder = list(versions.values()), name, hold_seconds, folder
+        self._studio, self._versions, self._name, self._hold = studio, list(versions.values()), name, hold_seconds
         self._thread: RunThread | None = None
         self.version = Segments(tuple(versions), "filmVersion", tr("What the film shows"))
         self.kind = Segments(tuple(text for text, _ in KINDS), "filmKind", tr("Kind of film"))
@@ -97,14 +98,12 @@ class FilmDialog(QDialog):
     @Slot()
     def _choose_place(self) -> None:
         text, suffix = KINDS[self.kind.current]
-        start = Path(self._folder or Path.home()) / f"{self._name}.{suffix}"
-        dialogs.choose_target(self, tr("Save a film"), str(start), self.write, f"{text} (*.{suffix})")
+        dialogs.choose_target(self, self._studio, tr("Save a film"), f"{self._name}.{suffix}", self.write, f"{text} (*.{suffix})")
 
     def write(self, path: Path) -> None:
         if self._thread is not None:
             return
-        self._folder = str(path.parent)
-        self._thread = RunThread(Jobs().film(self.request(path)))
+        self._thread = RunThread(self._studio.jobs.film(self.request(path)))
         self._thread.events.connect(self._receive)
         self._thread.ended.connect(self._ended)
         self._say("")

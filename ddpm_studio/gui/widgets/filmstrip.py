@@ -11,7 +11,6 @@ from ddpm_studio.events import FrameReady, Images
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, fitted, to_qimage
 from ddpm_studio.gui.widgets.basics import column, label, row, tool_button
-from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
 
@@ -20,9 +19,9 @@ HEAD = 20
 """Height of the line with the timesteps."""
 GAP = 2
 EDGE = 2
+"""Room for the frame around the chosen column."""
 LARGEST = 96
 """Side of a frame at most: there must be room for the pictures below."""
-"""Room for the frame around the chosen column."""
 
 
 Column = tuple[int, QImage, QImage, QImage | None]
@@ -115,6 +114,7 @@ class Filmstrip(QWidget):
     """Frames of all pictures are kept; one picture is shown. Scrubbing never computes anything."""
 
     frame_shown = Signal(int)
+    film_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class Filmstrip(QWidget):
         self._follow = True
         self.strip.chosen.connect(self._choose)
         self.slider.valueChanged.connect(self._show)
-        self.film_button.clicked.connect(self.save_film)
+        self.film_button.clicked.connect(self.film_wanted)
 
     def start(self, count: int = COLUMNS) -> None:
         """Empty, ready for a new series."""
@@ -189,11 +189,6 @@ class Filmstrip(QWidget):
         guess = np.concatenate([guess, guess[-1:]])
         noisy = np.concatenate([np.stack([frame.x_t[self._picture] for frame in frames]), guess[-1:]])
         return {tr("Noisy picture"): noisy, tr("The network's guess"): guess, tr("Both"): np.concatenate([noisy, guess], axis=2)}
-
-    @Slot()
-    def save_film(self) -> None:
-        if self.film_button.isEnabled():
-            FilmDialog(self.window(), self.film(), "noise-to-picture", frames_per_second=6, hold_seconds=1.5).show()
 
     def _put(self, frame: FrameReady) -> None:
         picture = self._picture

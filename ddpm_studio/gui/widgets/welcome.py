@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPixmap, QResizeEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from ddpm_studio.gui import theme
@@ -87,7 +87,11 @@ class RunLine(QPushButton):
             picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
             theme.set_icon(picture, "history", "faint", 20)
         else:
-            picture.setPixmap(pixels.scaled(THUMBNAIL, THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation))
+            ratio = QGuiApplication.primaryScreen().devicePixelRatio()
+            side = round(THUMBNAIL * ratio)
+            pixels = pixels.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation)
+            pixels.setDevicePixelRatio(ratio)
+            picture.setPixmap(pixels)
         name, caption = ElidedLabel(info.run.name, "value"), ElidedLabel(facts)
         self.setLayout(row(picture, column(-1, name, caption, -1, spacing=0), spacing=12, margins=(8, 6, 12, 6)))
         for part in (picture, name, caption):
