@@ -138,7 +138,7 @@ class MainWindow(QMainWindow):
         self.model_combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.model_combo.setPlaceholderText(tr("No model yet"))
         self.model_label.setBuddy(self.model_combo)
-        self.offer_button = button("", "useNewestButton", accessible=tr("Use the run in training"))
+        self.offer_button = button("", "useNewestButton", tip=tr("Choose the run in training; it saves first"), accessible=tr("Use the run in training"))
         header = QWidget()
         header.setFixedHeight(44)
         parts = row(column(self.title, self.subtitle, spacing=0), self.offer_button, self.model_label, self.model_combo)
