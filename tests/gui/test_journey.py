@@ -50,6 +50,7 @@ def train_on_the_samples(studio: Program) -> None:
 
 def generate(studio: Program) -> None:
     studio.click("pageGenerate")
+    studio.click("useNewestButton")
     for name, number in (("countSpin", "4"), ("stepsSpin", "5"), ("seedSpin", "42")):
         studio.type_into(name, number)
     studio.click("generateButton", seconds=60)
