@@ -31,7 +31,6 @@ KEPT_THUMBNAILS = 800
 WAITING = 400
 """How many thumbnails may be waited for: those that were scrolled past longest ago are forgotten."""
 EDGE = QColor(128, 128, 128, 70)
-"""Pictures with a white ground have an edge, too."""
 SELECTED, OVER = QStyle.StateFlag.State_Selected.value, QStyle.StateFlag.State_MouseOver.value
 
 
@@ -157,18 +156,29 @@ class GalleryModel(QStringListModel):
         return mime
 
 
+def _empty(size: QSizeF, ratio: float) -> QPixmap:
+    pixmap = QPixmap((size * ratio).toSize())
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    return pixmap
+
+
 @cache
-def _place(width: int, height: int, ratio: float) -> QRectF:
-    """Where a picture of this size stands in its cell."""
-    return fitted(QSizeF(width, height), QRectF(GAP, GAP, THUMBNAIL, THUMBNAIL), ratio)
+def _place(width: int, height: int, ratio: float) -> tuple[QRectF, QPixmap]:
+    """Where a picture of this size stands in its cell, and its edge, which pictures with a white ground need, too."""
+    place = fitted(QSizeF(width, height), QRectF(GAP, GAP, THUMBNAIL, THUMBNAIL), ratio)
+    edge = _empty(place.size(), ratio)
+    painter = QPainter(edge)
+    painter.setPen(EDGE)
+    painter.drawRect(QRectF(0, 0, place.width() - 1, place.height() - 1))
+    painter.end()
+    return place, edge
 
 
 @cache
 def part(name: str, theme_name: str, ratio: float) -> QPixmap:
     """What is the same in every cell, in the colours of the theme."""
-    pixmap = QPixmap(round(CELL * ratio), round(CELL * ratio))
-    pixmap.setDevicePixelRatio(ratio)
-    pixmap.fill(Qt.GlobalColor.transparent)
+    pixmap = _empty(QSizeF(CELL, CELL), ratio)
     cell = QRectF(2, 2, CELL - 4, CELL - 4)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -218,11 +228,11 @@ class ThumbnailDelegate(QStyledItemDelegate):
             painter.drawPixmap(left, top, part("chosen" if state & SELECTED else "over", shown, ratio))
         if thumbnail := model.thumbnail(row):
             size = thumbnail.size()
-            place = _place(size.width(), size.height(), ratio).translated(left, top)
+            place, edge = _place(size.width(), size.height(), ratio)
+            place = place.translated(left, top)
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)  # whole pixels, as everywhere
             painter.drawPixmap(place, thumbnail, QRectF(thumbnail.rect()))
-            painter.setPen(EDGE)
-            painter.drawRect(place.adjusted(0, 0, -1, -1))
+            painter.drawPixmap(place.topLeft(), edge)
         else:
             painter.drawPixmap(left, top, part("missing" if thumbnail is None else "unreadable", shown, ratio))
         if model.files[row].name in model.stars:
