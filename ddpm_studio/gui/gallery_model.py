@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QMimeData, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, QSizeF, QStringListModel, Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QColor, QPainter, QPen, QPixmap, QPolygonF
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QMimeData, QModelIndex, QPersistentModelIndex, QPoint, QPointF, QRectF, QSize, QSizeF, QStringListModel, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QColor, QCursor, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
+from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from ddpm_studio.events import Images
 from ddpm_studio.gui import theme
@@ -31,7 +31,6 @@ KEPT_THUMBNAILS = 800
 WAITING = 400
 """How many thumbnails may be waited for: those that were scrolled past longest ago are forgotten."""
 EDGE = QColor(128, 128, 128, 70)
-SELECTED, OVER = QStyle.StateFlag.State_Selected.value, QStyle.StateFlag.State_MouseOver.value
 
 
 class GalleryModel(QStringListModel):
@@ -221,11 +220,13 @@ class ThumbnailDelegate(QStyledItemDelegate):
         return QSize(CELL, CELL)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        model, row, shown, ratio = self._model, index.row(), theme.name(), painter.device().devicePixelRatioF()
-        cell, state = option.rect, option.state.value  # type: ignore[attr-defined]
-        left, top = cell.x(), cell.y()
-        if state & (SELECTED | OVER):
-            painter.drawPixmap(left, top, part("chosen" if state & SELECTED else "over", shown, ratio))
+        cell, state = option.rect, option.state  # type: ignore[attr-defined]
+        self.draw(painter, cell.x(), cell.y(), index.row(), bool(state & QStyle.StateFlag.State_Selected), bool(state & QStyle.StateFlag.State_MouseOver))
+
+    def draw(self, painter: QPainter, left: int, top: int, row: int, chosen: bool, over: bool) -> None:
+        model, shown, ratio = self._model, theme.name(), painter.device().devicePixelRatioF()
+        if chosen or over:
+            painter.drawPixmap(left, top, part("chosen" if chosen else "over", shown, ratio))
         if thumbnail := model.thumbnail(row):
             size = thumbnail.size()
             place, edge = _place(size.width(), size.height(), ratio)
@@ -237,6 +238,29 @@ class ThumbnailDelegate(QStyledItemDelegate):
             painter.drawPixmap(left, top, part("missing" if thumbnail is None else "unreadable", shown, ratio))
         if model.files[row].name in model.stars:
             painter.drawPixmap(left, top, part("star", shown, ratio))
+
+
+class GalleryView(QListView):
+    """Paints all its cells in one turn of the interpreter; Qt would ask for one turn a cell, and wait for each while others compute."""
+
+    def __init__(self, model: GalleryModel) -> None:
+        super().__init__()
+        self._delegate = ThumbnailDelegate(model, self)
+        self.setModel(model)
+        self.setItemDelegate(self._delegate)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, model, chosen, part_shown, over = QPainter(self.viewport()), self.model(), self.selectionModel(), event.rect(), -1
+        if self.viewport().underMouse():
+            over = self.indexAt(self.viewport().mapFromGlobal(QCursor.pos())).row()
+        for row in range(max(0, self.indexAt(QPoint(0, part_shown.top())).row()), model.rowCount()):
+            index = model.index(row, 0)
+            cell = self.visualRect(index)
+            if cell.top() > part_shown.bottom():
+                break
+            if cell.intersects(part_shown):
+                self._delegate.draw(painter, cell.x(), cell.y(), row, chosen.isSelected(index), row == over)
+        painter.end()
 
 
 def _star(centre: QPointF, radius: float) -> QPolygonF:

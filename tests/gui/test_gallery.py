@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery, imaging
 from ddpm_studio.gallery import Facts, Search
-from ddpm_studio.gui import gallery_model, trash, workers
+from ddpm_studio.gui import gallery_model, theme, trash, workers
 from ddpm_studio.gui.gallery_model import KEPT_THUMBNAILS, WAITING, GalleryModel
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.gallery_side import GallerySide
@@ -146,6 +146,18 @@ def test_pixels_stay_squares(page: GalleryPage) -> None:
     inner = shown[8 * ratio : -8 * ratio, 8 * ratio : -8 * ratio, :3]
     expected = imaging.read_pixels(page.model.files[2]).repeat(3 * ratio, 0).repeat(3 * ratio, 1)
     np.testing.assert_array_equal(inner[ratio:-ratio, ratio:-ratio], expected[ratio:-ratio, ratio:-ratio])  # without the edge
+
+
+def test_chosen_cells_and_the_one_under_the_mouse_are_framed(qtbot: QtBot, page: GalleryPage) -> None:
+    def ground(place: int) -> str:
+        cell = page.view.visualRect(page.model.index(place))
+        return page.view.viewport().grab(cell).toImage().pixelColor(5, cell.height() // 2).name()
+
+    choose(page, 0)
+    assert ground(0) == theme.color("accent_soft").name()
+    assert ground(1) == ground(2)
+    qtbot.mouseMove(page.view.viewport(), page.view.visualRect(page.model.index(2)).center())
+    qtbot.waitUntil(lambda: ground(2) == theme.color("raised").name() != ground(1))
 
 
 def test_what_is_listed_again_is_the_same(home: Path) -> None:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QStackedW
 
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed
-from ddpm_studio.gui.gallery_model import CELL, THUMBNAIL, GalleryModel, ThumbnailDelegate
+from ddpm_studio.gui.gallery_model import CELL, THUMBNAIL, GalleryModel, GalleryView
 from ddpm_studio.gui.pages.gallery_export import GalleryExport
 from ddpm_studio.gui.pages.gallery_side import GallerySide
 from ddpm_studio.gui.pages.gallery_trash import TrashQuestion
@@ -62,11 +62,9 @@ class GalleryPage(QWidget):
         self.only_stars.setCheckable(True)
         self.count = label("", "caption", "galleryCount")
         self.count.setContentsMargins(8, 0, 8, 0)
-        self.view = QListView()
+        self.view = GalleryView(self.model)
         self.view.setObjectName("galleryView")
         self.view.setAccessibleName(tr("Pictures that were made"))
-        self.view.setModel(self.model)
-        self.view.setItemDelegate(ThumbnailDelegate(self.model, self.view))
         self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         # As a list that wraps, not in icon mode, which keeps a place for each of thousands of icons.
         self.view.setFlow(QListView.Flow.LeftToRight)
