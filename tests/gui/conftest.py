@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import shiboken6
 from PySide6.QtCore import QLoggingCategory, QThread
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio.gui import workers
@@ -41,6 +42,14 @@ def _no_stray_threads() -> Iterator[None]:
         thread.quit()
         thread.wait(3000)
     assert not stray, f"still running after the test: {stray}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clipboard(qapp: QApplication) -> Iterator[None]:
+    """Without a screen, Qt keeps its clipboard until the process ends. What Python has put there would then be destroyed
+    without Python, and the process would die of it after all tests have passed."""
+    yield
+    qapp.clipboard().clear()
 
 
 @pytest.fixture

@@ -44,6 +44,16 @@ def label(text: str = "", role: str = "", name: str = "", wrap: bool = False) ->
     return widget
 
 
+def draw_elided(widget: QLabel) -> bool:
+    """Draw the text of a label in one line, with an ellipsis where room is short; whether all of it is seen."""
+    painter = QPainter(widget)
+    painter.setPen(widget.palette().color(widget.foregroundRole()))
+    text = widget.fontMetrics().elidedText(widget.text(), Qt.TextElideMode.ElideRight, widget.width())
+    painter.drawText(widget.rect(), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
+    painter.end()
+    return text == widget.text()
+
+
 class ElidedLabel(QLabel):
     """Gives way when room is short: its text ends in an ellipsis and stands whole in the tooltip."""
 
@@ -57,12 +67,8 @@ class ElidedLabel(QLabel):
         self.setMinimumWidth(24)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setPen(self.palette().color(self.foregroundRole()))
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
-        painter.end()
-        if self.toolTip() != (wanted := plain_tip(self.text()) if text != self.text() else ""):
+        whole = draw_elided(self)
+        if self.toolTip() != (wanted := "" if whole else plain_tip(self.text())):
             self.setToolTip(wanted)
 
 

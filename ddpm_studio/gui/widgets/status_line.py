@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QWidget
 
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import plain_tip, row, tool_button
+from ddpm_studio.gui.widgets.basics import draw_elided, plain_tip, row, tool_button
 from ddpm_studio.language import tr
 
 
@@ -49,12 +49,7 @@ class Readout(QLabel):
         self.setAccessibleName(text or self._quiet)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Where room is short, an ellipsis says that there is more."""
-        painter = QPainter(self)
-        painter.setPen(self.palette().color(self.foregroundRole()))
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
-        painter.end()
+        draw_elided(self)
 
 
 class StatusLine(QWidget):
