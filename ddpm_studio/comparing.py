@@ -65,5 +65,4 @@ def differing_settings(a: RunConfig, b: RunConfig) -> list[tuple[str, str, str]]
 
 def is_one_loss(a: RunConfig, b: RunConfig) -> bool:
     """Whether the losses of two runs mean the same, so that the lower one is the better one."""
-    names = ("prediction_type", "loss_weighting", "min_snr_gamma", "timestep_sampling", "variance_type", "beta_schedule", "num_timesteps", "zero_terminal_snr")
-    return a.data.shape == b.data.shape and all(getattr(a.diffusion, name) == getattr(b.diffusion, name) for name in names)
+    return a.data.shape == b.data.shape and a.diffusion.model_copy(update={"clip_x_start": b.diffusion.clip_x_start}) == b.diffusion

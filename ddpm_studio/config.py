@@ -75,6 +75,9 @@ class DiffusionConfig(Settings):
         le=10_000,
         description="Up to which signal-to-noise ratio min_snr counts errors in full: 5 as its authors; more teaches the last, nearly clean steps too, against grain.",
     )
+    min_snr_floor: float = Field(
+        0.01, ge=0, le=1, description="What each step counts at least with min_snr: 0 as its authors; a little teaches the noisiest steps too, so that the first guess is no noise."
+    )
     variance_type: Literal["fixedlarge", "fixedsmall", "learned"] = Field(
         "fixedsmall", description="Variance of the reverse step: beta (fixedlarge), the posterior's (fixedsmall), or between the two where the network says (learned)."
     )
@@ -244,8 +247,9 @@ def parse_saved_config(values: Any) -> RunConfig:
         raise UserError(tr("These settings are not whole."), tr("Use another copy of the file, or start again from a preset."))
     if values["version"] != CONFIG_VERSION:
         raise UserError(tr("These settings are of another version of DDPM Studio."), tr("Update DDPM Studio to use them."))
-    if isinstance(training := values["training"], dict) and "held_out" not in training:  # of a run that learnt from all of its pictures, and goes on so
-        values = values | {"training": training | {"held_out": 0}}
+    for section, field in (("training", "held_out"), ("diffusion", "min_snr_floor")):  # a run from before these goes on as it began: without
+        if isinstance(fields := values[section], dict) and field not in fields:
+            values = values | {section: fields | {field: 0}}
     return parse_config(values)
 
 

@@ -19,7 +19,7 @@ PRESETS: dict[str, RunConfig] = {
     "tiny-64": RunConfig(
         preset="tiny-64",
         data=DataConfig(image_size=64),
-        model=ModelConfig(base_channels=32, channel_mults=(1, 2, 4), num_res_blocks=1, stem_patch=4),
+        model=ModelConfig(base_channels=32, channel_mults=(1, 1, 2, 4), num_res_blocks=1, attention=(False, False, True, False), stem_patch=2),
     ),
     "small-64": RunConfig(
         preset="small-64",

@@ -177,13 +177,14 @@ class GaussianDiffusion(nn.Module):
         """1 for L_simple; for Min-SNR-gamma (Hang et al. 2023) min(SNR, gamma) in units of the x_0 loss, that is
         divided by SNR for epsilon and by SNR + 1 for v.
 
-        With zero terminal SNR that would be 0 at t = T - 1, where a sampler begins: there it stays at least 0.1."""
+        For v and x_0 that is next to nothing where there is next to nothing but noise, and the network's guesses there
+        stay noise: hence the floor. With zero terminal SNR it would be 0 where a sampler begins: at least 0.1."""
         if self.config.loss_weighting == "simple":
             return torch.ones_like(t, dtype=self.alphas_cumprod.dtype)
         snr = self.alphas_cumprod[t] / (1 - self.alphas_cumprod[t])
         units = {"epsilon": snr, "x_start": torch.ones_like(snr), "v_prediction": snr + 1}[self.prediction_type]
         weight = snr.clamp(max=self.config.min_snr_gamma) / units
-        return weight.clamp(min=0.1) if self.config.zero_terminal_snr else weight
+        return weight.clamp(min=max(self.config.min_snr_floor, 0.1 if self.config.zero_terminal_snr else 0))
 
     @staticmethod
     def _at(coefficients: Tensor, t: Tensor, like: Tensor) -> Tensor:

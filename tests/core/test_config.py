@@ -13,7 +13,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ddpm_studio.config import SECTIONS, RunConfig, parse_config
+from ddpm_studio.config import SECTIONS, RunConfig, parse_config, parse_saved_config
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.errors import UserError
 from ddpm_studio.model import Model, save_model
@@ -136,7 +136,7 @@ def valid_settings(draw: st.DrawFn) -> dict[str, Any]:
         "data.channels": st.sampled_from([1, 3, 4]),
         "diffusion.num_timesteps": st.integers(2, 4000), "diffusion.beta_schedule": st.sampled_from(["linear", "cosine", "sigmoid"]),
         "diffusion.zero_terminal_snr": st.booleans() if prediction != "epsilon" and timestep_sampling == "uniform" else st.just(False),
-        "diffusion.loss_weighting": st.sampled_from(["simple", "min_snr"]), "diffusion.min_snr_gamma": st.floats(0.1, 10_000),
+        "diffusion.loss_weighting": st.sampled_from(["simple", "min_snr"]), "diffusion.min_snr_gamma": st.floats(0.1, 10_000), "diffusion.min_snr_floor": st.floats(0, 1),
         "diffusion.variance_type": st.sampled_from(["fixedlarge", "fixedsmall", "learned"]), "diffusion.clip_x_start": st.booleans(),
         "model.num_res_blocks": st.integers(1, 2), "model.num_heads": st.sampled_from(divisors), "model.middle_attention": st.booleans() if may_attend[-1] else st.just(False),
         "model.attention_norm": st.booleans(), "model.freq_shift": st.sampled_from([0, 1]), "model.downsample": st.sampled_from(["conv", "average"]),
@@ -205,6 +205,7 @@ SINGLE_PIXEL: dict[str, Any] = {"data.image_size": 8, "data.image_height": 8, "m
         ("data.crop_x", -0.1), ("data.crop_x", 1.1), ("data.crop_y", -0.1), ("data.crop_y", float("nan")),
         ("diffusion.num_timesteps", 1), ("diffusion.num_timesteps", 4001), ("diffusion.beta_schedule", "wavy"), ("diffusion.zero_terminal_snr", "a bit"),
         ("diffusion.prediction_type", "noise"), ("diffusion.timestep_sampling", "some"), ("diffusion.loss_weighting", "p2"), ("diffusion.min_snr_gamma", 0),
+        ("diffusion.min_snr_floor", -0.1), ("diffusion.min_snr_floor", 1.1),
         ("diffusion.min_snr_gamma", 10_000.1), ("diffusion.min_snr_gamma", float("inf")), ("diffusion.variance_type", "none"), ("diffusion.clip_x_start", None),
         ("model.base_channels", 7), ("model.base_channels", 513), ("model.channel_mults", ()), ("model.channel_mults", (1, 0)), ("model.channel_mults", (1, 17)),
         ("model.channel_mults", "1,wide"), ("model.channel_mults", (1,) * 8), ("model.channel_mults", 2), ("model.num_res_blocks", 0), ("model.num_res_blocks", 9),
@@ -280,3 +281,10 @@ def test_a_group_of_one_channel_needs_more_than_a_pixel() -> None:
         config = sound.with_changes(changes)
         height, width, channels = config.data.shape
         assert UNet.of(config)(torch.zeros(1, channels, height, width), torch.zeros(1, dtype=torch.int64)).isfinite().all()
+
+
+def test_a_run_from_before_a_setting_goes_on_without_it() -> None:
+    """Its default, which new runs get, may be another."""
+    saved = RunConfig().model_dump(mode="json")
+    del saved["training"]["held_out"], saved["diffusion"]["min_snr_floor"]
+    assert parse_saved_config(saved) == RunConfig().with_changes({"training.held_out": 0, "diffusion.min_snr_floor": 0})

@@ -81,12 +81,22 @@ def test_min_snr_weighs_the_error_of_x_start_alike_for_all_predictions() -> None
     x_start, noise, wrong = (torch.randn(5, 1, 4, 4, dtype=torch.float64, generator=generator) for _ in range(3))
     t = torch.tensor([3, 100, 400, 700, 950])
     for prediction in ("epsilon", "x_start", "v_prediction"):
-        diffusion = GaussianDiffusion(DiffusionConfig(prediction_type=prediction, loss_weighting="min_snr", min_snr_gamma=5, beta_schedule="linear"))
+        diffusion = GaussianDiffusion(DiffusionConfig(prediction_type=prediction, loss_weighting="min_snr", min_snr_gamma=5, min_snr_floor=0, beta_schedule="linear"))
         x_t = diffusion.q_sample(x_start, t, noise)
         snr = diffusion.alphas_cumprod[t] / (1 - diffusion.alphas_cumprod[t])
         error = (diffusion.predict_start(wrong, x_t, t) - x_start).square().flatten(1).mean(1)
         losses = diffusion.training_losses(lambda x_t, t, cond=None: wrong, x_start, t, noise)
         torch.testing.assert_close(losses, (snr.clamp(max=5) * error), rtol=1e-4, atol=0)
+
+
+def test_the_noisiest_steps_are_learnt_too() -> None:
+    """Min-SNR alone gives them a weight of 2e-9, and the first guess of every walk stays noise."""
+    last, first = torch.tensor([999]), torch.tensor([0])
+    for prediction, alone in (("v_prediction", 2.4e-9), ("x_start", 2.4e-9), ("epsilon", 1.0)):
+        weights = [GaussianDiffusion(DiffusionConfig(prediction_type=prediction, min_snr_floor=floor)).loss_weight(last).item() for floor in (0.0, 0.01)]
+        assert weights == pytest.approx([alone, max(alone, 0.01)], rel=0.05)
+    assert GaussianDiffusion(DiffusionConfig(min_snr_floor=0.0)).loss_weight(first).item() < 0.01 == pytest.approx(GaussianDiffusion(DiffusionConfig()).loss_weight(first).item())
+    assert GaussianDiffusion(DiffusionConfig(zero_terminal_snr=True)).loss_weight(last).item() == pytest.approx(0.1)
 
 
 def test_v_is_the_velocity_on_the_circle() -> None:
@@ -171,5 +181,5 @@ def test_with_zero_terminal_snr_the_last_step_is_learnt_too(prediction: str) -> 
     weights = GaussianDiffusion(config).loss_weight(torch.arange(1000))
     assert weights.min().item() == pytest.approx(0.1)
     assert weights[-1].item() == pytest.approx(0.1)
-    plain = GaussianDiffusion(config.model_copy(update={"zero_terminal_snr": False})).loss_weight(torch.arange(1000))
+    plain = GaussianDiffusion(config.model_copy(update={"zero_terminal_snr": False, "min_snr_floor": 0.0})).loss_weight(torch.arange(1000))
     assert plain[-1].item() < 1e-3

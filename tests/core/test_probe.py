@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ddpm_studio.config import parse_saved_config
 from ddpm_studio.control import RunControl
 from ddpm_studio.data.batches import split
 from ddpm_studio.data.dataset import Dataset
@@ -184,12 +182,6 @@ def test_a_run_from_a_model_holds_out_what_that_has_not_seen(tmp_path: Path) -> 
     assert started("who knows", data, stranger)[0] == 8
     (data / "disc_000.png").unlink()
     assert started("one fewer", data) == (0, "")
-
-
-def test_a_run_from_before_holds_nothing_out() -> None:
-    saved = json.loads(tiny_config().model_dump_json())
-    del saved["training"]["held_out"]
-    assert parse_saved_config(saved).training.held_out == 0
 
 
 def test_the_journal_holds_them_and_reads_what_was_measured_again(tmp_path: Path) -> None:
