@@ -178,7 +178,9 @@ class TrainingStarted(Event):
     """Where the plan ends, if it ends at a step."""
     parameters: int
     device: str
-    """The device in words, such as "CPU, 2 threads"."""
+    """The device in words, such as "CPU, 2 threads", in the language of whoever trained."""
+    device_kind: str = ""
+    """"cpu", "mps" or "cuda"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,10 @@ def forecast(config: RunConfig, device: str, device_label: str, gmacs: Callable[
     """`device` is its kind ("cpu", "mps", "cuda"), the label its name as runs note it; `gmacs` says what one picture costs
     forward, in billions of multiply-adds."""
     comparable = config.model.input_skip and config.diffusion.loss_weighting == "min_snr"
-    for run, settings in _recent(device_label):
+    for run, settings in _recent(device, device_label):
         if (settings.model, settings.data.shape, settings.training.batch_size) == (config.model, config.data.shape, config.training.batch_size) and (speed := _speed(run)):
             return Forecast(speed, "measured", run.name, comparable)
-    for run, settings in _recent(device_label):
+    for run, settings in _recent(device, device_label):
         if speed := _speed(run):
             return Forecast(speed * gmacs(settings) / gmacs(config), "scaled", run.name, comparable)
     gflops = GFLOPS_OF_GPU.get(device, GFLOPS_A_CORE * (os.cpu_count() or 1))
@@ -74,24 +74,26 @@ def copying(different: int) -> Copying:
     return "certain" if different < FEW else "likely" if different < SOME else "later" if different < MANY else "unlikely"
 
 
-def _recent(device_label: str) -> list[tuple[Run, RunConfig]]:
+def _recent(device: str, device_label: str) -> list[tuple[Run, RunConfig]]:
     """The newest runs that were last trained on this device."""
     found = []
     for info in islice(newest_runs(), 4 * LOOKED_AT):
-        if _device_of(info.run) == device_label:
+        if _is_of(info.run, device, device_label):
             with contextlib.suppress(UserError):
                 found.append((info.run, info.run.read_config()))
     return found[:LOOKED_AT]
 
 
-def _device_of(run: Run) -> str:
-    device = ""
+def _is_of(run: Run, device: str, device_label: str) -> bool:
+    """Of graphics cards there are many, and their names are the same in every language; a machine has one processor."""
+    kind, label = "", ""
     with contextlib.suppress(OSError), run.journal_file.open("rb") as journal:
         for line in journal:
             if line.startswith(b'{"event": "started"'):
                 with contextlib.suppress(ValueError, AttributeError):
-                    device = str(json.loads(line).get("device", ""))
-    return device
+                    values = json.loads(line)
+                    kind, label = str(values.get("device_kind", "")), str(values.get("device", ""))
+    return label == device_label or (kind == device != "cuda")
 
 
 def _speed(run: Run) -> float:

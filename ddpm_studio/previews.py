@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def save_preview(run: Run, preview: PreviewReady) -> None:
         stages, pictures, *shape = preview.walk.shape
         imaging.save_png(beside(file, WALK), imaging.grid(preview.walk.reshape(stages * pictures, *shape), columns=pictures))
     imaging.save_png(file, imaging.grid(preview.images), None if preview.averaged else _RAW_WEIGHTS)
+
+
+def forget_previews_after(run: Run, step: int) -> None:
+    """Of a run that is taken up again at that step: what came after it, before it was interrupted, is made anew."""
+    for file in list_previews(run):
+        if file.stem > f"step_{step:07d}":
+            for sheet in (file, beside(file, RAW), beside(file, WALK)):
+                with contextlib.suppress(OSError):  # a preview is not worth ending a training for
+                    sheet.unlink(missing_ok=True)
 
 
 def read_preview(file: Path, shape: tuple[int, int, int]) -> PreviewReady | None:

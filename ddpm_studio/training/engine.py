@@ -26,6 +26,7 @@ from ddpm_studio.journal import Journal
 from ddpm_studio.language import tr
 from ddpm_studio.model import Model
 from ddpm_studio.models import find_model, read_header, run_of
+from ddpm_studio.previews import forget_previews_after
 from ddpm_studio.requests import TrainRequest, model_name
 from ddpm_studio.runs import Run, lock_run, planned_seconds
 from ddpm_studio.training.checkpoint import Saved, TrainingState, mend_model, read_checkpoint, restore, save_checkpoint, write_notes
@@ -100,6 +101,7 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
         write_notes(request.run, {**state.counters(), **notes})  # so that it can be taken up again even before its first save
     else:
         restore(state, saved, request.run.name)
+        forget_previews_after(request.run, state.step)
         if (before := saved.notes.get("threads", about.get("threads"))) != about.get("threads"):
             yield Notice(_threads_changed(before, about.get("threads")))
         mend_model(request.run, state, config)
@@ -110,7 +112,8 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
     if request.compile:
         yield from compile_network(state.net, device)
     diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.kind == "mps" else torch.float64).to(device.torch)
-    yield TrainingStarted(str(request.run.path), state.step, config.training.total_steps, sum(p.numel() for p in state.net.parameters()), device.label)
+    parameters = sum(p.numel() for p in state.net.parameters())
+    yield TrainingStarted(str(request.run.path), state.step, config.training.total_steps, parameters, device.label, device.kind)
     yield from TrainingLoop(request, config, dataset, device, control, state, diffusion, about).run()
 
 

@@ -178,6 +178,17 @@ def test_previews_of_an_unripe_average_show_the_network_itself_and_leave_it_alon
     assert losses(with_previews) == losses(without)
 
 
+def test_previews_of_steps_that_a_crash_has_cost_are_gone_when_the_run_goes_on(run: Run, data: Path) -> None:
+    train_tiny(run, data, max_steps=4)
+    (kept,) = list_previews(run)
+    lost = run.previews / "step_0000009.png"
+    for name in ("step_", RAW, WALK):
+        shutil.copyfile(kept, beside(lost, name))
+    train_tiny(run, data, resume=True, max_steps=2)
+    assert [file.stem for file in list_previews(run)] == ["step_0000004", "step_0000006"]
+    assert not any(beside(lost, name).exists() for name in (RAW, WALK))
+
+
 def test_previews_show_both_weights_and_the_way_and_are_read_back(run: Run, data: Path) -> None:
     config = tiny_config(training__preview_seconds=0.01, training__preview_count=5, training__preview_steps=8, data__image_height=24)
     told = [event for event in train_tiny(run, data, config=config, max_steps=5) if isinstance(event, PreviewReady)]

@@ -20,10 +20,10 @@ def cost(config: RunConfig) -> float:
     return 0.1 * config.model.base_channels / 32
 
 
-def make_run(name: str, config: RunConfig, speeds: list[float], device: str = CPU) -> None:
+def make_run(name: str, config: RunConfig, speeds: list[float], device: str = CPU, kind: str = "") -> None:
     run = Run(paths.runs_dir() / name)
     run.write_config(config)
-    lines = [{"event": "started", "run": name, "step": 0, "device": device}]
+    lines = [{"event": "started", "run": name, "step": 0, "device": device, "device_kind": kind}]
     lines += [
         {"event": "step", "step": i, "images": 32 * i, "loss": 0.1, "grad_norm": 1.0, "learning_rate": 1e-3, "images_per_second": speed, "seconds": float(i)}
         for i, speed in enumerate(speeds, 1)
@@ -46,6 +46,14 @@ def test_a_run_with_the_same_settings_tells_the_speed() -> None:
     assert (known.basis, known.run, known.images_per_second) == ("measured", "same", 205.0)
     other = forecast(PRESETS["small-32"], "cpu", CPU, cost)
     assert (other.basis, other.run, other.images_per_second) == ("scaled", "same", 102.5)
+
+
+def test_a_processor_is_the_same_in_every_language_and_a_graphics_card_is_not_any_other() -> None:
+    make_run("chinese", PRESETS["tiny-32"], [200.0] * 6, "CPU，2 个线程", "cpu")
+    make_run("card", PRESETS["tiny-32"], [9000.0] * 6, "NVIDIA H100, 79 GB", "cuda")
+    assert forecast(PRESETS["tiny-32"], "cpu", CPU, cost).run == "chinese"
+    assert forecast(PRESETS["tiny-32"], "cuda", "NVIDIA H100, 79 GB", cost).run == "card"
+    assert forecast(PRESETS["tiny-32"], "cuda", "NVIDIA T4, 15 GB", cost).basis == "guessed"
 
 
 def test_runs_of_another_device_or_of_a_few_steps_tell_nothing() -> None:
