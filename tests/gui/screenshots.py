@@ -44,8 +44,8 @@ def _shoot(options: argparse.Namespace) -> None:
     from ddpm_studio import gallery
     from ddpm_studio.errors import describe_os_error
     from ddpm_studio.events import Failed
+    from ddpm_studio.gui.answers import NearestFound
     from ddpm_studio.gui.app import create
-    from ddpm_studio.gui.picture_jobs import NearestFound
     from ddpm_studio.language import tr
     from ddpm_studio.requests import SampleRequest, recipe
 

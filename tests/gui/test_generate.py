@@ -23,6 +23,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.evaluation import nearest as search
 from ddpm_studio.events import BlendReady, Event, FrameReady
 from ddpm_studio.gui import cost, workers
+from ddpm_studio.gui.answers import NearestFound
 from ddpm_studio.gui.app import create
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.main_window import MainWindow
@@ -31,7 +32,6 @@ from ddpm_studio.gui.pages.exporting import save_png
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.pages.generate_controls import variations
 from ddpm_studio.gui.pages.generate_results import Results
-from ddpm_studio.gui.picture_jobs import NearestFound
 from ddpm_studio.gui.preferences import Preferences
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.models import GuideInfo

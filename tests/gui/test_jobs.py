@@ -14,8 +14,10 @@ from PIL import Image
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import BlendReady, Notice, PreviewReady, Recreated, StepDone
+from ddpm_studio.gui.answers import ModelChoice, PictureLoaded
+from ddpm_studio.gui.dataset_jobs import one_source
 from ddpm_studio.gui.dialogs import picture_kinds
-from ddpm_studio.gui.jobs import Jobs, ModelChoice, PictureLoaded, one_source
+from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.imaging import grid, save_png
 from ddpm_studio.models import find_model
 from ddpm_studio.presets import get_preset

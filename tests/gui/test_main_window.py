@@ -24,7 +24,7 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import DataChanged, UserError
 from ddpm_studio.events import Event, Failed, TrainingStarted
 from ddpm_studio.gui import app, theme, workers
-from ddpm_studio.gui.jobs import ModelChoice, ModelsListed
+from ddpm_studio.gui.answers import ModelChoice, ModelsListed
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.runs import RunsPage

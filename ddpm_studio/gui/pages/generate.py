@@ -14,12 +14,12 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed, Finished, FrameReady, Images, ImageSaved, ImagesReady, Progress, Recreated
 from ddpm_studio.gui import dialogs
+from ddpm_studio.gui.answers import NearestFound
 from ddpm_studio.gui.pages.exporting import save_png
 from ddpm_studio.gui.pages.generate_controls import GenerateControls, is_noisy, variations
 from ddpm_studio.gui.pages.generate_cost import ModelCost
 from ddpm_studio.gui.pages.generate_results import NearestPanel, Results
 from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
-from ddpm_studio.gui.picture_jobs import NearestFound
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.qimage import to_qimage
 from ddpm_studio.gui.studio import Studio

@@ -10,7 +10,7 @@ from PySide6.QtGui import QDrag, QMouseEvent, QPixmap
 from PySide6.QtWidgets import QApplication
 
 from ddpm_studio.events import Event, Images
-from ddpm_studio.gui.jobs import PicturesOffered
+from ddpm_studio.gui.answers import PicturesOffered
 from ddpm_studio.gui.qimage import enlarged, to_qimage
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, Segments, label, row
