@@ -33,6 +33,8 @@ class ModelChoice:
     """Height, width and channels of its pictures."""
     num_timesteps: int = 1000
     background: str = "white"
+    examples: tuple[Path, ...] = ()
+    """Pictures that it brings along to blend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,13 @@ class PicturesOffered(Event):
     kind: str
     sources: tuple[Path | Images, ...]
     thumbnails: Images
+
+
+@dataclass(frozen=True, slots=True)
+class NewestListed(Event):
+    """The newest pictures of the gallery, the very newest first."""
+
+    files: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ddpm_studio import paths
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Finished, Images, frozen_images
-from ddpm_studio.gui.answers import ModelChoice, PictureLoaded, PicturesOffered
+from ddpm_studio.gui.answers import ModelChoice, NewestListed, PictureLoaded, PicturesOffered
 from ddpm_studio.gui.inside_jobs import fitted
 from ddpm_studio.gui.workers import Writing
 from ddpm_studio.requests import BlendRequest, FilmRequest
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 
 class BlendJobs:
+    def newest_pictures(self, most: int) -> Job:
+        """Of the gallery, which may hold ten thousand: to list them takes a moment."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import gallery
+
+            yield NewestListed(tuple(gallery.list_pictures()[:most]))
+            yield Finished()
+
+        return job
+
     def offer(self, kind: str, most: int, side: int) -> Job:
         """Pictures to pick from: of the "gallery", the newest first, or the "examples" that ship with the program."""
 
@@ -28,10 +39,10 @@ class BlendJobs:
             import numpy as np
             from PIL import Image
 
-            from ddpm_studio import imaging
+            from ddpm_studio import gallery, imaging
 
             found: list[tuple[Path | Images, Images]] = []
-            for source in self.gallery() if kind == "gallery" else shipped_pictures(most):
+            for source in gallery.list_pictures() if kind == "gallery" else shipped_pictures(most):
                 if control.stopping or len(found) == most:
                     break
                 with contextlib.suppress(UserError, OSError):  # one that cannot be read is not offered
@@ -95,15 +106,6 @@ class BlendJobs:
         return job
 
     # Short enough to be called where they are needed.
-
-    def gallery(self) -> list[Path]:
-        from ddpm_studio import gallery
-
-        return gallery.list_pictures()
-
-    def examples(self, model: Path) -> list[Path]:
-        """The pictures that a shipped model brings along to blend."""
-        return sorted(model.parent.glob("example_*.png"))
 
     def blend_request(self, path: Path, model: ModelChoice) -> tuple[BlendRequest, int]:
         """How the blend in a PNG was made, with which others, and which of them it is; the pictures are those in the file."""

@@ -130,10 +130,10 @@ class RunJobs:
 
     def model_step(self, model: Path) -> int | None:
         """How many steps a model was trained so far; None where it does not say, or has not been saved yet."""
-        from ddpm_studio.models import find_model, read_header
+        from ddpm_studio.models import read_header, there
 
         try:
-            step = read_header(find_model(model))[1].get("step")
+            step = read_header(file)[1].get("step") if (file := there(model)) else None
         except UserError:
             return None
         return step if isinstance(step, int) else None
@@ -145,4 +145,5 @@ def spread(files: list[Path], most: int) -> list[Path]:
 
 
 def _as_choice(info: ModelInfo) -> ModelChoice:
-    return ModelChoice(info.name, info.label, info.path, info.shape, info.num_timesteps, info.background)
+    examples = tuple(sorted(info.path.parent.glob("example_*.png")))
+    return ModelChoice(info.name, info.label, info.path, info.shape, info.num_timesteps, info.background, examples)

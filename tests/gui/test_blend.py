@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
+from shiboken6 import isValid
 
 from ddpm_studio import gallery
 from ddpm_studio.control import RunControl
@@ -258,18 +260,78 @@ def test_what_is_on_its_way_goes_where_its_place_goes(qtbot: QtBot, page: BlendP
     assert not np.array_equal(page.pictures["B"], b)
 
 
-def test_defaults_are_those_of_the_model_as_long_as_nobody_has_chosen(qtbot: QtBot, page: BlendPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("tiles", "faces"):
-        for i in (1, 2):
-            to_qimage(tiles(8)[i + 2 * (name == "faces")]).save(str(tmp_path / f"{name}_{i}.png"))
-    monkeypatch.setattr(page._studio.jobs, "examples", lambda model: [tmp_path / f"{model.parent.name}_{i}.png" for i in (1, 2)])
+def give_examples(studio: Studio, folder: Path) -> None:
+    """Each of the two models brings two pictures along: 1 and 2, 3 and 4 of `tiles(8)`."""
+    for i in range(1, 5):
+        to_qimage(tiles(8)[i]).save(str(folder / f"{i}.png"))
+    studio.models = tuple(replace(model, examples=(folder / f"{first}.png", folder / f"{first + 1}.png")) for model, first in zip(studio.models, (1, 3), strict=True))
+    studio.choose_model(studio.models[0])
+
+
+def look_again(page: BlendPage) -> None:
     page.hide()
     page.show()
+
+
+def test_defaults_are_those_of_the_model_as_long_as_nobody_has_chosen(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    give_examples(page._studio, tmp_path)
+    look_again(page)
     qtbot.waitUntil(lambda: page.wells.images is not None, timeout=5000)
     page.set_source("B", tiles(8)[7])
     page._studio.choose_model(page._studio.find_model("faces"))
     qtbot.waitUntil(lambda: np.array_equal(page.pictures["A"], tiles(8)[3]), timeout=5000)
     assert np.array_equal(page.pictures["B"], tiles(8)[7])
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The gallery is large: its pictures are not listed before this is set."""
+    go_on, real = threading.Event(), gallery.list_pictures
+
+    def slow(folder: Path | None = None) -> list[Path]:
+        assert threading.current_thread() is not threading.main_thread(), "the window would stand still meanwhile"
+        go_on.wait(10)
+        return real(folder)
+
+    monkeypatch.setattr(gallery, "list_pictures", slow)
+    yield go_on
+    go_on.set()
+
+
+def test_defaults_come_when_the_gallery_is_listed_and_leave_what_was_chosen_meanwhile(qtbot: QtBot, page: BlendPage, listed: threading.Event) -> None:
+    newest = gallery.save_pictures(tiles(8)[:2], [{"kind": "sample", "seed": seed} for seed in range(2)])[::-1]
+    look_again(page)
+    assert not page.wells.sources
+    page.set_source("B", tiles(8)[7])
+    listed.set()
+    qtbot.waitUntil(lambda: page.wells.images is not None, timeout=5000)
+    assert page.wells.sources["A"] == newest[0]
+    assert np.array_equal(page.pictures["A"], tiles(8)[1])
+    assert np.array_equal(page.pictures["B"], tiles(8)[7])
+
+
+def test_defaults_are_those_of_the_model_that_was_chosen_last(qtbot: QtBot, page: BlendPage, listed: threading.Event, tmp_path: Path) -> None:
+    give_examples(page._studio, tmp_path)
+    look_again(page)
+    page._studio.choose_model(page._studio.find_model("faces"))
+    listed.set()
+    qtbot.waitUntil(lambda: page.wells.images is not None, timeout=5000)
+    assert [page.wells.sources[letter] for letter in "AB"] == [tmp_path / "3.png", tmp_path / "4.png"]
+    page._studio.choose_model(page._studio.find_model("tiles"))
+    assert [page.wells.sources[letter] for letter in "AB"] == [tmp_path / "1.png", tmp_path / "2.png"], "at once: what the gallery holds is known by now"
+
+
+def test_a_page_that_is_gone_misses_no_defaults(qtbot: QtBot, home: Path, listed: threading.Event) -> None:
+    studio = Studio(FakeJobs())
+    page = BlendPage(studio)
+    page.show()
+    studio.refresh_models()
+    qtbot.waitUntil(lambda: studio.model is not None)
+    assert workers.running_threads()
+    page.deleteLater()
+    qtbot.waitUntil(lambda: not isValid(page))
+    listed.set()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
 
 
 def test_how_strong_the_noise_is_stands_there_in_words() -> None:

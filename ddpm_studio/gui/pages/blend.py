@@ -16,6 +16,7 @@ from ddpm_studio.blend_weights import Weights, around, pair
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import BlendReady, Event, Failed, Images, Recreated
 from ddpm_studio.gui import dialogs
+from ddpm_studio.gui.answers import NewestListed
 from ddpm_studio.gui.pages.blend_film import BlendFilm
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula, noises
 from ddpm_studio.gui.pages.blend_sheet import BlendSheet, sheet_timesteps, sheet_weights
@@ -27,6 +28,7 @@ from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import Control
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, EmptyState, Segments, ValueSlider, button, column, combo, field, label, row, spin, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView
+from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, is_reproducible, recipe
 
@@ -43,6 +45,9 @@ class BlendPage(QWidget):
         self._studio = studio
         self._defaults: dict[str, Path | Images] = {}
         """What nobody has chosen: with another model it gives way to that one's own."""
+        self._newest: tuple[Path, ...] | None = None
+        """Of the gallery; None as long as it has not been looked at."""
+        self._gallery = LatestRun(self)
         self._stale = True
         """The blend that is shown is not the one that the settings ask for."""
         self._shown: tuple[BlendRequest, BlendReady] | None = None
@@ -131,6 +136,8 @@ class BlendPage(QWidget):
         wells.loaded.connect(self._loaded)
         wells.moved.connect(self._moved)
         wells.released.connect(self.blend)
+        self._gallery.events.connect(self._newest_listed)
+        self._gallery.events.connect(studio.report_failures)
         self.source.picked.connect(self._picked)
         self.view.chosen.connect(self.show_view)
         self.add_button.clicked.connect(wells.add)
@@ -264,17 +271,32 @@ class BlendPage(QWidget):
 
     def fill_defaults(self) -> None:
         """The two newest pictures of the gallery, else two that the model brings along, else two of the data set, into
-        the first wells, where nobody has put anything."""
-        model = self._studio.model
-        empty = [letter for letter in "AB" if letter not in self.wells.sources or self._is_filled(letter)]
-        if model is None or not empty:
+        the first wells, where nobody has put anything. The gallery is looked at in a worker, so they come a moment later."""
+        if self._studio.model is not None and self._unchosen:
+            self._fill()  # by what is known already, so that no other pictures are seen meanwhile
+            self._gallery.request(self._studio.jobs.newest_pictures(2))
+
+    @Slot(list)
+    def _newest_listed(self, batch: list[Event]) -> None:
+        for event in batch:
+            if isinstance(event, NewestListed) and event.files != self._newest:
+                self._newest = event.files
+                self._fill()
+
+    def _fill(self) -> None:
+        model, unchosen = self._studio.model, self._unchosen
+        if model is None or self._newest is None:
             return
-        candidates: list[Path | Images] = [*self._studio.jobs.gallery()[:2], *self._studio.jobs.examples(model.path), *self._studio.examples[:2]][:2]
+        candidates: list[Path | Images] = [*self._newest, *model.examples, *self._studio.examples[:2]][:2]
         if len(candidates) == 2:
             for letter, source in zip("AB", candidates, strict=True):
-                if letter in empty and not is_same(self._defaults.get(letter), source):
+                if letter in unchosen and not is_same(self._defaults.get(letter), source):
                     self._defaults[letter] = source
                     self.wells.set_source(letter, source, quiet=True)
+
+    @property
+    def _unchosen(self) -> list[str]:
+        return [letter for letter in "AB" if letter not in self.wells.sources or self._is_filled(letter)]
 
     def _is_filled(self, letter: str) -> bool:
         """By nobody's choice."""
