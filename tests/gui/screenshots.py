@@ -150,7 +150,7 @@ def _shoot(options: argparse.Namespace) -> None:
     generate.offer.hide()
     generate._show_side(0)
     window.show_page("Blend")
-    wait(lambda: blend.preview.image is not None, 5)
+    wait(lambda: blend.single.preview.image is not None, 5)
     every(window, "blend")
     blend.make_sheet()
     wait(lambda: blend.sheet.complete, 5)

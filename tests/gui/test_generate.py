@@ -405,7 +405,7 @@ def test_a_dropped_blend_goes_to_blend(qtbot: QtBot, window: MainWindow, tmp_pat
     window.open_picture(picture)
     qtbot.waitUntil(lambda: window.page == "Blend")
     blend = window.pages["Blend"]
-    assert (blend.timestep.value, blend.lam.value(), blend.noise.currentData(), blend.seed.value()) == (333, 20, "slerp", 5)  # type: ignore[attr-defined]
+    assert (blend.controls.timestep.value, blend.single.lam.value(), blend.controls.noise.currentData(), blend.controls.seed.value()) == (333, 20, "slerp", 5)  # type: ignore[attr-defined]
 
 
 def test_a_dropped_blend_brings_its_pictures_and_is_made_again(qtbot: QtBot, window: MainWindow, jobs: FakeJobs, tmp_path: Path) -> None:
@@ -419,22 +419,22 @@ def test_a_dropped_blend_brings_its_pictures_and_is_made_again(qtbot: QtBot, win
     blend.show_view(SHEET)
     assert drop_on(window, picture)
     qtbot.waitUntil(lambda: window.page == "Blend" and not workers.running_threads(), timeout=5000)
-    assert blend.preview.isVisible()
-    assert (blend.timestep.value, blend.seed.value(), blend.wells.weights) == (333, 5, weights)
-    assert all(np.array_equal(blend.pictures[letter], image) for letter, image in zip("ABC", images, strict=True))
+    assert blend.single.preview.isVisible()
+    assert (blend.controls.timestep.value, blend.controls.seed.value(), blend.wells.weights) == (333, 5, weights)
+    assert all(np.array_equal(blend.wells.pictures[letter], image) for letter, image in zip("ABC", images, strict=True))
     assert blend.offer.isVisible()
     assert not window.pages["Generate"].offer.isVisibleTo(window.pages["Generate"])  # type: ignore[attr-defined]
     blend.offer.button.click()
     qtbot.waitUntil(lambda: "bit for bit" in blend.offer.text.text() and not blend._studio.blending.busy, timeout=5000)
-    assert blend._shown
-    assert (blend._shown[0].sampler, blend._shown[0].steps) == ("ddpm", None), "by its own recipe, not by the page's"
-    blend.save(tmp_path / "again.png")
+    assert blend.single.shown
+    assert (blend.single.shown[0].sampler, blend.single.shown[0].steps) == ("ddpm", None), "by its own recipe, not by the page's"
+    blend.single.save(tmp_path / "again.png")
     assert gallery.read_recipe(tmp_path / "again.png")["sampler"] == "ddpm"
     jobs.differing = 7
     window.studio.recreate_wanted.emit(picture, True)
     qtbot.waitUntil(lambda: "7 of 3,072 values differ" in blend.offer.text.text(), timeout=5000)
     jobs.pause = 0.3
-    blend.recreate(picture)
+    blend.maker.recreate(picture)
     blend.wells.places["A"].slider.setValue(70)
     assert blend.offer.button.isVisible(), "something else is blended now"
     jobs.pause = 0.0

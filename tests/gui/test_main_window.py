@@ -276,7 +276,7 @@ def test_blend_follows_the_slider(qtbot: QtBot, open_window: Open, tmp_path: Pat
     page = window.pages["Blend"]
     for letter, picture in zip("AB", tiles(2), strict=True):
         page.set_source(letter, picture)  # type: ignore[attr-defined]
-    qtbot.waitUntil(lambda: page.preview.image is not None, timeout=5000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: page.single.preview.image is not None, timeout=5000)  # type: ignore[attr-defined]
     slider = window.findChild(QSlider, "lambdaSlider")
     assert slider
     with qtbot.waitSignal(window.blendUpdated, timeout=5000, check_params_cb=lambda lam: lam == 0.8):
@@ -777,13 +777,13 @@ def test_a_look_at_blend_does_not_interrupt_training(qtbot: QtBot, open_window: 
     qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING, timeout=5000)
     window.show_page("Blend")
     blend = window.pages["Blend"]
-    qtbot.waitUntil(lambda: len(blend.pictures) == 2, timeout=5000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: len(blend.wells.pictures) == 2, timeout=5000)  # type: ignore[attr-defined]
     qtbot.wait(100)
     assert window.studio.training.state is State.RUNNING
     assert not window.studio.blending.busy
-    assert "Move the slider" in blend.preview.hint  # type: ignore[attr-defined]
+    assert "Move the slider" in blend.single.preview.hint  # type: ignore[attr-defined]
     with qtbot.waitSignal(window.blendUpdated, timeout=10_000):
-        blend.lam.setValue(30)  # type: ignore[attr-defined]
+        blend.single.lam.setValue(30)  # type: ignore[attr-defined]
     window.train_page.stop_button.click()
 
 
