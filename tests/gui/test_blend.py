@@ -20,10 +20,10 @@ from shiboken6 import isValid
 from ddpm_studio import gallery
 from ddpm_studio.control import RunControl
 from ddpm_studio.events import BlendReady, Event, FrameReady, frozen_images
-from ddpm_studio.gui import workers
+from ddpm_studio.gui import blend_jobs, workers
 from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
-from ddpm_studio.gui.pages.picture_source import EXAMPLES, GALLERY
+from ddpm_studio.gui.pages.picture_source import DATA, EXAMPLES, GALLERY
 from ddpm_studio.gui.qimage import to_array, to_qimage
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.blend_table import BlendTable
@@ -459,6 +459,22 @@ def test_a_blend_is_saved_with_its_recipe_and_copied_as_a_command(qtbot: QtBot, 
     qtbot.waitUntil(lambda: page.single.shown is not None and page.wells.sources["A"] == tmp_path / "a.png", timeout=5000)
     page.copy_command()
     assert QGuiApplication.clipboard().text().startswith(f"ddpm-studio interpolate tiles {tmp_path / 'a.png'} B.png C.png --weights 0.333333,0.333333,0.333333 --timestep 500")
+
+
+def test_where_no_picture_is_to_be_picked_stands_what_would_be_there(qtbot: QtBot, page: BlendPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blend_jobs, "shipped_pictures", lambda most: [])
+    source = page.controls.source
+    for view, words in ((GALLERY, "you generate"), (DATA, "on the Train page"), (EXAMPLES, "come with the program")):
+        source.view.choose(view)
+        source.refresh()
+        qtbot.waitUntil(lambda: not workers.running_threads())
+        assert source.hint.isVisible()
+        assert words in source.hint.text()
+    gallery.save_pictures(tiles(3), [{"kind": "sample", "seed": seed} for seed in range(3)])
+    source.view.choose(GALLERY)
+    source.refresh()
+    qtbot.waitUntil(source.grid.isVisible)
+    assert not source.hint.isVisible()
 
 
 def test_pictures_to_pick_are_clicked_or_dragged(qtbot: QtBot, page: BlendPage) -> None:
