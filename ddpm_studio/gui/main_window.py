@@ -499,7 +499,7 @@ class MainWindow(QMainWindow):
             self.resize(min(1280, room.width()), min(800, room.height() - TITLE_BAR))
         restore_views(self.pages.values(), settings)
         page = str(settings.value("page", "Train"))
-        self.show_page("Train" if self.train_page.offered or page not in self.pages else page)
+        self.show_page("Train" if self.train_page.offer.run or page not in self.pages else page)
         self._show_theme()
         self._training_state(State.IDLE)
 

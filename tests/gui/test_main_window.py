@@ -343,7 +343,7 @@ def test_runs_are_listed_shown_and_deleted_after_a_question(qtbot: QtBot, open_w
     assert page.model.rowCount() == 3
     assert page.current
     doomed = page.current.run
-    assert window.train_page.offered == doomed
+    assert window.train_page.offer.run == doomed
     page.delete_button.click()
     assert page.question.isVisible()
     assert doomed.exists
@@ -412,8 +412,8 @@ def test_a_new_name_is_known_everywhere(qtbot: QtBot, open_window: Open) -> None
     renamed = page.current.run
     assert renamed.name == "tiles"
     assert train.stage_title.text() == "tiles, as it went"
-    assert train.offered == renamed
-    assert "tiles stopped" in train.offer_text.text()
+    assert train.offer.run == renamed
+    assert "tiles stopped" in train.offer.text.text()
     assert window.studio.training.run == renamed
     assert window.banner.isVisible(), "it said what goes on, not what went wrong"
 
@@ -443,8 +443,8 @@ def test_the_last_run_is_offered_and_goes_on(qtbot: QtBot, open_window: Open, tm
     run = Run(tmp_path / "home" / "runs" / "pixel_tiles-tiny-32-1")
     run.resume_notes.write_text(f'{{"step": 24000, "source": "{tmp_path}"}}', encoding="utf-8")
     window = open_window()
-    assert "24,000" in window.train_page.offer_text.text()
-    window.train_page.continue_button.click()
+    assert "24,000" in window.train_page.offer.text.text()
+    window.train_page.offer.continue_button.click()
     qtbot.waitUntil(lambda: window.studio.training.step > 2000, timeout=5000)
     assert window.studio.training.run == run
     assert not window.train_page.offer.isVisible()
@@ -463,8 +463,8 @@ def test_a_run_that_was_stopped_can_go_on_and_says_what_is_left(qtbot: QtBot, op
     qtbot.waitUntil(lambda: training.state is State.DONE)
     assert "can be continued" in window.status.message.text()
     assert page.offer.isVisible()
-    assert page.offer_text.text() == "cats-tiny-32-1 stopped at step 800; 6 min of the planned 10 min are left. Continue?"
-    page.continue_button.click()
+    assert page.offer.text.text() == "cats-tiny-32-1 stopped at step 800; 6 min of the planned 10 min are left. Continue?"
+    page.offer.continue_button.click()
     qtbot.waitUntil(lambda: training.state is State.RUNNING)
     assert not page.offer.isVisible()
 
