@@ -259,12 +259,12 @@ def test_generating_fills_strip_grid_and_gallery(qtbot: QtBot, open_window: Open
     assert "done" in window.status.message.text()
     assert all(Path(path).is_file() for path in done.args[0])
     page = window.pages["Generate"]
-    assert len(page.filmstrip.frames) == 12  # type: ignore[attr-defined]
-    assert len(page.grid.images) == 16  # type: ignore[attr-defined]
+    assert len(page.stage.filmstrip.frames) == 12  # type: ignore[attr-defined]
+    assert len(page.stage.results.grid.images) == 16  # type: ignore[attr-defined]
     calls = len(window.studio.jobs.calls)  # type: ignore[attr-defined]
-    page.filmstrip.slider.setValue(3)  # type: ignore[attr-defined]
-    page.grid.set_current(7)  # type: ignore[attr-defined]
-    assert page.filmstrip.strip.current == 3  # type: ignore[attr-defined]
+    page.stage.filmstrip.slider.setValue(3)  # type: ignore[attr-defined]
+    page.stage.results.grid.set_current(7)  # type: ignore[attr-defined]
+    assert page.stage.filmstrip.strip.current == 3  # type: ignore[attr-defined]
     assert len(window.studio.jobs.calls) == calls, "scrubbing computes nothing"  # type: ignore[attr-defined]
     window.show_page("Gallery")
     qtbot.waitUntil(lambda: window.pages["Gallery"].model.rowCount() == 16)  # type: ignore[attr-defined]
@@ -318,9 +318,9 @@ def test_a_picture_can_be_dropped_into_a_well(qtbot: QtBot, open_window: Open, t
 
 def test_without_a_model_the_pages_say_what_to_do(open_window: Open) -> None:
     window = open_window(FakeJobs(models=False))
-    for name in ("Generate", "Blend", "Inside"):
+    for name, stack in (("Generate", "stage"), ("Blend", "stack"), ("Inside", "stack")):
         window.show_page(name)
-        assert window.pages[name].stack.currentIndex() == 0  # type: ignore[attr-defined]
+        assert getattr(window.pages[name], stack).currentIndex() == 0
     assert not find(window, "generateButton").isEnabled()
 
 
