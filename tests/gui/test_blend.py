@@ -311,14 +311,19 @@ def test_defaults_come_when_the_gallery_is_listed_and_leave_what_was_chosen_mean
 
 
 def test_defaults_are_those_of_the_model_that_was_chosen_last(qtbot: QtBot, page: BlendPage, listed: threading.Event, tmp_path: Path) -> None:
-    give_examples(page._studio, tmp_path)
-    look_again(page)
-    page._studio.choose_model(page._studio.find_model("faces"))
+    studio = page._studio
+    page.hide()
+    give_examples(studio, tmp_path)
+    new = BlendPage(studio)
+    qtbot.addWidget(new)
+    new.show()
+    studio.choose_model(studio.find_model("faces"))
+    assert not new.wells.sources
     listed.set()
-    qtbot.waitUntil(lambda: page.wells.images is not None, timeout=5000)
-    assert [page.wells.sources[letter] for letter in "AB"] == [tmp_path / "3.png", tmp_path / "4.png"]
-    page._studio.choose_model(page._studio.find_model("tiles"))
-    assert [page.wells.sources[letter] for letter in "AB"] == [tmp_path / "1.png", tmp_path / "2.png"], "at once: what the gallery holds is known by now"
+    qtbot.waitUntil(lambda: new.wells.images is not None, timeout=5000)
+    assert [new.wells.sources[letter] for letter in "AB"] == [tmp_path / "3.png", tmp_path / "4.png"]
+    studio.choose_model(studio.find_model("tiles"))
+    assert [new.wells.sources[letter] for letter in "AB"] == [tmp_path / "1.png", tmp_path / "2.png"], "at once: what the gallery holds is known by now"
 
 
 def test_a_page_that_is_gone_misses_no_defaults(qtbot: QtBot, home: Path, listed: threading.Event) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ddpm_studio import models
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import BlendReady, Notice, PreviewReady, Recreated, StepDone
@@ -75,6 +76,12 @@ def test_a_blend_that_was_saved_is_made_again(tmp_path: Path) -> None:
     together, place = Jobs().blend_request(tmp_path / "blend.png", model)
     told = next(event for event in Jobs().recreate_blend(together, place, tmp_path / "blend.png")(RunControl()) if isinstance(event, Recreated))
     assert (told.differing, told.values) == (0, 3072)
+
+
+def test_a_model_that_is_not_saved_yet_has_no_step_and_no_others_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "list_models", lambda also=None: pytest.fail("the window would wait for that"))
+    assert Jobs().model_step(tmp_path / "model.safetensors") is None
+    assert Jobs().model_step(find_model("tiles"))
 
 
 def test_dialogs_offer_what_can_be_read() -> None:
