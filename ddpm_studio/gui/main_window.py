@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QSizePolicy,
 from ddpm_studio import language, paths
 from ddpm_studio.events import BlendReady, CheckpointSaved, Event, Failed, Finished, ImagesReady, Notice, Progress, StepDone, TrainingStarted
 from ddpm_studio.gui import motion, preferences, theme, workers
+from ddpm_studio.gui.answers import RecipeRead
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.layout_memory import kept_settings, restore_views, save_views
 from ddpm_studio.gui.menus import Menus
@@ -25,7 +26,6 @@ from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.pages.inside import InsidePage
 from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.pages.train import TrainPage
-from ddpm_studio.gui.picture_jobs import RecipeRead
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import History, controls_of
@@ -499,7 +499,7 @@ class MainWindow(QMainWindow):
             self.resize(min(1280, room.width()), min(800, room.height() - TITLE_BAR))
         restore_views(self.pages.values(), settings)
         page = str(settings.value("page", "Train"))
-        self.show_page("Train" if self.train_page.offered or page not in self.pages else page)
+        self.show_page("Train" if self.train_page.offer.run or page not in self.pages else page)
         self._show_theme()
         self._training_state(State.IDLE)
 

@@ -12,7 +12,7 @@ from ddpm_studio.gui.widgets.basics import plain_tip
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QComboBox
 
-    from ddpm_studio.gui.jobs import ModelChoice
+    from ddpm_studio.gui.answers import ModelChoice
 
 
 def show_models(box: QComboBox, models: Sequence[ModelChoice], first: int = 0) -> None:

@@ -1,92 +1,82 @@
-"""What the pages Generate and Gallery ask for beside the pictures themselves: lists, thumbnails, copies, comparisons."""
+"""What the pages Generate and Gallery ask for: pictures, lists of them, thumbnails, copies, comparisons. A part of `jobs.Jobs`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import Event, Finished, Images, frozen_images
+from ddpm_studio.events import Event, Finished, Images, ImageSaved, ImagesReady, Progress, frozen_images
+from ddpm_studio.gui.answers import FactsRead, NearestFound, PicturesListed, PicturesMoved, RecipeRead, SheetMade, ThumbnailsMade
 from ddpm_studio.gui.workers import Writing
 from ddpm_studio.language import tr
 from ddpm_studio.models import run_of
 
 if TYPE_CHECKING:
-    from ddpm_studio.gallery import Facts
     from ddpm_studio.gui.workers import Job
-    from ddpm_studio.models import GuideInfo
-    from ddpm_studio.requests import BlendRequest
+    from ddpm_studio.requests import SampleRequest
 
 FACTS_AT_ONCE, PAUSE = 50, 0.005
 """Pictures whose recipes are read in one go, and the rest before the next, in seconds: reading is all Python, of which the window needs its share."""
 
 
-@dataclass(frozen=True, slots=True)
-class PicturesListed(Event):
-    """All pictures of the gallery, newest first, and those that have a star."""
-
-    files: tuple[Path, ...]
-    stars: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class FactsRead(Event):
-    facts: tuple[Facts, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ThumbnailsMade(Event):
-    pictures: tuple[tuple[Path, Images | None], ...]
-    """None for a file that cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class SheetMade(Event):
-    image: Images
-
-
-@dataclass(frozen=True, slots=True)
-class PicturesMoved(Event):
-    """Of some files, which were copied or moved, and which could not be."""
-
-    done: tuple[Path, ...]
-    failed: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelAbout(Event):
-    """What Generate wants to know of a model: who can guide it, and what a picture costs."""
-
-    model: Path
-    guides: tuple[GuideInfo, ...]
-    gmacs: float
-    """Billions of multiply-adds of one network call for one picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecipeRead(Event):
-    path: Path
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class NearestFound(Event):
-    """The pictures of a data set that are nearest to one, by their pixels; the nearest first."""
-
-    images: Images
-    """uint8 [N, H, W, C]"""
-    distances: tuple[float, ...]
-    """Root of the mean squared difference, in grey levels (0 to 255)."""
-    total: int
-    """Among how many."""
-    data: str
-    """The name of the data set."""
-
-
 class PictureJobs:
+    def generate(self, request: SampleRequest) -> Job:
+        """Pictures land in the gallery as soon as they are ready."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            yield Progress(tr("Loading PyTorch"))
+            from ddpm_studio import gallery
+            from ddpm_studio.sampling.engine import generate
+
+            for event in generate(request, control):
+                yield event
+                if isinstance(event, ImagesReady):
+                    for path in gallery.save_pictures(event.images, gallery.recipes(request, event.seeds, event.model_step, event.device)):
+                        yield ImageSaved(path)
+
+        return job
+
+    def recreate(self, path: Path, model: Path) -> Job:
+        """The picture in a PNG once more, by its recipe; it is not saved."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import gallery, imaging
+            from ddpm_studio.requests import batch_of, request_of
+            from ddpm_studio.sampling.engine import recreate
+
+            values = gallery.read_recipe(path)
+            yield from recreate(batch_of(values, model), request_of(values, model).seed, imaging.read_pixels(path), control)
+
+        return job
+
+    def nearest(self, model: Path, image: Images, count: int) -> Job:
+        """Among the pictures that a model was trained on, if they are still in the cache."""
+
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio.data.batches import split
+            from ddpm_studio.data.cache import cached_dataset
+            from ddpm_studio.data.dataset import unpack_names
+            from ddpm_studio.evaluation.nearest import nearest
+            run, source = run_of(model), self.trained_on(model)
+            if not source:
+                raise UserError(tr("Which pictures this model was trained on is not known here."), tr("Use a model of one of your own runs."))
+            config = run.read_config()
+            dataset = cached_dataset(Path(source), config.data, control)
+            if dataset is None:
+                hint = tr("Open their folder on the Train page, as large as the run has them, and try again.")
+                raise UserError(tr("The pictures of the run {name} are not at hand.", name=run.name), hint)
+            dataset = dataset.without(unpack_names(run.read_notes().get("left_out", "")))
+            learnt_from, _ = split(len(dataset), config.training.held_out or 0, config.training.seed)
+            places, distances = nearest(image, dataset.images, count, control, dataset.rows(learnt_from))
+            if not control.stopping:
+                yield NearestFound(frozen_images(dataset.images[places]), tuple(distances), len(learnt_from), dataset.report.name)
+            yield Finished()
+
+        return job
+
     def list_gallery(self, known: frozenset[Path] = frozenset()) -> Job:
         """PicturesListed, then FactsRead for those that are not known yet, some at a time."""
 
@@ -112,6 +102,15 @@ class PictureJobs:
                 if control.stopping:
                     break
                 yield ThumbnailsMade(tuple((path, gallery.thumbnail(path, side)) for path in files[start : start + 8]))
+            yield Finished()
+
+        return job
+
+    def read_recipe(self, path: Path) -> Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            from ddpm_studio import gallery
+
+            yield RecipeRead(path, gallery.read_recipe(path))
             yield Finished()
 
         return job
@@ -155,38 +154,7 @@ class PictureJobs:
 
         return Writing(job)
 
-    def about_model(self, model: Path) -> Job:
-        def job(control: RunControl) -> Iterator[Event]:
-            if model.is_file():  # one in training may not have been saved yet
-                from ddpm_studio.models import list_guides, read_header
-                from ddpm_studio.nn.describe import describe_network
-
-                yield ModelAbout(model, tuple(list_guides(model)), describe_network(read_header(model)[0]).gmacs)
-            yield Finished()
-
-        return job
-
-    def read_recipe(self, path: Path) -> Job:
-        def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio import gallery
-
-            yield RecipeRead(path, gallery.read_recipe(path))
-            yield Finished()
-
-        return job
-
-    def recreate(self, path: Path, model: Path) -> Job:
-        """The picture in a PNG once more, by its recipe; it is not saved."""
-
-        def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio import gallery, imaging
-            from ddpm_studio.requests import batch_of, request_of
-            from ddpm_studio.sampling.engine import recreate
-
-            values = gallery.read_recipe(path)
-            yield from recreate(batch_of(values, model), request_of(values, model).seed, imaging.read_pixels(path), control)
-
-        return job
+    # Short enough to be called where they are needed.
 
     def trained_on(self, model: Path) -> str:
         """Where the pictures are that a model was trained on; "" where it does not say, as those that ship. A small file is read."""
@@ -194,38 +162,17 @@ class PictureJobs:
         source = run.read_notes().get("source") if run.exists else ""
         return source if isinstance(source, str) else ""
 
-    def recreate_blend(self, together: BlendRequest, place: int, path: Path) -> Job:
-        """The blend in a PNG once more; it is not saved."""
+    def recipe(self, path: Path) -> dict[str, Any]:
+        from ddpm_studio import gallery
 
-        def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio import imaging
-            from ddpm_studio.sampling.engine import recreate_blend
+        return gallery.read_recipe(path)
 
-            yield from recreate_blend(together, place, imaging.read_pixels(path), control)
+    def save_png(self, path: Path, image: Images, recipe: dict[str, Any], blended: Sequence[Images] = ()) -> None:
+        from ddpm_studio import gallery, imaging
 
-        return job
+        imaging.save_png(path, image, gallery.text_of(recipe, blended))
 
-    def nearest(self, model: Path, image: Images, count: int) -> Job:
-        """Among the pictures that a model was trained on, if they are still in the cache."""
+    def grid(self, images: Images, columns: int | None = None) -> Images:
+        from ddpm_studio import imaging
 
-        def job(control: RunControl) -> Iterator[Event]:
-            from ddpm_studio.data.batches import split
-            from ddpm_studio.data.cache import cached_dataset
-            from ddpm_studio.data.dataset import unpack_names
-            from ddpm_studio.evaluation.nearest import nearest
-            run, source = run_of(model), self.trained_on(model)
-            if not source:
-                raise UserError(tr("Which pictures this model was trained on is not known here."), tr("Use a model of one of your own runs."))
-            config = run.read_config()
-            dataset = cached_dataset(Path(source), config.data, control)
-            if dataset is None:
-                hint = tr("Open their folder on the Train page, as large as the run has them, and try again.")
-                raise UserError(tr("The pictures of the run {name} are not at hand.", name=run.name), hint)
-            dataset = dataset.without(unpack_names(run.read_notes().get("left_out", "")))
-            learnt_from, _ = split(len(dataset), config.training.held_out or 0, config.training.seed)
-            places, distances = nearest(image, dataset.images, count, control, dataset.rows(learnt_from))
-            if not control.stopping:
-                yield NearestFound(frozen_images(dataset.images[places]), tuple(distances), len(learnt_from), dataset.report.name)
-            yield Finished()
-
-        return job
+        return imaging.grid(images, columns)

@@ -12,8 +12,9 @@ from PySide6.QtCore import QObject, Signal, Slot
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import CheckpointSaved, Event, Failed, Images, TrainingStarted
 from ddpm_studio.gui import preferences
+from ddpm_studio.gui.answers import DeviceFound, ModelChoice, ModelsListed
 from ddpm_studio.gui.feature_presenter import FeaturePresenter
-from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed
+from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
 from ddpm_studio.gui.undo_stack import UndoStack
 from ddpm_studio.gui.words import count

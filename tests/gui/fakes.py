@@ -50,10 +50,10 @@ from ddpm_studio.events import (
     frozen_images,
 )
 from ddpm_studio.forecast import Forecast
+from ddpm_studio.gui.answers import DeviceFound, ModelAbout, ModelChoice, ModelsListed, SourceFound
 from ddpm_studio.gui.forward import ForwardReady
 from ddpm_studio.gui.inside_jobs import fitted
-from ddpm_studio.gui.jobs import DeviceFound, Jobs, ModelChoice, ModelsListed, SourceFound
-from ddpm_studio.gui.picture_jobs import ModelAbout
+from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.workers import Job
 from ddpm_studio.models import GuideInfo
 from ddpm_studio.presets import get_preset

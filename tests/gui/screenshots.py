@@ -44,8 +44,8 @@ def _shoot(options: argparse.Namespace) -> None:
     from ddpm_studio import gallery
     from ddpm_studio.errors import describe_os_error
     from ddpm_studio.events import Failed
+    from ddpm_studio.gui.answers import NearestFound
     from ddpm_studio.gui.app import create
-    from ddpm_studio.gui.picture_jobs import NearestFound
     from ddpm_studio.language import tr
     from ddpm_studio.requests import SampleRequest, recipe
 
@@ -137,20 +137,20 @@ def _shoot(options: argparse.Namespace) -> None:
     window.show_page("Generate")
     generate.start()
     wait(lambda: len(generate.files) == 16, 10)
-    generate.grid.set_current(5)
-    generate.filmstrip.slider.setValue(7)
+    generate.stage.results.grid.set_current(5)
+    generate.stage.filmstrip.slider.setValue(7)
     wait()
     every(window, "generate")
     generate.offer.offer(generate.files[5])
-    generate.nearest.show_found(NearestFound(fakes.tiles(6), (0.0, 12.0, 21.0, 33.0, 47.0, 52.0), 1550, "pixel_tiles"))
-    generate._show_side(1)
-    generate.again_from.click()
+    generate.stage.nearest.show_found(NearestFound(fakes.tiles(6), (0.0, 12.0, 21.0, 33.0, 47.0, 52.0), 1550, "pixel_tiles"))
+    generate.stage.show_side(1)
+    generate.stage.again_from.click()
     wait()
     every(window, "generate-nearest")
     generate.offer.hide()
-    generate._show_side(0)
+    generate.stage.show_side(0)
     window.show_page("Blend")
-    wait(lambda: blend.preview.image is not None, 5)
+    wait(lambda: blend.single.preview.image is not None, 5)
     every(window, "blend")
     blend.make_sheet()
     wait(lambda: blend.sheet.complete, 5)

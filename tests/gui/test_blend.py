@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
+from shiboken6 import isValid
 
 from ddpm_studio import gallery
 from ddpm_studio.control import RunControl
 from ddpm_studio.events import BlendReady, Event, FrameReady, frozen_images
-from ddpm_studio.gui import workers
+from ddpm_studio.gui import blend_jobs, workers
 from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
-from ddpm_studio.gui.pages.picture_source import EXAMPLES, GALLERY
+from ddpm_studio.gui.pages.picture_source import DATA, EXAMPLES, GALLERY
 from ddpm_studio.gui.qimage import to_array, to_qimage
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.blend_table import BlendTable
@@ -52,7 +54,7 @@ def fill(qtbot: QtBot, page: BlendPage, count: int) -> None:
     for letter, picture in zip("ABCDEF"[:count], tiles(count), strict=True):
         page.set_source(letter, picture)
     qtbot.waitUntil(lambda: page.wells.images is not None and not page._studio.blending.busy, timeout=5000)
-    qtbot.waitUntil(lambda: page.preview.image is not None)
+    qtbot.waitUntil(lambda: page.single.preview.image is not None)
 
 
 def shown(page: BlendPage) -> list[str]:
@@ -97,18 +99,18 @@ def send(widget: QWidget, mime: QMimeData) -> bool:
 
 def test_two_pictures_have_lambda_more_have_shares(qtbot: QtBot, page: BlendPage) -> None:
     fill(qtbot, page, 2)
-    page.lam.setValue(30)
+    page.single.lam.setValue(30)
     assert shown(page) == ["A", "B"]
-    assert page.lam.isVisible()
+    assert page.single.lam.isVisible()
     assert not page.wells.places["A"].slider.isVisible()
-    page.add_button.click()
+    page.single.add_button.click()
     assert shown(page) == ["A", "B", "C"]
-    assert not page.lam.isVisible()
+    assert not page.single.lam.isVisible()
     assert page.wells.weights == pytest.approx((0.7 * 2 / 3, 0.3 * 2 / 3, 1 / 3))
-    assert page.preview.image is None, "the third picture is missing"
-    assert "C" in page.preview.hint
-    page.source.picked.emit(tiles(3)[2])
-    qtbot.waitUntil(lambda: page.wells.images is not None and page.preview.image is not None, timeout=5000)
+    assert page.single.preview.image is None, "the third picture is missing"
+    assert "C" in page.single.preview.hint
+    page.controls.source.picked.emit(tiles(3)[2])
+    qtbot.waitUntil(lambda: page.wells.images is not None and page.single.preview.image is not None, timeout=5000)
     qtbot.waitUntil(lambda: not page._studio.blending.busy)
     calls = page._studio.jobs.calls  # type: ignore[attr-defined]
     calls.clear()
@@ -116,25 +118,25 @@ def test_two_pictures_have_lambda_more_have_shares(qtbot: QtBot, page: BlendPage
     assert page.wells.weights == pytest.approx((0.28, 0.12, 0.6))
     assert [page.wells.places[letter].share.text() for letter in "ABC"] == ["28 %", "12 %", "60 %"]
     qtbot.waitUntil(lambda: calls == ["blend 0.60 quick", "blend 0.60 full"])
-    qtbot.waitUntil(lambda: page._shown is not None and page._shown[1].weights == pytest.approx((0.28, 0.12, 0.6)))
+    qtbot.waitUntil(lambda: page.single.shown is not None and page.single.shown[1].weights == pytest.approx((0.28, 0.12, 0.6)))
     for _ in range(5):
         page.wells.add()
     assert shown(page) == list("ABCDEF")
-    assert not page.add_button.isEnabled()
+    assert not page.single.add_button.isEnabled()
 
 
 def test_a_picture_is_taken_out_and_the_others_move_up(qtbot: QtBot, page: BlendPage) -> None:
     fill(qtbot, page, 4)
-    before = dict(page.pictures)
+    before = dict(page.wells.pictures)
     well = page.wells.places["B"].well
     well.setFocus()
     qtbot.keyClick(well, Qt.Key.Key_Delete)
     assert shown(page) == ["A", "B", "C"]
-    assert [page.pictures[letter] is before[old] for letter, old in zip("ABC", "ACD", strict=True)] == [True] * 3
+    assert [page.wells.pictures[letter] is before[old] for letter, old in zip("ABC", "ACD", strict=True)] == [True] * 3
     assert sum(page.wells.weights) == pytest.approx(1)
     page.wells.places["A"].remove.click()
-    assert page.lam.isVisible()
-    assert page.lam.value() == 50
+    assert page.single.lam.isVisible()
+    assert page.single.lam.value() == 50
     page.wells.remove("A")
     assert shown(page) == ["A", "B"], "two are the fewest"
 
@@ -145,28 +147,28 @@ def test_pictures_arrive_by_drop_paste_and_from_well_to_well(qtbot: QtBot, page:
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(tmp_path / f"{name}.png")) for name in ("one", "two", "three")])
     assert send(page.wells.places["A"].well, mime)
-    qtbot.waitUntil(lambda: len(page.pictures) == 3, timeout=5000)
+    qtbot.waitUntil(lambda: len(page.wells.pictures) == 3, timeout=5000)
     assert shown(page) == ["A", "B", "C"], "three files fill three wells"
-    assert all(np.array_equal(page.pictures[letter], tiles(8)[i]) for i, letter in enumerate("ABC"))
+    assert all(np.array_equal(page.wells.pictures[letter], tiles(8)[i]) for i, letter in enumerate("ABC"))
 
     wells = {letter: place.well for letter, place in page.wells.places.items()}
     assert send(wells["C"], wells["A"].mime())
-    assert np.array_equal(page.pictures["A"], tiles(8)[2])
-    assert np.array_equal(page.pictures["C"], tiles(8)[0])
+    assert np.array_equal(page.wells.pictures["A"], tiles(8)[2])
+    assert np.array_equal(page.wells.pictures["C"], tiles(8)[0])
     assert page.wells.sources["A"] == tmp_path / "three.png"
     assert not send(wells["A"], wells["A"].mime()), "not onto itself"
 
     QGuiApplication.clipboard().setImage(to_qimage(tiles(8)[5]))
     wells["B"].setFocus()
     page._paste.activated.emit()
-    qtbot.waitUntil(lambda: np.array_equal(page.pictures["B"], tiles(8)[5]), timeout=5000)
+    qtbot.waitUntil(lambda: np.array_equal(page.wells.pictures["B"], tiles(8)[5]), timeout=5000)
     ghost = np.zeros((32, 32, 4), np.uint8)
     ghost[8:24, 8:24] = (255, 0, 0, 255)
     seen_through = QMimeData()
     seen_through.setImageData(to_qimage(ghost))
     assert send(wells["B"], seen_through)
-    qtbot.waitUntil(lambda: tuple(page.pictures["B"][16, 16]) == (255, 0, 0), timeout=5000)
-    assert tuple(page.pictures["B"][0, 0]) == (255, 255, 255), "what shows through is the model's background"
+    qtbot.waitUntil(lambda: tuple(page.wells.pictures["B"][16, 16]) == (255, 0, 0), timeout=5000)
+    assert tuple(page.wells.pictures["B"][0, 0]) == (255, 255, 255), "what shows through is the model's background"
     QGuiApplication.clipboard().setText("no picture")
     with qtbot.waitSignal(page._studio.said, check_params_cb=lambda text: "no picture" in text):
         page.wells.paste()
@@ -175,10 +177,10 @@ def test_pictures_arrive_by_drop_paste_and_from_well_to_well(qtbot: QtBot, page:
 def test_a_file_that_is_no_picture_takes_nobodys_place(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("no picture")
     fill(qtbot, page, 2)
-    kept = page.pictures["B"]
+    kept = page.wells.pictures["B"]
     with qtbot.waitSignal(page._studio.failed, timeout=5000):
         page.set_source("B", tmp_path / "a.png")
-    assert page.pictures["B"] is kept
+    assert page.wells.pictures["B"] is kept
     assert page.wells.free_place() == "B", "the next picture goes where this one was meant to go"
     page.wells.add()
     with qtbot.waitSignal(page._studio.failed, timeout=5000):
@@ -194,24 +196,24 @@ def test_refused_files_among_dropped_ones_leave_no_empty_places(qtbot: QtBot, pa
     for index in (0, 2):
         to_qimage(tiles(8)[5 + index]).save(str(files[index]))
     page.wells.set_paths("B", files)
-    qtbot.waitUntil(lambda: page.wells.letters == "ABC" and len(page.pictures) == 3, timeout=10_000)
+    qtbot.waitUntil(lambda: page.wells.letters == "ABC" and len(page.wells.pictures) == 3, timeout=10_000)
     assert page.wells.images is not None
-    assert np.array_equal(page.pictures["C"], tiles(8)[7])
+    assert np.array_equal(page.wells.pictures["C"], tiles(8)[7])
 
 
 def test_a_blend_that_comes_late_is_not_shown(qtbot: QtBot, page: BlendPage) -> None:
     fill(qtbot, page, 2)
     studio = page._studio
     studio.jobs.pause = 0.2  # type: ignore[attr-defined]
-    page.blend()
+    page.maker.blend()
     page.wells.add()
     qtbot.waitUntil(lambda: not studio.blending.busy, timeout=5000)
-    assert page.preview.image is None
-    assert not page.save_button.isEnabled()
+    assert page.single.preview.image is None
+    assert not page.single.save_button.isEnabled()
     page.wells.remove("C")
     studio.choose_model(next(model for model in studio.models if model != studio.model))
     assert not studio.blending._waiting
-    qtbot.waitUntil(lambda: page.preview.image is not None, timeout=5000)
+    qtbot.waitUntil(lambda: page.single.preview.image is not None, timeout=5000)
 
 
 def test_a_dropped_picture_is_worth_an_interruption(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
@@ -220,10 +222,10 @@ def test_a_dropped_picture_is_worth_an_interruption(qtbot: QtBot, page: BlendPag
     studio, calls = page._studio, page._studio.jobs.calls  # type: ignore[attr-defined]
     for letter in "AB":
         page.wells.set_source(letter, tiles(8)[5], quiet=True)
-    qtbot.waitUntil(lambda: page.preview.image is not None and not studio.blending.busy, timeout=5000)
+    qtbot.waitUntil(lambda: page.single.preview.image is not None and not studio.blending.busy, timeout=5000)
     studio.training.start(TrainRequest(Run(tmp_path / "mine"), tmp_path))
-    page._blend_unasked()
-    assert page.preview.image is None, "it is not the blend of what is in the wells"
+    page.maker.blend_unasked()
+    assert page.single.preview.image is None, "it is not the blend of what is in the wells"
     calls.clear()
     page.wells.set_paths("A", [tmp_path / "0.png"])
     qtbot.waitUntil(lambda: "blend 0.50 full" in calls, timeout=5000)
@@ -246,30 +248,95 @@ def test_what_is_on_its_way_goes_where_its_place_goes(qtbot: QtBot, page: BlendP
     page.set_source("C", new)
     wells.swap("A", "C")
     go_on.set()
-    qtbot.waitUntil(lambda: np.array_equal(page.pictures["A"], new), timeout=5000)
+    qtbot.waitUntil(lambda: np.array_equal(page.wells.pictures["A"], new), timeout=5000)
     qtbot.waitUntil(lambda: not wells._loading)
     go_on.clear()
     page.set_source("B", a)
     wells.remove("A")
     go_on.set()
-    qtbot.waitUntil(lambda: np.array_equal(page.pictures["A"], a), timeout=5000)
+    qtbot.waitUntil(lambda: np.array_equal(page.wells.pictures["A"], a), timeout=5000)
     qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
     assert wells.letters == "AB"
-    assert not np.array_equal(page.pictures["B"], b)
+    assert not np.array_equal(page.wells.pictures["B"], b)
 
 
-def test_defaults_are_those_of_the_model_as_long_as_nobody_has_chosen(qtbot: QtBot, page: BlendPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("tiles", "faces"):
-        for i in (1, 2):
-            to_qimage(tiles(8)[i + 2 * (name == "faces")]).save(str(tmp_path / f"{name}_{i}.png"))
-    monkeypatch.setattr(page._studio.jobs, "examples", lambda model: [tmp_path / f"{model.parent.name}_{i}.png" for i in (1, 2)])
+def give_examples(studio: Studio, folder: Path) -> None:
+    """Each of the two models brings two pictures along: 1 and 2, 3 and 4 of `tiles(8)`."""
+    for i in range(1, 5):
+        to_qimage(tiles(8)[i]).save(str(folder / f"{i}.png"))
+    studio.models = tuple(replace(model, examples=(folder / f"{first}.png", folder / f"{first + 1}.png")) for model, first in zip(studio.models, (1, 3), strict=True))
+    studio.choose_model(studio.models[0])
+
+
+def look_again(page: BlendPage) -> None:
     page.hide()
     page.show()
+
+
+def test_defaults_are_those_of_the_model_as_long_as_nobody_has_chosen(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    give_examples(page._studio, tmp_path)
+    look_again(page)
     qtbot.waitUntil(lambda: page.wells.images is not None, timeout=5000)
     page.set_source("B", tiles(8)[7])
     page._studio.choose_model(page._studio.find_model("faces"))
-    qtbot.waitUntil(lambda: np.array_equal(page.pictures["A"], tiles(8)[3]), timeout=5000)
-    assert np.array_equal(page.pictures["B"], tiles(8)[7])
+    qtbot.waitUntil(lambda: np.array_equal(page.wells.pictures["A"], tiles(8)[3]), timeout=5000)
+    assert np.array_equal(page.wells.pictures["B"], tiles(8)[7])
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The gallery is large: its pictures are not listed before this is set."""
+    go_on, real = threading.Event(), gallery.list_pictures
+
+    def slow(folder: Path | None = None) -> list[Path]:
+        assert threading.current_thread() is not threading.main_thread(), "the window would stand still meanwhile"
+        go_on.wait(10)
+        return real(folder)
+
+    monkeypatch.setattr(gallery, "list_pictures", slow)
+    yield go_on
+    go_on.set()
+
+
+def test_defaults_come_when_the_gallery_is_listed_and_leave_what_was_chosen_meanwhile(qtbot: QtBot, page: BlendPage, listed: threading.Event) -> None:
+    newest = gallery.save_pictures(tiles(8)[:2], [{"kind": "sample", "seed": seed} for seed in range(2)])[::-1]
+    look_again(page)
+    assert not page.wells.sources
+    page.set_source("B", tiles(8)[7])
+    listed.set()
+    qtbot.waitUntil(lambda: page.wells.images is not None, timeout=5000)
+    assert page.wells.sources["A"] == newest[0]
+    assert np.array_equal(page.wells.pictures["A"], tiles(8)[1])
+    assert np.array_equal(page.wells.pictures["B"], tiles(8)[7])
+
+
+def test_defaults_are_those_of_the_model_that_was_chosen_last(qtbot: QtBot, page: BlendPage, listed: threading.Event, tmp_path: Path) -> None:
+    studio = page._studio
+    page.hide()
+    give_examples(studio, tmp_path)
+    new = BlendPage(studio)
+    qtbot.addWidget(new)
+    new.show()
+    studio.choose_model(studio.find_model("faces"))
+    assert not new.wells.sources
+    listed.set()
+    qtbot.waitUntil(lambda: new.wells.images is not None, timeout=5000)
+    assert [new.wells.sources[letter] for letter in "AB"] == [tmp_path / "3.png", tmp_path / "4.png"]
+    studio.choose_model(studio.find_model("tiles"))
+    assert [new.wells.sources[letter] for letter in "AB"] == [tmp_path / "1.png", tmp_path / "2.png"], "at once: what the gallery holds is known by now"
+
+
+def test_a_page_that_is_gone_misses_no_defaults(qtbot: QtBot, home: Path, listed: threading.Event) -> None:
+    studio = Studio(FakeJobs())
+    page = BlendPage(studio)
+    page.show()
+    studio.refresh_models()
+    qtbot.waitUntil(lambda: studio.model is not None)
+    assert workers.running_threads()
+    page.deleteLater()
+    qtbot.waitUntil(lambda: not isValid(page))
+    listed.set()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
 
 
 def test_how_strong_the_noise_is_stands_there_in_words() -> None:
@@ -291,13 +358,13 @@ def test_a_click_on_the_sheet_opens_that_blend(qtbot: QtBot, page: BlendPage) ->
     assert grid.columns[:2] == ("λ = 0", "0.1")
     qtbot.mouseClick(grid, Qt.MouseButton.LeftButton, pos=grid.cell(1, 3).center().toPoint())
     assert page.views.currentIndex() == BLEND
-    assert page.lam.value() == 30
-    assert page.timestep.value == 300
-    qtbot.waitUntil(lambda: page._shown is not None and page._shown[1].timestep == 300 and page._shown[1].lam == 0.3, timeout=5000)
+    assert page.single.lam.value() == 30
+    assert page.controls.timestep.value == 300
+    qtbot.waitUntil(lambda: page.single.shown is not None and page.single.shown[1].timestep == 300 and page.single.shown[1].lam == 0.3, timeout=5000)
     assert page.sheet.complete, "it is still there to go back to"
-    page.timestep.slider.setValue(301)
+    page.controls.timestep.slider.setValue(301)
     assert page.sheet.complete, "a sheet has timesteps of its own"
-    page.seed.setValue(5)
+    page.controls.seed.setValue(5)
     assert not page.sheet.complete, "but not noise of its own"
 
 
@@ -358,7 +425,7 @@ def test_a_film_plays_while_it_is_made_and_is_saved(qtbot: QtBot, page: BlendPag
     with Image.open(tmp_path / "loop.gif") as saved:
         assert saved.n_frames == 12  # type: ignore[attr-defined]
         assert saved.size == (256, 256)
-    page.lam.setValue(80)
+    page.single.lam.setValue(80)
     assert film.complete, "a film knows no lambda"
     page.wells.swap("A", "B")
     assert not film.complete
@@ -383,37 +450,53 @@ def test_series_can_be_cancelled(qtbot: QtBot, page: BlendPage) -> None:
 
 def test_a_blend_is_saved_with_its_recipe_and_copied_as_a_command(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
     fill(qtbot, page, 3)
-    qtbot.waitUntil(lambda: page._shown is not None)
-    page.save(tmp_path / "blend.png")
+    qtbot.waitUntil(lambda: page.single.shown is not None)
+    page.single.save(tmp_path / "blend.png")
     facts = gallery.read_recipe(tmp_path / "blend.png")
     assert facts["kind"] == "blend"
     assert facts["weights"] == list(page.wells.weights)
     together, place = gallery.read_blend(tmp_path / "blend.png", "tiles", (32, 32, 3), "white")
     assert (len(together.weights), place) == (1, 0)
-    assert all(np.array_equal(image, page.pictures[letter]) for letter, image in zip("ABC", together.images, strict=True))
+    assert all(np.array_equal(image, page.wells.pictures[letter]) for letter, image in zip("ABC", together.images, strict=True))
     assert not any(str(tmp_path) in str(value) for value in facts.values())
     to_qimage(tiles(1)[0]).save(str(tmp_path / "a.png"))
     page.set_source("A", tmp_path / "a.png")
-    qtbot.waitUntil(lambda: page._shown is not None and page.wells.sources["A"] == tmp_path / "a.png", timeout=5000)
+    qtbot.waitUntil(lambda: page.single.shown is not None and page.wells.sources["A"] == tmp_path / "a.png", timeout=5000)
     page.copy_command()
     assert QGuiApplication.clipboard().text().startswith(f"ddpm-studio interpolate tiles {tmp_path / 'a.png'} B.png C.png --weights 0.333333,0.333333,0.333333 --timestep 500")
 
 
+def test_where_no_picture_is_to_be_picked_stands_what_would_be_there(qtbot: QtBot, page: BlendPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blend_jobs, "shipped_pictures", lambda most: [])
+    source = page.controls.source
+    for view, words in ((GALLERY, "you generate"), (DATA, "on the Train page"), (EXAMPLES, "come with the program")):
+        source.view.choose(view)
+        source.refresh()
+        qtbot.waitUntil(lambda: not workers.running_threads())
+        assert source.hint.isVisible()
+        assert words in source.hint.text()
+    gallery.save_pictures(tiles(3), [{"kind": "sample", "seed": seed} for seed in range(3)])
+    source.view.choose(GALLERY)
+    source.refresh()
+    qtbot.waitUntil(source.grid.isVisible)
+    assert not source.hint.isVisible()
+
+
 def test_pictures_to_pick_are_clicked_or_dragged(qtbot: QtBot, page: BlendPage) -> None:
     gallery.save_pictures(tiles(3), [{"kind": "sample", "seed": seed} for seed in range(3)])
-    page.source.view.choose(GALLERY)
+    page.controls.source.view.choose(GALLERY)
     page._studio.gallery_changed.emit()
-    grid = page.source.grid
+    grid = page.controls.source.grid
     qtbot.waitUntil(lambda: len(grid.sources) == 3, timeout=5000)
     qtbot.waitUntil(lambda: not workers.running_threads())
     page.wells.sources.clear()
     qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=grid.cell_rect(1).center())
     assert page.wells.sources["A"] == grid.sources[1]
     assert grid.mime(1).urls()[0].toLocalFile() == str(grid.sources[1]), "the file itself, not what is seen of it"
-    page.source.view.choose(EXAMPLES)
-    page.source.refresh()
+    page.controls.source.view.choose(EXAMPLES)
+    page.controls.source.refresh()
     qtbot.waitUntil(lambda: len(grid.sources) > 20, timeout=5000)
-    with qtbot.waitSignal(page.source.picked) as picked:
+    with qtbot.waitSignal(page.controls.source.picked) as picked:
         qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=grid.cell_rect(6).center())
     assert isinstance(picked.args[0], (Path, np.ndarray))
 

@@ -23,6 +23,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.evaluation import nearest as search
 from ddpm_studio.events import BlendReady, Event, FrameReady
 from ddpm_studio.gui import cost, workers
+from ddpm_studio.gui.answers import NearestFound
 from ddpm_studio.gui.app import create
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.main_window import MainWindow
@@ -31,7 +32,6 @@ from ddpm_studio.gui.pages.exporting import save_png
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.pages.generate_controls import variations
 from ddpm_studio.gui.pages.generate_results import Results
-from ddpm_studio.gui.picture_jobs import NearestFound
 from ddpm_studio.gui.preferences import Preferences
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.models import GuideInfo
@@ -74,12 +74,12 @@ def generated(qtbot: QtBot, page: GeneratePage) -> SampleRequest:
     """Click, wait; what was asked for."""
     page.generate_button.click()
     wait(qtbot, page)
-    assert page._request is not None
-    return page._request
+    assert page.stage.request is not None
+    return page.stage.request
 
 
 def wait(qtbot: QtBot, page: GeneratePage) -> None:
-    qtbot.waitUntil(lambda: page._images is not None and page._studio.sampling.state is State.DONE, timeout=5000)
+    qtbot.waitUntil(lambda: page.stage.made is not None and page._studio.sampling.state is State.DONE, timeout=5000)
 
 
 def test_an_open_lock_means_other_pictures_at_each_click(qtbot: QtBot, page: GeneratePage) -> None:
@@ -177,46 +177,46 @@ def settings_of(page: GeneratePage) -> tuple[object, ...]:
 
 def test_vary_leaves_the_settings_alone(qtbot: QtBot, page: GeneratePage) -> None:
     first, before = generated(qtbot, page), settings_of(page)
-    page.grid.set_current(3)
-    page.filmstrip.slider.setValue(6)
-    frame, vary = page._frame, page.results.tools[Results.VARY]
+    page.stage.results.grid.set_current(3)
+    page.stage.filmstrip.slider.setValue(6)
+    frame, vary = page.stage.chosen_frame, page.stage.results.tools[Results.VARY]
     assert frame
     assert f"t = {frame.timestep}" in vary.toolTip()
     assert "DDIM with eta 1, for these pictures only" in vary.toolTip()
     vary.trigger()
     wait(qtbot, page)
-    assert page._request
-    assert page._request.start == Start(replace(first, seed=3, count=1), frame.timestep)
-    assert (page._request.sampler, page._request.eta) == ("ddim", 1.0)
-    assert f"From t = {frame.timestep} of seed 3 on: Steady (DDIM), eta 1" in page.made.text()
-    assert page.filmstrip.frames[0].timestep == frame.timestep
+    assert page.stage.request
+    assert page.stage.request.start == Start(replace(first, seed=3, count=1), frame.timestep)
+    assert (page.stage.request.sampler, page.stage.request.eta) == ("ddim", 1.0)
+    assert f"From t = {frame.timestep} of seed 3 on: Steady (DDIM), eta 1" in page.stage.results.made.text()
+    assert page.stage.filmstrip.frames[0].timestep == frame.timestep
     assert settings_of(page) == before
     assert generated(qtbot, page).eta == 0
-    assert "eta" not in page.made.text()
+    assert "eta" not in page.stage.results.made.text()
 
 
 def test_at_the_end_of_the_way_the_middle_is_varied(qtbot: QtBot, page: GeneratePage) -> None:
     generated(qtbot, page)
-    page.filmstrip.slider.setValue(page.filmstrip.strip.count - 1)
-    branch, vary = page._branch, page.results.tools[Results.VARY]
+    page.stage.filmstrip.slider.setValue(page.stage.filmstrip.strip.count - 1)
+    branch, vary = page.stage.branch, page.stage.results.tools[Results.VARY]
     assert branch
     assert 400 < branch.timestep < 600
     assert "nothing is left to vary" in vary.toolTip()
     vary.trigger()
     wait(qtbot, page)
-    assert page._request
-    assert page._request.start
-    assert page._request.start.timestep == branch.timestep
-    page.filmstrip.start(1)
+    assert page.stage.request
+    assert page.stage.request.start
+    assert page.stage.request.start.timestep == branch.timestep
+    page.stage.filmstrip.start(1)
     page._receive([FrameReady(0, 1, 0, tiles(16), tiles(16))])
     assert not vary.isEnabled(), "there is one frame, and it is the end"
 
 
 def test_start_again_from_a_frame(qtbot: QtBot, page: GeneratePage) -> None:
     generated(qtbot, page)
-    page.grid.set_current(3)
-    page.filmstrip.slider.setValue(6)
-    page.again_from.click()
+    page.stage.results.grid.set_current(3)
+    page.stage.filmstrip.slider.setValue(6)
+    page.stage.again_from.click()
     start = page.controls.start
     assert start
     assert page.controls.start_box.isVisible()
@@ -229,8 +229,8 @@ def test_start_again_from_a_frame(qtbot: QtBot, page: GeneratePage) -> None:
     page.steps.setValue(20)
     assert generated(qtbot, page).start == start
     # On the way of a variation somebody branches off once more.
-    page.filmstrip.slider.setValue(2)
-    page.again_from.click()
+    page.stage.filmstrip.slider.setValue(2)
+    page.stage.again_from.click()
     again = page.controls.start
     assert again
     assert again.depth == 2
@@ -245,20 +245,20 @@ def test_start_again_from_a_frame(qtbot: QtBot, page: GeneratePage) -> None:
     assert page.steps.maximum() == 1000
     assert page.steps.value() > 100, "somebody had chosen the sampler, and with it the steps"
     page.sampler.setCurrentIndex(page.sampler.findData("ddim"))
-    page.filmstrip.slider.setValue(2)
-    page.again_from.click()
+    page.stage.filmstrip.slider.setValue(2)
+    page.stage.again_from.click()
     assert page.steps.value() < 25
     page.controls.start_clear.click()
     assert page.steps.value() == 25
-    page.filmstrip.slider.setValue(page.filmstrip.strip.count - 1)
-    assert not page.again_from.isEnabled()
-    assert "earlier frame" in page.again_from.toolTip()
+    page.stage.filmstrip.slider.setValue(page.stage.filmstrip.strip.count - 1)
+    assert not page.stage.again_from.isEnabled()
+    assert "earlier frame" in page.stage.again_from.toolTip()
 
 
 def test_another_model_has_other_ways(qtbot: QtBot, window: MainWindow, page: GeneratePage) -> None:
     generated(qtbot, page)
-    page.filmstrip.slider.setValue(5)
-    page.again_from.click()
+    page.stage.filmstrip.slider.setValue(5)
+    page.stage.again_from.click()
     assert page.controls.start
     window.studio.choose_model(window.studio.models[1])
     assert page.controls.start is None
@@ -266,34 +266,34 @@ def test_another_model_has_other_ways(qtbot: QtBot, window: MainWindow, page: Ge
 
 def test_ways_of_another_model_are_not_gone(qtbot: QtBot, window: MainWindow, page: GeneratePage) -> None:
     first = generated(qtbot, page)
-    page.filmstrip.slider.setValue(5)
-    vary, mine = page.results.tools[Results.VARY], window.studio.model
+    page.stage.filmstrip.slider.setValue(5)
+    vary, mine = page.stage.results.tools[Results.VARY], window.studio.model
     assert vary.isEnabled()
     window.studio.choose_model(window.studio.models[1])
     assert not vary.isEnabled()
-    assert not page.again_from.isEnabled()
-    for part in (vary, page.again_from):
+    assert not page.stage.again_from.isEnabled()
+    for part in (vary, page.stage.again_from):
         assert "another model" in part.toolTip()
     with qtbot.waitSignal(window.studio.said, check_params_cb=lambda text: "choose it first" in text):
         page._act(Results.VARY, 1)
     page._start_from_frame()
-    assert (page._request, page.controls.start) == (first, None)
+    assert (page.stage.request, page.controls.start) == (first, None)
     window.studio.choose_model(mine)
     assert vary.isEnabled()
-    assert page.again_from.isEnabled()
+    assert page.stage.again_from.isEnabled()
 
 
 def test_ends_of_a_blend_and_a_sheet(qtbot: QtBot, window: MainWindow, page: GeneratePage, tmp_path: Path) -> None:
     generated(qtbot, page)
-    page.grid.set_current(2)
+    page.stage.results.grid.set_current(2)
     with qtbot.waitSignal(window.studio.blend_wanted) as wanted:
-        page.results.tools[Results.RIGHT].trigger()
+        page.stage.results.tools[Results.RIGHT].trigger()
     assert wanted.args == ["B", page.files[2]]
     window.show_page("Generate")
     page._act(Results.COPY_GRID, -1)
     assert QApplication.clipboard().image().width() > 4 * 32
-    assert page._images
-    save_png(window.studio, tmp_path / "grid.png", window.studio.jobs.grid(page._images.images), {"kind": "sample", "count": 16})
+    assert page.stage.made
+    save_png(window.studio, tmp_path / "grid.png", window.studio.jobs.grid(page.stage.made.images), {"kind": "sample", "count": 16})
     assert imaging.read_pixels(tmp_path / "grid.png").shape[1] == QApplication.clipboard().image().width()
 
 
@@ -405,7 +405,7 @@ def test_a_dropped_blend_goes_to_blend(qtbot: QtBot, window: MainWindow, tmp_pat
     window.open_picture(picture)
     qtbot.waitUntil(lambda: window.page == "Blend")
     blend = window.pages["Blend"]
-    assert (blend.timestep.value, blend.lam.value(), blend.noise.currentData(), blend.seed.value()) == (333, 20, "slerp", 5)  # type: ignore[attr-defined]
+    assert (blend.controls.timestep.value, blend.single.lam.value(), blend.controls.noise.currentData(), blend.controls.seed.value()) == (333, 20, "slerp", 5)  # type: ignore[attr-defined]
 
 
 def test_a_dropped_blend_brings_its_pictures_and_is_made_again(qtbot: QtBot, window: MainWindow, jobs: FakeJobs, tmp_path: Path) -> None:
@@ -419,22 +419,22 @@ def test_a_dropped_blend_brings_its_pictures_and_is_made_again(qtbot: QtBot, win
     blend.show_view(SHEET)
     assert drop_on(window, picture)
     qtbot.waitUntil(lambda: window.page == "Blend" and not workers.running_threads(), timeout=5000)
-    assert blend.preview.isVisible()
-    assert (blend.timestep.value, blend.seed.value(), blend.wells.weights) == (333, 5, weights)
-    assert all(np.array_equal(blend.pictures[letter], image) for letter, image in zip("ABC", images, strict=True))
+    assert blend.single.preview.isVisible()
+    assert (blend.controls.timestep.value, blend.controls.seed.value(), blend.wells.weights) == (333, 5, weights)
+    assert all(np.array_equal(blend.wells.pictures[letter], image) for letter, image in zip("ABC", images, strict=True))
     assert blend.offer.isVisible()
     assert not window.pages["Generate"].offer.isVisibleTo(window.pages["Generate"])  # type: ignore[attr-defined]
     blend.offer.button.click()
     qtbot.waitUntil(lambda: "bit for bit" in blend.offer.text.text() and not blend._studio.blending.busy, timeout=5000)
-    assert blend._shown
-    assert (blend._shown[0].sampler, blend._shown[0].steps) == ("ddpm", None), "by its own recipe, not by the page's"
-    blend.save(tmp_path / "again.png")
+    assert blend.single.shown
+    assert (blend.single.shown[0].sampler, blend.single.shown[0].steps) == ("ddpm", None), "by its own recipe, not by the page's"
+    blend.single.save(tmp_path / "again.png")
     assert gallery.read_recipe(tmp_path / "again.png")["sampler"] == "ddpm"
     jobs.differing = 7
     window.studio.recreate_wanted.emit(picture, True)
     qtbot.waitUntil(lambda: "7 of 3,072 values differ" in blend.offer.text.text(), timeout=5000)
     jobs.pause = 0.3
-    blend.recreate(picture)
+    blend.maker.recreate(picture)
     blend.wells.places["A"].slider.setValue(70)
     assert blend.offer.button.isVisible(), "something else is blended now"
     jobs.pause = 0.0
@@ -510,7 +510,7 @@ def test_nearest_pictures_of_the_data(qtbot: QtBot, home: Path, tmp_path: Path, 
 
 def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: GeneratePage, jobs: FakeJobs) -> None:
     generated(qtbot, page)
-    tool = page.results.tools[Results.NEAREST]
+    tool = page.stage.results.tools[Results.NEAREST]
     assert not tool.isEnabled()
     assert "your own runs" in tool.toolTip(), "models that ship do not bring their pictures along"
     jobs.trained_on = lambda model: "/data/tiles"  # type: ignore[method-assign]
@@ -526,10 +526,10 @@ def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: Gene
 
     jobs.nearest = nearest  # type: ignore[method-assign]
     tool.trigger()
-    qtbot.waitUntil(lambda: len(page.nearest.grid.images) == 6)
-    assert "1,550 pictures" in page.nearest.text.text()
-    assert "pixel distance only" in page.nearest.honest.text()
-    assert page.side.currentIndex() == 1
-    page.nearest.close_button.click()
-    assert page.side.currentIndex() == 0
+    qtbot.waitUntil(lambda: len(page.stage.nearest.grid.images) == 6)
+    assert "1,550 pictures" in page.stage.nearest.text.text()
+    assert "pixel distance only" in page.stage.nearest.honest.text()
+    assert page.stage.side.currentIndex() == 1
+    page.stage.nearest.close_button.click()
+    assert page.stage.side.currentIndex() == 0
     qtbot.waitUntil(lambda: not workers.running_threads())

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ddpm_studio import models
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import BlendReady, Notice, PreviewReady, Recreated, StepDone
+from ddpm_studio.gui.answers import ModelChoice, PictureLoaded
+from ddpm_studio.gui.dataset_jobs import one_source
 from ddpm_studio.gui.dialogs import picture_kinds
-from ddpm_studio.gui.jobs import Jobs, ModelChoice, PictureLoaded, one_source
+from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.imaging import grid, save_png
 from ddpm_studio.models import find_model
 from ddpm_studio.presets import get_preset
@@ -73,6 +76,12 @@ def test_a_blend_that_was_saved_is_made_again(tmp_path: Path) -> None:
     together, place = Jobs().blend_request(tmp_path / "blend.png", model)
     told = next(event for event in Jobs().recreate_blend(together, place, tmp_path / "blend.png")(RunControl()) if isinstance(event, Recreated))
     assert (told.differing, told.values) == (0, 3072)
+
+
+def test_a_model_that_is_not_saved_yet_has_no_step_and_no_others_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "list_models", lambda also=None: pytest.fail("the window would wait for that"))
+    assert Jobs().model_step(tmp_path / "model.safetensors") is None
+    assert Jobs().model_step(find_model("tiles"))
 
 
 def test_dialogs_offer_what_can_be_read() -> None:

@@ -24,7 +24,7 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import DataChanged, UserError
 from ddpm_studio.events import Event, Failed, TrainingStarted
 from ddpm_studio.gui import app, theme, workers
-from ddpm_studio.gui.jobs import ModelChoice, ModelsListed
+from ddpm_studio.gui.answers import ModelChoice, ModelsListed
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.runs import RunsPage
@@ -259,12 +259,12 @@ def test_generating_fills_strip_grid_and_gallery(qtbot: QtBot, open_window: Open
     assert "done" in window.status.message.text()
     assert all(Path(path).is_file() for path in done.args[0])
     page = window.pages["Generate"]
-    assert len(page.filmstrip.frames) == 12  # type: ignore[attr-defined]
-    assert len(page.grid.images) == 16  # type: ignore[attr-defined]
+    assert len(page.stage.filmstrip.frames) == 12  # type: ignore[attr-defined]
+    assert len(page.stage.results.grid.images) == 16  # type: ignore[attr-defined]
     calls = len(window.studio.jobs.calls)  # type: ignore[attr-defined]
-    page.filmstrip.slider.setValue(3)  # type: ignore[attr-defined]
-    page.grid.set_current(7)  # type: ignore[attr-defined]
-    assert page.filmstrip.strip.current == 3  # type: ignore[attr-defined]
+    page.stage.filmstrip.slider.setValue(3)  # type: ignore[attr-defined]
+    page.stage.results.grid.set_current(7)  # type: ignore[attr-defined]
+    assert page.stage.filmstrip.strip.current == 3  # type: ignore[attr-defined]
     assert len(window.studio.jobs.calls) == calls, "scrubbing computes nothing"  # type: ignore[attr-defined]
     window.show_page("Gallery")
     qtbot.waitUntil(lambda: window.pages["Gallery"].model.rowCount() == 16)  # type: ignore[attr-defined]
@@ -276,7 +276,7 @@ def test_blend_follows_the_slider(qtbot: QtBot, open_window: Open, tmp_path: Pat
     page = window.pages["Blend"]
     for letter, picture in zip("AB", tiles(2), strict=True):
         page.set_source(letter, picture)  # type: ignore[attr-defined]
-    qtbot.waitUntil(lambda: page.preview.image is not None, timeout=5000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: page.single.preview.image is not None, timeout=5000)  # type: ignore[attr-defined]
     slider = window.findChild(QSlider, "lambdaSlider")
     assert slider
     with qtbot.waitSignal(window.blendUpdated, timeout=5000, check_params_cb=lambda lam: lam == 0.8):
@@ -318,9 +318,9 @@ def test_a_picture_can_be_dropped_into_a_well(qtbot: QtBot, open_window: Open, t
 
 def test_without_a_model_the_pages_say_what_to_do(open_window: Open) -> None:
     window = open_window(FakeJobs(models=False))
-    for name in ("Generate", "Blend", "Inside"):
+    for name, stack in (("Generate", "stage"), ("Blend", "stack"), ("Inside", "stack")):
         window.show_page(name)
-        assert window.pages[name].stack.currentIndex() == 0  # type: ignore[attr-defined]
+        assert getattr(window.pages[name], stack).currentIndex() == 0
     assert not find(window, "generateButton").isEnabled()
 
 
@@ -343,7 +343,7 @@ def test_runs_are_listed_shown_and_deleted_after_a_question(qtbot: QtBot, open_w
     assert page.model.rowCount() == 3
     assert page.current
     doomed = page.current.run
-    assert window.train_page.offered == doomed
+    assert window.train_page.offer.run == doomed
     page.delete_button.click()
     assert page.question.isVisible()
     assert doomed.exists
@@ -412,8 +412,8 @@ def test_a_new_name_is_known_everywhere(qtbot: QtBot, open_window: Open) -> None
     renamed = page.current.run
     assert renamed.name == "tiles"
     assert train.stage_title.text() == "tiles, as it went"
-    assert train.offered == renamed
-    assert "tiles stopped" in train.offer_text.text()
+    assert train.offer.run == renamed
+    assert "tiles stopped" in train.offer.text.text()
     assert window.studio.training.run == renamed
     assert window.banner.isVisible(), "it said what goes on, not what went wrong"
 
@@ -443,8 +443,8 @@ def test_the_last_run_is_offered_and_goes_on(qtbot: QtBot, open_window: Open, tm
     run = Run(tmp_path / "home" / "runs" / "pixel_tiles-tiny-32-1")
     run.resume_notes.write_text(f'{{"step": 24000, "source": "{tmp_path}"}}', encoding="utf-8")
     window = open_window()
-    assert "24,000" in window.train_page.offer_text.text()
-    window.train_page.continue_button.click()
+    assert "24,000" in window.train_page.offer.text.text()
+    window.train_page.offer.continue_button.click()
     qtbot.waitUntil(lambda: window.studio.training.step > 2000, timeout=5000)
     assert window.studio.training.run == run
     assert not window.train_page.offer.isVisible()
@@ -463,8 +463,8 @@ def test_a_run_that_was_stopped_can_go_on_and_says_what_is_left(qtbot: QtBot, op
     qtbot.waitUntil(lambda: training.state is State.DONE)
     assert "can be continued" in window.status.message.text()
     assert page.offer.isVisible()
-    assert page.offer_text.text() == "cats-tiny-32-1 stopped at step 800; 6 min of the planned 10 min are left. Continue?"
-    page.continue_button.click()
+    assert page.offer.text.text() == "cats-tiny-32-1 stopped at step 800; 6 min of the planned 10 min are left. Continue?"
+    page.offer.continue_button.click()
     qtbot.waitUntil(lambda: training.state is State.RUNNING)
     assert not page.offer.isVisible()
 
@@ -777,13 +777,13 @@ def test_a_look_at_blend_does_not_interrupt_training(qtbot: QtBot, open_window: 
     qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING, timeout=5000)
     window.show_page("Blend")
     blend = window.pages["Blend"]
-    qtbot.waitUntil(lambda: len(blend.pictures) == 2, timeout=5000)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: len(blend.wells.pictures) == 2, timeout=5000)  # type: ignore[attr-defined]
     qtbot.wait(100)
     assert window.studio.training.state is State.RUNNING
     assert not window.studio.blending.busy
-    assert "Move the slider" in blend.preview.hint  # type: ignore[attr-defined]
+    assert "Move the slider" in blend.single.preview.hint  # type: ignore[attr-defined]
     with qtbot.waitSignal(window.blendUpdated, timeout=10_000):
-        blend.lam.setValue(30)  # type: ignore[attr-defined]
+        blend.single.lam.setValue(30)  # type: ignore[attr-defined]
     window.train_page.stop_button.click()
 
 

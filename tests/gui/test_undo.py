@@ -141,14 +141,14 @@ def test_a_setting_that_was_made_empty_comes_back(qtbot: QtBot, window: MainWind
 def test_blending_can_be_taken_back(qtbot: QtBot, window: MainWindow) -> None:
     page = window.pages["Blend"]
     assert isinstance(page, BlendPage)
-    page.lam.setValue(80)
+    page.single.lam.setValue(80)
     qtbot.wait(5)
-    page.timestep.slider.setValue(300)
+    page.controls.timestep.slider.setValue(300)
     qtbot.wait(5)
     assert edits(window) == ["Lambda", "Noise level t"]
     window.studio.undo_stack.undo()
     window.studio.undo_stack.undo()
-    assert (page.lam.value(), page.timestep.value) == (50, 500)
+    assert (page.single.lam.value(), page.controls.timestep.value) == (50, 500)
 
 
 def test_guide_and_strength(qtbot: QtBot, window: MainWindow) -> None:
@@ -194,7 +194,7 @@ def test_pictures_of_a_blend(qtbot: QtBot, window: MainWindow, tmp_path: Path) -
     usual, other = dict(wells.sources), tiles(5)[4]
     page.set_source("A", other)
     settle(window, qtbot)
-    page.lam.setValue(80)
+    page.single.lam.setValue(80)
     qtbot.wait(5)
     to_qimage(tiles(8)[7]).save(str(tmp_path / "c.png"))
     page.set_source("C", tmp_path / "c.png")
@@ -203,16 +203,16 @@ def test_pictures_of_a_blend(qtbot: QtBot, window: MainWindow, tmp_path: Path) -
     settle(window, qtbot)
     assert edits(window) == ["Pictures", "Lambda", "Pictures", "Pictures"]
     assert wells.sources == {"A": other, "B": tmp_path / "c.png"}
-    last = page.lam.value()
+    last = page.single.lam.value()
 
     stack.undo()
     assert [wells.sources[letter] for letter in wells.letters] == [other, usual["B"], tmp_path / "c.png"]
     assert wells.weights == pytest.approx((0.2 * 2 / 3, 0.8 * 2 / 3, 1 / 3))
     assert set(wells.pictures) >= {"A", "C"}, "what is seen already is not loaded again"
     stack.undo()
-    assert (wells.letters, page.lam.value()) == ("AB", 80)
+    assert (wells.letters, page.single.lam.value()) == ("AB", 80)
     stack.undo()
-    assert page.lam.value() == 50
+    assert page.single.lam.value() == 50
     stack.undo()
     assert wells.sources["A"] is usual["A"]
     settle(window, qtbot)
@@ -222,7 +222,7 @@ def test_pictures_of_a_blend(qtbot: QtBot, window: MainWindow, tmp_path: Path) -
         stack.redo()
     settle(window, qtbot)
     assert [wells.sources[letter] for letter in wells.letters] == [other, tmp_path / "c.png"]
-    assert page.lam.value() == last
+    assert page.single.lam.value() == last
     assert len(edits(window)) == 4, "going back and forth is no edit"
 
 

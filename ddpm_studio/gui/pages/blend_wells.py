@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QGridLayout, QMenu, QSlider, QWidget
 from ddpm_studio.blend_weights import Weights, equal, pair, with_one_more, with_share, without
 from ddpm_studio.events import Event, Failed, Images
 from ddpm_studio.gui import dialogs
-from ddpm_studio.gui.jobs import PictureLoaded
+from ddpm_studio.gui.answers import PictureLoaded
 from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import column, label, row, tool_button

@@ -13,7 +13,7 @@ from ddpm_studio import paths
 from ddpm_studio.config import DataConfig
 from ddpm_studio.events import Contents, DatasetExamined, DatasetReady, DatasetReport, Event, Failed, Progress, Rows
 from ddpm_studio.gui import dialogs
-from ddpm_studio.gui.jobs import SourceFound
+from ddpm_studio.gui.answers import SourceFound
 from ddpm_studio.gui.pages.leave_out import LeaveOut
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import column

@@ -135,7 +135,7 @@ class ForwardView(QWidget):
     def show_example(self) -> None:
         """One that is painted here first; then, press by press, what the model brings along and what the data set begins with."""
         model = self._studio.model
-        found: list[Path | Images] = [evening(), *(self._studio.jobs.examples(model.path) if model else []), *self._studio.examples[:3]]
+        found: list[Path | Images] = [evening(), *(model.examples if model else ()), *self._studio.examples[:3]]
         self._source = found[self._example % len(found)]
         self._example += 1
         self._ask()

@@ -12,11 +12,11 @@ from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QStackedW
 
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed
+from ddpm_studio.gui.answers import FactsRead, PicturesListed, ThumbnailsMade
 from ddpm_studio.gui.gallery_model import CELL, THUMBNAIL, GalleryModel, GalleryView
 from ddpm_studio.gui.pages.gallery_export import GalleryExport
 from ddpm_studio.gui.pages.gallery_side import GallerySide
 from ddpm_studio.gui.pages.gallery_trash import TrashQuestion
-from ddpm_studio.gui.picture_jobs import FactsRead, PicturesListed, ThumbnailsMade
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, label, row, tool_button
 from ddpm_studio.gui.workers import LatestRun

@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 
 from ddpm_studio.events import Event, Failed
 from ddpm_studio.gui import dialogs
-from ddpm_studio.gui.picture_jobs import PicturesMoved, SheetMade
+from ddpm_studio.gui.answers import PicturesMoved, SheetMade
 from ddpm_studio.gui.qimage import to_qimage
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.language import ntr, tr

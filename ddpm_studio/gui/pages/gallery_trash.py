@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QFrame, QPushButton
 
 from ddpm_studio.events import Event, Failed
-from ddpm_studio.gui.picture_jobs import PicturesMoved
+from ddpm_studio.gui.answers import PicturesMoved
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.trash import Trash
 from ddpm_studio.gui.widgets.basics import button, label, row

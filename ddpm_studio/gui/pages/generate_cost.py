@@ -8,8 +8,8 @@ from PySide6.QtCore import QObject, Slot
 
 from ddpm_studio.events import Event
 from ddpm_studio.gui import cost
+from ddpm_studio.gui.answers import ModelAbout
 from ddpm_studio.gui.pages.generate_controls import GenerateControls
-from ddpm_studio.gui.picture_jobs import ModelAbout
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.words import count, duration
 from ddpm_studio.gui.workers import LatestRun

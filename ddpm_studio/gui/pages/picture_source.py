@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDrag, QMouseEvent, QPixmap
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QStackedWidget
 
 from ddpm_studio.events import Event, Images
-from ddpm_studio.gui.jobs import PicturesOffered
+from ddpm_studio.gui.answers import PicturesOffered
 from ddpm_studio.gui.qimage import enlarged, to_qimage
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import Card, Segments, label, row
@@ -88,11 +88,16 @@ class PictureSource(Card):
         self._began = False
         self.view = Segments((tr("Gallery"), tr("Data set"), tr("Examples")), "pictureSource", tr("Where to pick pictures from"))
         self.grid = PickGrid()
-        self.grid.setMinimumHeight(148)
-        self.hint = label("", "caption", wrap=True)
-        super().__init__(label(tr("Pick a picture"), "heading"), row(self.view, -1), self.grid, self.hint, spacing=8, margin=12)
+        self.hint = label("", "caption", "pickHint", wrap=True)
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.stack = QStackedWidget()
+        self.stack.setMinimumHeight(148)
+        self.stack.addWidget(self.hint)
+        self.stack.addWidget(self.grid)
+        super().__init__(label(tr("Pick a picture"), "heading"), row(self.view, -1), self.stack, spacing=8, margin=12)
         self._looked.setParent(self)
         self.setObjectName("pictureSourceCard")
+        self.hint.setText(what_is_there()[self.view.current])
         self.view.chosen.connect(self.refresh)
         self.grid.picked.connect(self.picked)
         self._looked.events.connect(self._receive)
@@ -107,10 +112,10 @@ class PictureSource(Card):
 
     @Slot()
     def refresh(self) -> None:
+        self.hint.setText(what_is_there()[self.view.current])
         if self.view.current == DATA:
             self._looked.cancel()
-            examples = self._studio.examples
-            self._show(tuple(examples), examples, tr("Open a data set on the Train page to pick from it."))
+            self._show(tuple(self._studio.examples), self._studio.examples)
         else:
             self._looked.request(self._studio.jobs.offer("gallery" if self.view.current == GALLERY else "examples", SHOWN, SIDE))
 
@@ -123,11 +128,19 @@ class PictureSource(Card):
                     self.view.choose(EXAMPLES)
                     self.refresh()
                     return
-                self._show(event.sources, event.thumbnails, tr("Pictures that you generate appear here."))
+                self._show(event.sources, event.thumbnails)
 
-    def _show(self, sources: tuple[Path | Images, ...], thumbnails: Images, without: str) -> None:
+    def _show(self, sources: tuple[Path | Images, ...], thumbnails: Images) -> None:
         if sources and all(isinstance(source, Path) for source in sources) and sources == self.grid.sources and np.array_equal(thumbnails, self.grid.images):
             return
         self.grid.offer(sources, thumbnails)
-        self.hint.setText("" if sources else without)
-        self.hint.setVisible(not sources)
+        self.stack.setCurrentWidget(self.grid if sources else self.hint)
+
+
+def what_is_there() -> tuple[str, str, str]:
+    """In words, as long as no picture is to be seen: in the gallery, the data set, the examples."""
+    return (
+        tr("Pictures that you generate appear here."),
+        tr("Open a data set on the Train page to pick from it."),
+        tr("The example pictures that come with the program appear here."),
+    )

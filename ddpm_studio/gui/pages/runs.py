@@ -13,8 +13,8 @@ from ddpm_studio import runs
 from ddpm_studio.comparing import RunRead
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed, Finished, StepDone
+from ddpm_studio.gui.answers import RunsListed
 from ddpm_studio.gui.item_models import RunsModel
-from ddpm_studio.gui.jobs import RunsListed
 from ddpm_studio.gui.pages.exporting import export_plot
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.trash import Trash

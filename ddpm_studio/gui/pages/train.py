@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from ddpm_studio import runs
 from ddpm_studio.errors import UserError
@@ -17,6 +17,7 @@ from ddpm_studio.gui.pages.dataset_section import DatasetSection
 from ddpm_studio.gui.pages.dataset_view import DatasetView
 from ddpm_studio.gui.pages.expectations import Expectations
 from ddpm_studio.gui.pages.exporting import export_plot
+from ddpm_studio.gui.pages.resume_offer import ResumeOffer
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
@@ -24,9 +25,7 @@ from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Seg
 from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.plot import Plot
 from ddpm_studio.gui.widgets.welcome import SHOWN_RUNS, Welcome
-from ddpm_studio.gui.words import duration
 from ddpm_studio.gui.workers import LatestRun
-from ddpm_studio.journal import ended_by_itself
 from ddpm_studio.language import later, tr
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run
@@ -44,7 +43,6 @@ class TrainPage(QWidget):
         self.setObjectName("trainPage")
         self.setAccessibleName(tr("Train"))
         self._studio = studio
-        self.offered: Run | None = None
         self._shown = ""
         """Name of the run whose curves are shown."""
         self._past = False
@@ -71,7 +69,7 @@ class TrainPage(QWidget):
         self.setLayout(row(controls, self._make_stage(), spacing=16))
         self._connect()
         self._show_state(studio.training.state)
-        self._offer_last_run()
+        self.offer.look()
 
     def _make_stage(self) -> QWidget:
         self.view = Segments((tr("Pictures"), tr("Live")), "trainView", tr("What is shown"))
@@ -84,27 +82,12 @@ class TrainPage(QWidget):
         self.stack = QStackedWidget()
         for part in (Card(self.welcome), self.pictures, self.live):
             self.stack.addWidget(part)
-        self.offer = self._make_offer()
+        self.offer = ResumeOffer(self._studio)
         self.head = QWidget()
         self.head.setLayout(row(self.view, 4, self.stage_title))
         stage = QWidget()
         stage.setLayout(column(self.offer, self.head, self.stack, spacing=12))
         return stage
-
-    def _make_offer(self) -> QFrame:
-        offer = QFrame()
-        offer.setObjectName("resumeCard")
-        offer.setAccessibleName(tr("Continue the last run"))
-        offer.setProperty("card", "notice")
-        self.offer_text = label("", name="resumeText", wrap=True)
-        self.continue_button = button(tr("Continue"), "continueButton", "play")
-        self.dismiss_button = button(tr("Not now"), "dismissButton", kind="quiet")
-        offer.setLayout(row(self.offer_text, self.continue_button, self.dismiss_button, margins=(16, 10, 10, 10)))
-        layout = offer.layout()
-        if layout is not None and hasattr(layout, "setStretch"):
-            layout.setStretch(0, 1)
-        offer.hide()
-        return offer
 
     def _connect(self) -> None:
         studio = self._studio
@@ -118,8 +101,8 @@ class TrainPage(QWidget):
         self.pause_button.clicked.connect(studio.training.toggle_pause)
         self.stop_button.clicked.connect(studio.training.stop)
         self.view.chosen.connect(self._show_view)
-        self.continue_button.clicked.connect(self._continue_offered)
-        self.dismiss_button.clicked.connect(self._dismiss_offered)
+        self.offer.resume_wanted.connect(self.resume)
+        self.offer.watch_wanted.connect(self.replay)
         self.live.plots.export_wanted.connect(self._export_plot)
         self.welcome.generate.clicked.connect(studio.generate_wanted)
         self.welcome.train.clicked.connect(self.dataset.browse)
@@ -245,9 +228,7 @@ class TrainPage(QWidget):
             self._name_stage(new.name, self._past)
         if self._resumed and self._resumed.run == old:
             self._resumed = replace(self._resumed, run=new)
-        if self.offered == old and self.offer.isVisibleTo(self):
-            self.offer.hide()
-            self._offer_last_run()
+        self.offer.follow_rename(old)
 
     @Slot(Plot)
     def _export_plot(self, plot: Plot) -> None:
@@ -274,7 +255,7 @@ class TrainPage(QWidget):
         if state is State.FAILED and not self.live.plot.series.size:
             self._set_view(PICTURES)  # it ended before there was anything to watch
         if state is State.DONE and self._studio.training.stopped:
-            self._offer_last_run(self._studio.training.run)
+            self.offer.look(self._studio.training.run)
         self._show_head()
 
     @Slot()
@@ -332,48 +313,9 @@ class TrainPage(QWidget):
 
     def showEvent(self, event: object) -> None:
         self._show_recent()
-        if self.offered and not self.offered.exists:  # deleted meanwhile
-            self.offer.hide()
+        self.offer.look_again()
 
     @Slot()
     def _show_recent(self) -> None:
         if self.isVisible() and self.stack.currentIndex() == 0:
             self.welcome.set_runs(list(islice(runs.newest_runs(), SHOWN_RUNS)))
-
-    # The last run.
-
-    def _offer_last_run(self, stopped: Run | None = None) -> None:
-        """A calm card: the newest run, when it was stopped before its end and was not turned down before; or the one that was `stopped` just now."""
-        newest = next((info for info in runs.newest_runs() if info.step), None)  # with nothing learnt there is nothing to go on with
-        if newest is None or not newest.run.can_resume or ended_by_itself(newest.run):
-            return
-        if newest.run != stopped if stopped else newest.run.name == self._studio.preferences.dismissed_run:
-            return
-        self.offered = newest.run
-        elsewhere = runs.is_in_training(newest.run)
-        name = newest.run.name
-        planned = runs.planned_seconds(newest.run.read_notes())
-        if elsewhere:
-            text = tr("{name} is being trained by another window or command.", name=name)
-        elif planned and planned[1] >= 1:
-            left, whole = duration(planned[1]), duration(sum(planned))
-            text = tr("{name} stopped at step {step:,}; {left} of the planned {whole} are left. Continue?", name=name, step=newest.step, left=left, whole=whole)
-        else:
-            text = tr("{name} stopped at step {step:,}. Continue?", name=name, step=newest.step)
-        self.offer_text.setText(text)
-        self.continue_button.setText(tr("Watch it") if elsewhere else tr("Continue"))
-        self.offer.show()
-
-    @Slot()
-    def _continue_offered(self) -> None:
-        if self.offered and runs.is_in_training(self.offered):
-            self.offer.hide()
-            self.replay(self.offered)
-        elif self.offered:
-            self.resume(self.offered)
-
-    @Slot()
-    def _dismiss_offered(self) -> None:
-        if self.offered:
-            self._studio.remember(dismissed_run=self.offered.name)
-        self.offer.hide()

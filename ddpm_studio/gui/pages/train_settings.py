@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QWidget
 from ddpm_studio.config import SECTIONS, DataConfig, RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import DatasetReport
+from ddpm_studio.gui.answers import ModelChoice
 from ddpm_studio.gui.config_form import ConfigForm
-from ddpm_studio.gui.jobs import ModelChoice
 from ddpm_studio.gui.model_lines import show_models
 from ddpm_studio.gui.undo import Control, control
 from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, combo, field, label, row
