@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QImage, QWheelEvent
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio.events import LossByNoise, StepDone
@@ -142,6 +143,70 @@ def test_hidden_curves_are_smoothed_when_they_are_shown(qtbot: QtBot, panel: Plo
     assert gradient.memory == before
     panel.chips[panel.plots.index(gradient)].setChecked(True)
     assert gradient.memory == 0.3
+
+
+def wheel(plot: NumberPlot, down: int, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> bool:
+    """Whether the plot took it for itself."""
+    viewport = plot._plot.viewport()
+    middle = QPointF(viewport.rect().center())
+    place, none = QPointF(viewport.mapToGlobal(middle.toPoint())), Qt.MouseButton.NoButton
+    event = QWheelEvent(middle, place, QPoint(), QPoint(0, -120 * down), none, modifiers, Qt.ScrollPhase.NoScrollPhase, False)
+    QApplication.sendEvent(viewport, event)
+    return event.isAccepted()
+
+
+def test_the_wheel_does_not_lead_to_where_no_steps_are(qtbot: QtBot, panel: PlotsPanel) -> None:
+    box = panel.loss._plot.getPlotItem().getViewBox()
+    qtbot.waitUntil(lambda: box.viewRange()[0][1] > 90)
+    for _ in range(30):
+        wheel(panel.loss, 1)
+    first, last = box.viewRange()[0]
+    assert -3 < first < 2 < 99 < last < 104
+    wheel(panel.loss, -3)
+    assert box.viewRange()[0][1] - box.viewRange()[0][0] < 90, "it zooms"
+
+
+def test_where_plots_can_be_scrolled_the_wheel_scrolls_and_ctrl_zooms(qtbot: QtBot, panel: PlotsPanel) -> None:
+    box = panel.loss._plot.getPlotItem().getViewBox()
+    qtbot.waitUntil(lambda: box.viewRange()[0][1] > 90)
+    panel.resize(420, 260)
+    for chip in panel.chips:
+        chip.setChecked(True)
+    qtbot.waitUntil(panel.loss._can_scroll)
+    before = box.viewRange()[0]
+    wheel(panel.loss, -2)
+    assert box.viewRange()[0] == before
+    wheel(panel.loss, -2, Qt.KeyboardModifier.ControlModifier)
+    assert box.viewRange()[0] != before
+
+
+def test_another_run_begins_with_a_range_of_its_own(qtbot: QtBot, panel: PlotsPanel) -> None:
+    box = panel.loss._plot.getPlotItem().getViewBox()
+    qtbot.waitUntil(lambda: box.viewRange()[0][1] > 90)
+    wheel(panel.loss, -3)
+    panel.clear()
+    assert not panel.loss.whole_button.isVisible()
+    panel.add([step(1)])
+    qtbot.waitUntil(lambda: panel.loss._raw.getData()[0] is not None)
+    panel.grab()
+    (first, last), (low, high) = box.viewRange()
+    assert -1 < first < 1 < last < 3
+    assert 0.01 < high - low < 2
+
+
+def test_a_first_step_whose_mean_differs_by_its_rounding_is_shown(qtbot: QtBot, panel: PlotsPanel) -> None:
+    panel.clear()
+    panel.add([replace(step(1), loss=0.9992871)])
+    panel.loss.series.means[0] = np.nextafter(panel.loss.series.values[0], 1)
+    panel.loss._redraw()
+    panel.grab()
+    axis = panel.loss._plot.getAxis("left")
+    axis.setRange(0.3, 0.3 + 1e-15)
+    assert axis.logTickValues(0.3, 0.3 + 1e-15, 150.0, []) is not None
+    for low, high in ((-0.01, 0.01), (-0.0008, 0.0), (0.3, 0.31)):
+        axis.setRange(low, high)
+        named = axis.logTickStrings(axis.logTickValues(low, high, 150.0, [])[0][1], 1.0, 1.0)
+        assert len(named) == len(set(named)) > 1
 
 
 def test_two_runs_lie_over_each_other_with_what_differs(qtbot: QtBot, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class ComparePlot(Plot):
         item.setClipToView(True)
         self._raw = [item.plot([], [], **BY_PIXEL) for _ in COLOURS]
         self._means = [item.plot([], [], **BY_PIXEL) for _ in COLOURS]
-        item.setLogMode(y=True)
+        self._use_log(True)
 
     def _colour(self) -> None:
         for token, raw, mean in zip(COLOURS, self._raw, self._means, strict=True):

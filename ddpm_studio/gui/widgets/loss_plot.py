@@ -50,9 +50,7 @@ class NumberPlot(Plot):
 
     def clear(self) -> None:
         self.series = Series()
-        self.value.setText("")
-        self.show_everything()
-        self._later()
+        self._begin_again()
 
     def add(self, steps: Sequence[StepDone]) -> None:
         """A batch of reports; drawn once."""
@@ -156,7 +154,7 @@ class LossPlot(NumberPlot):
         super()._make(item)
         self._marks = self._pg.ScatterPlotItem(symbol="t", size=9, pen=None)
         item.addItem(self._marks)
-        item.setLogMode(y=self.log_box.isChecked())
+        self._use_log(self.log_box.isChecked())
 
     def _colour(self) -> None:
         super()._colour()
@@ -172,5 +170,5 @@ class LossPlot(NumberPlot):
     @Slot(bool)
     def _set_log(self, log: bool) -> None:
         if self._plot is not None:
-            self._plot.setLogMode(y=log)
+            self._use_log(log)
             self._redraw()

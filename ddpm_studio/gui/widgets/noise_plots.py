@@ -53,9 +53,7 @@ class _NoisePlot(Plot):
 
     def clear(self) -> None:
         self.measures.clear()
-        self.value.setText("")
-        self.show_everything()
-        self._later()
+        self._begin_again()
 
     def add(self, measures: Sequence[LossByNoise]) -> None:
         for measure in measures:
@@ -108,7 +106,7 @@ class GapPlot(_NoisePlot):
         self._beside = item.plot([], [], pen=self._pg.mkPen(None))  # the training loss where there is the other, too: a run may end to hold pictures out
         self._between = self._pg.FillBetweenItem(self._beside, self._held_out)
         item.addItem(self._between)
-        item.setLogMode(y=True)
+        self._use_log(True)
 
     def _colour(self) -> None:
         self._training.setPen(self._pg.mkPen(theme.color("accent"), width=2))

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QRectF, QSizeF, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QShowEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QShowEvent, QWheelEvent
+from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.drawing import save_drawing
@@ -24,6 +24,10 @@ LEAST_GAP = 15
 KEY_HEIGHT = 16
 SHORT = 0.5
 """Of a logarithmic axis: less than this part of a decade is numbered like a linear one."""
+LEAST_DECADES = 0.02
+"""As much of one is seen at least: the value of a first step and its mean may differ by no more than their rounding."""
+AROUND = 0.02
+"""What is seen beside the first and the last step, as a share of all steps."""
 REDRAW_MS, SLOW_REDRAW_MS = 60, 400
 BY_PIXEL = {"autoDownsampleFactor": 1.0}
 """Of a long curve the least and the largest value of each pixel are drawn: pyqtgraph's five of each look the same and take three times as long."""
@@ -37,7 +41,7 @@ def _log_axis(pg: Any) -> Any:
 
     class LogAxis(pg.AxisItem):  # type: ignore[misc]
         def logTickValues(self, low: float, high: float, size: float, usual: Any) -> Any:
-            if not 0 < high - low < SHORT:
+            if not 1e-6 < high - low < SHORT:
                 return super().logTickValues(low, high, size, usual)
             first, last, pixels = 10.0**low, 10.0**high, size / (high - low)
             ticks: list[float] = []
@@ -53,13 +57,17 @@ def _log_axis(pg: Any) -> Any:
         def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
             low, high = self.range
             powers, pixels = [10.0**value * scale for value in values], self.height() / max(high - low, 1e-9)
-            named = [True] * len(powers)
-            for digits in ("123456789", "12346", "1235", "125", "13", "1"):
-                named = [f"{power:.0e}"[0] in digits for power in powers]
+            named, words = [True] * len(powers), [""] * len(powers)
+            for leading in ("123456789", "12346", "1235", "125", "13", "1"):
+                named = [f"{power:.0e}"[0] in leading for power in powers]
                 places = sorted(value * pixels for value, keep in zip(values, named, strict=True) if keep)
                 if all(above - below >= LEAST_GAP for below, above in itertools.pairwise(places)):
                     break
-            return [f"{power:.3g}" if keep else "" for power, keep in zip(powers, named, strict=True)]
+            for digits in range(3, 7):
+                words = [f"{power:.{digits}g}" if keep else "" for power, keep in zip(powers, named, strict=True)]
+                if len(set(words) - {""}) == sum(named):  # neighbours are told apart
+                    break
+            return words
 
     return LogAxis("left")
 
@@ -77,7 +85,7 @@ def _step_axis(pg: Any) -> Any:
 class Plot(QWidget):
     """A title, the newest value and a canvas of pyqtgraph, which is loaded when the plot is first seen: it takes a second.
 
-    The wheel zooms along the steps, dragging a rectangle into it; a double click or the button that then appears shows
+    The wheel zooms along the steps (with Ctrl, where the wheel alone scrolls), dragging a rectangle into it; a double click or the button that then appears shows
     everything again.
     """
 
@@ -183,6 +191,30 @@ class Plot(QWidget):
         self._stale = not self.isVisible()
         if not self._stale:
             self._redraw()
+            self._keep_within()
+
+    def _keep_within(self) -> None:
+        """Nobody gets lost where there are no steps."""
+        if self._plot is not None:
+            box = self._plot.getPlotItem().getViewBox()
+            first, last = box.childrenBounds()[0] or (0.0, 1.0)
+            room = AROUND * (last - first) or 1.0
+            box.setLimits(xMin=first - room, xMax=last + room)
+
+    def _use_log(self, log: bool) -> None:
+        self._plot.setLogMode(y=log)
+        self._plot.getPlotItem().getViewBox().setLimits(minYRange=LEAST_DECADES if log else None)
+
+    def _begin_again(self) -> None:
+        """For another run: nothing of the zoom and the range of the last one stays. Without a range of its own a single step
+        would be shown in the last one's."""
+        self.value.setText("")
+        if self._plot is not None:
+            box = self._plot.getPlotItem().getViewBox()
+            box.setLimits(xMin=None, xMax=None)
+            box.setRange(xRange=(0, 1), yRange=(0, 1))
+        self.show_everything()
+        self._later()
 
     @Slot()
     def _seen(self) -> None:
@@ -225,6 +257,7 @@ class Plot(QWidget):
         self._show_canvas()
         self._recolour()
         self._redraw()
+        self._keep_within()
         self._stale = False
 
     def _recolour(self) -> None:
@@ -273,7 +306,17 @@ class Plot(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.MouseButtonDblClick:
             self.show_everything()
+        if isinstance(event, QWheelEvent) and not event.modifiers() & Qt.KeyboardModifier.ControlModifier and self._can_scroll():
+            event.ignore()  # on to what scrolls
+            return True
         return super().eventFilter(watched, event)
+
+    def _can_scroll(self) -> bool:
+        """Whether the plot lies among others that do not all fit: there the wheel alone moves on to the next."""
+        around = self.parentWidget()
+        while around is not None and not isinstance(around, QScrollArea):
+            around = around.parentWidget()
+        return around is not None and around.verticalScrollBar().maximum() > 0
 
     @Slot(object)
     def _mouse_moved(self, position: Any) -> None:
