@@ -304,6 +304,13 @@ class Segments(QFrame):
     def choose(self, index: int) -> None:
         self._group.button(index).setChecked(True)
 
+    def refuse(self, index: int, why: str) -> None:
+        """It stays in its place, grey, and its tip says what is lacking."""
+        part = self._group.button(index)
+        part.setEnabled(False)
+        part.setToolTip(why)
+        part.setAccessibleDescription(why)
+
 
 class EmptyState(QWidget):
     """What to do when there is nothing to show yet."""
