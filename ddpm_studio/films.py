@@ -1,9 +1,9 @@
 """Films: pictures one after the other, written as GIF, WebP, animated PNG or MP4.
 
 Each frame is encoded by Pillow as a still picture of its own; the container around them is written here, frame by frame.
-An MP4 is the work of PyAV, which need not be installed.
 So a film takes the memory of one frame, however long it is, and can be given up between any two. A film holds pictures
-and times, nothing else: no name, no path, no date.
+and times, nothing else: no name, no path, no date. An MP4 is the work of PyAV, which need not be installed; it takes the
+memory of some frames, and also says with what settings it was encoded.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ LONGEST = 2**16 - 1
 """Of what counts the time of a frame in a GIF (hundredths of a second) and in a PNG (thousandths, or whole seconds)."""
 MP4_CLOCK = 50_400
 """So many parts of a second does an MP4 count in: a multiple of nearly all rates, and below 2^16, as MPEG-4 wants it."""
+BT709, LIMITED, SRGB = 1, 1, 13
+"""A matrix and primaries, a range (16 to 235), and a curve, by their numbers in ISO/IEC 23091."""
 ENCODERS = {"libx264": {"crf": "16", "rc-lookahead": "10"}, "mpeg4": {"qmin": "1", "qmax": "3"}}
 """What can encode an MP4, the best first, and how: FFmpeg may have been built without the one or the other."""
 
@@ -92,8 +94,8 @@ def no_mp4() -> UserError:
     if getattr(sys, "frozen", False):
         hint = tr("Save the film as GIF, WebP or PNG; for MP4, install DDPM Studio with Python.")
     else:
-        hint = tr("Install it with: {command}", command=f"{sys.executable} -m pip install av")
-    return UserError(tr("MP4 needs PyAV, which is not installed."), hint)
+        hint = tr("Install it with: {command}", command=f"{sys.executable} -m pip install --upgrade av")
+    return UserError(tr("MP4 needs PyAV 17 or newer, which is not installed."), hint)
 
 
 def _encoder() -> str:
@@ -102,6 +104,8 @@ def _encoder() -> str:
         import av
     except ImportError as error:
         raise no_mp4() from error
+    if int(av.__version__.partition(".")[0]) < 17:
+        raise no_mp4()
     for name in ENCODERS:
         with contextlib.suppress(av.codec.codec.UnknownCodecError):
             return av.Codec(name, "w").name
@@ -218,20 +222,16 @@ class _Mp4:
 
     def __init__(self, file: BinaryIO, width: int, height: int, rate: float, count: int) -> None:
         import av
-        from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
         self._start, self._duration = 0, 0
-        self._colours: dict[str, Any] = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
         with _in_words():
-            # Without FFmpeg's version and settings: a film holds pictures and times.
-            self._container = av.open(file, "w", format="mp4", options={"fflags": "+bitexact"})
+            self._container = av.open(file, "w", format="mp4", options={"fflags": "+bitexact"})  # without a date, and who wrote it
             name = _encoder()
-            self._stream = cast("av.VideoStream", self._container.add_stream(name, Fraction(rate).limit_denominator(1000), options=ENCODERS[name]))
+            self._stream = cast("av.VideoStream", self._container.add_stream(name, Fraction(rate).limit_denominator(MP4_CLOCK), options=ENCODERS[name]))
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         codec = self._stream.codec_context
         codec.time_base, codec.max_b_frames = Fraction(1, MP4_CLOCK), 0
-        codec.colorspace, codec.color_range = Colorspace.ITU709, ColorRange.MPEG
-        codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.IEC61966_2_1
+        codec.colorspace, codec.color_range, codec.color_primaries, codec.color_trc = BT709, LIMITED, BT709, SRGB
 
     def add(self, picture: Image.Image, scale: int, start: float, end: float) -> None:
         import av
@@ -239,7 +239,7 @@ class _Mp4:
         self._start += self._duration
         self._duration = min(2**31 - 1, round(MP4_CLOCK * end) - round(MP4_CLOCK * start))
         frame = av.VideoFrame.from_ndarray(np.asarray(_enlarged(_opaque(picture).convert("RGB"), scale)), format="rgb24")
-        frame = frame.reformat(format="yuv420p", **self._colours)
+        frame = frame.reformat(format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED)
         frame.pts, frame.time_base = self._start, Fraction(1, MP4_CLOCK)
         with _in_words():
             self._write(self._stream.encode(frame))

@@ -139,16 +139,19 @@ def test_an_mp4_is_as_large_as_players_want_it(size: tuple[int, int], scale: int
 
 
 @pytest.mark.parametrize("command", [["generate", "faces"], ["loop", "faces", "a.png", "b.png"]])
-@pytest.mark.parametrize("broken", ["sys.modules['av'] = None", "import ddpm_studio.films; ddpm_studio.films.ENCODERS = {'of another build': {}}"])
+@pytest.mark.parametrize(
+    "broken",
+    ["sys.modules['av'] = None", "import av; av.__version__ = '14.0.0'", "import ddpm_studio.films; ddpm_studio.films.ENCODERS = {'of another build': {}}"],
+)
 def test_without_what_writes_mp4_the_command_line_says_so_before_the_work(tmp_path: Path, broken: str, command: list[str]) -> None:
     command = [*command, "--film", str(tmp_path / "new" / "film.mp4"), "--out", str(tmp_path / "out")]
     code = f"import sys; sys.modules['torch'] = None; {broken}\nfrom ddpm_studio.cli.main import main\nsys.exit(main({command!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     error, hint = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (2, "")
-    if "None" in broken:
-        assert error == "error: MP4 needs PyAV, which is not installed."
-        assert hint == f"hint: Install it with: {sys.executable} -m pip install av"
+    if "ENCODERS" not in broken:
+        assert error == "error: MP4 needs PyAV 17 or newer, which is not installed."
+        assert hint == f"hint: Install it with: {sys.executable} -m pip install --upgrade av"
     else:
         assert error == "error: PyAV is installed here without an encoder for MP4."
         assert "GIF" in hint

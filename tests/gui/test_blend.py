@@ -477,7 +477,7 @@ def test_without_pyav_mp4_is_grey_and_says_why(qtbot: QtBot, tmp_path: Path, mon
     part = dialog.findChild(QPushButton, "filmKind3")
     assert not part.isEnabled()
     assert "MP4 needs PyAV" in part.toolTip()
-    assert "pip install av" in part.toolTip()
+    assert "pip install --upgrade av" in part.toolTip()
     dialog.write(tmp_path / "film.mp4")  # by a name that was typed
     qtbot.waitUntil(lambda: "MP4 needs PyAV" in dialog.message.text(), timeout=5000)
     qtbot.waitUntil(dialog.save_button.isEnabled)
