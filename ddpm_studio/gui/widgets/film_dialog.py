@@ -81,7 +81,6 @@ class FilmDialog(QDialog):
         self._choices = holder
         layout = column(holder, self.facts, self.progress, self.message, row(-1, self.cancel_button, self.save_button), spacing=12, margins=(20, 20, 20, 20))
         self.setLayout(layout)
-        self.setMinimumWidth(420)
 
     @property
     def frames(self) -> Images:
