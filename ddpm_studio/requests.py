@@ -22,6 +22,8 @@ Spacing = Literal["auto", "log_snr", "linspace", "leading", "trailing"]
 SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
 NoiseMode = Literal["independent", "shared", "slerp"]
 NOISE_MODES: tuple[NoiseMode, ...] = get_args(NoiseMode)
+MP4_SIDE = 256
+"""Players show smaller films as a stamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class BlendRequest(Walk):
 
 @dataclass(frozen=True, slots=True)
 class FilmRequest:
-    """Pictures one after the other, as an endless film: GIF, WebP or animated PNG by the ending of the name."""
+    """Pictures one after the other, as an endless film: GIF, WebP, animated PNG or MP4 by the ending of the name."""
 
     path: Path
     frames: Images
@@ -131,6 +133,19 @@ class FilmRequest:
     """Each pixel becomes a square of so many."""
     hold_seconds: float = 0.0
     """How much longer the last picture stays."""
+
+    @property
+    def factor(self) -> int:
+        """By how much the pictures are enlarged: `scale`, or what an MP4 needs beyond it.
+
+        An MP4 has even sides, and one colour for each square of 2 x 2 pixels. So small pictures are made 256 pixels
+        large at least, and an even factor, where one is needed, leaves each pixel its own colour.
+        """
+        height, width = map(int, self.frames.shape[1:3])
+        enough = max(self.scale, -(-MP4_SIDE // max(height, width)))
+        if self.path.suffix.lower() != ".mp4" or (enough == self.scale and height * enough % 2 == width * enough % 2 == 0):
+            return self.scale
+        return enough + enough % 2
 
 
 @dataclass(frozen=True, slots=True)

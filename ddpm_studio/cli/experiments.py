@@ -39,8 +39,6 @@ def tree(arguments: argparse.Namespace) -> int:
 
 def loop(arguments: argparse.Namespace) -> int:
     config = check_model(arguments.model)
-    from ddpm_studio.sampling.engine import blend
-
     if len(arguments.images) < 2:
         raise UserError("A loop needs at least two pictures.", "Name two or more.")
     if not arguments.film and not arguments.out:
@@ -48,6 +46,8 @@ def loop(arguments: argparse.Namespace) -> int:
     check_film_place(arguments)
     if arguments.out:
         check_places(arguments.out)
+    from ddpm_studio.sampling.engine import blend
+
     timestep = config.diffusion.num_timesteps // 2 if arguments.timestep is None else arguments.timestep
     pictures = tuple(picture(path, config) for path in arguments.images)
     way = around(len(pictures), arguments.frames)

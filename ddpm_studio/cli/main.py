@@ -158,7 +158,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
 
 def _film_flags(parser: argparse.ArgumentParser, help_text: str) -> None:
-    parser.add_argument("--film", metavar="FILE", help=f"{help_text}: .gif, .webp or .png (animated).")
+    parser.add_argument("--film", metavar="FILE", help=f"{help_text}: .gif, .webp, .png (animated) or .mp4.")
     parser.add_argument("--fps", type=within(float, 0.1, 50), default=None, metavar="N", help="Pictures a second of the film.")
     parser.add_argument("--scale", type=within(int, 1, 64), default=None, metavar="N", help="Each pixel of the film becomes a square of N (about 256 pixels in all).")
 

@@ -38,10 +38,10 @@ STRIP_FRAMES, FILM_FRAMES = 12, 60
 
 def generate(arguments: argparse.Namespace) -> int:
     config = check_model(arguments.model)
+    check_film_place(arguments)
+    check_places(arguments.out, arguments.grid, arguments.filmstrip)
     from ddpm_studio.sampling.engine import generate as engine_generate
 
-    check_places(arguments.out, arguments.grid, arguments.filmstrip)
-    check_film_place(arguments)
     start, frames = _start(arguments), FILM_FRAMES if arguments.film else STRIP_FRAMES
     walk = walk_of(arguments, start.timestep + 1 if start else config.diffusion.num_timesteps)
     request = SampleRequest(arguments.model, arguments.count, frames=frames, start=start, **walk)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 from ddpm_studio.events import Images
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import fitted, to_qimage
+from ddpm_studio.gui.widgets.basics import plain_tip
 from ddpm_studio.language import tr
 
 if TYPE_CHECKING:
@@ -144,7 +145,9 @@ class GalleryModel(QStringListModel):
         if role not in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole) or not 0 <= index.row() < len(self.files):
             return None
         name = self.files[index.row()].name
-        return tr("{name}, with a star", name=name) if role == Qt.ItemDataRole.AccessibleTextRole and name in self.stars else name
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(name)
+        return tr("{name}, with a star", name=name) if name in self.stars else name
 
     def mimeTypes(self) -> list[str]:
         return ["text/uri-list"]

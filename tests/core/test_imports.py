@@ -28,12 +28,12 @@ def test_the_package_loads_neither_torch_nor_qt() -> None:
 
 @pytest.mark.parametrize("module", ["training.engine", "sampling.engine", "data.cache", "cli.main", "gallery"])
 def test_the_engines_and_the_command_line_load_no_qt(module: str) -> None:
-    assert not loaded_by(f"import ddpm_studio.{module}") & {"PySide6", "pyqtgraph", "shiboken6"}
+    assert not loaded_by(f"import ddpm_studio.{module}") & {"PySide6", "pyqtgraph", "shiboken6", "av"}
 
 
 @pytest.mark.parametrize("module", ["gui.main_window", "gui.app"])
 def test_the_window_loads_no_torch(module: str) -> None:
-    assert "torch" not in loaded_by(f"import ddpm_studio.{module}")
+    assert not loaded_by(f"import ddpm_studio.{module}") & {"torch", "av"}
 
 
 @pytest.mark.parametrize("flag", ["--version", "--help"])

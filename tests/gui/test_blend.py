@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
@@ -524,7 +526,7 @@ def test_the_way_from_noise_to_picture_is_saved_as_a_film(qtbot: QtBot, tmp_path
     dialog.rate.setValue(10)
     dialog._show_facts()
     assert dialog.facts.text() == "5 pictures of 256 × 128 pixels, 2.0 seconds"
-    dialog.write(tmp_path / "nowhere" / "film.mp4")
+    dialog.write(tmp_path / "nowhere" / "film.mov")
     qtbot.waitUntil(lambda: "not the name of a film" in dialog.message.text(), timeout=5000)
     qtbot.waitUntil(dialog.save_button.isEnabled)
     dialog.write(tmp_path / "film.webp")
@@ -532,6 +534,38 @@ def test_the_way_from_noise_to_picture_is_saved_as_a_film(qtbot: QtBot, tmp_path
     dialog.close()
     with Image.open(tmp_path / "film.webp") as saved:
         assert (saved.n_frames, saved.size) == (5, (256, 128))  # type: ignore[attr-defined]
+
+
+def test_an_mp4_says_how_large_it_becomes(qtbot: QtBot, tmp_path: Path) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    dialog = FilmDialog(window, Studio(FakeJobs()), {"": tiles(5)}, "film")
+    dialog.show()
+    dialog.scale.choose(0)
+    qtbot.mouseClick(dialog.findChild(QPushButton, "filmKind3"), Qt.MouseButton.LeftButton)
+    assert "256 × 256" in dialog.facts.text()
+    dialog.write(tmp_path / "film.mp4")
+    qtbot.waitUntil(lambda: "Saved film.mp4" in dialog.message.text(), timeout=5000)
+    dialog.close()
+    with av.open(tmp_path / "film.mp4") as film:
+        assert (film.streams.video[0].frames, film.streams.video[0].width) == (5, 256)
+
+
+def test_without_pyav_mp4_is_grey_and_says_why(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    window = QWidget()
+    qtbot.addWidget(window)
+    dialog = FilmDialog(window, Studio(FakeJobs()), {"": tiles(5)}, "film")
+    dialog.show()
+    part = dialog.findChild(QPushButton, "filmKind3")
+    assert not part.isEnabled()
+    assert "MP4 needs PyAV" in part.toolTip()
+    assert "pip install --upgrade av" in part.toolTip()
+    dialog.write(tmp_path / "film.mp4")  # by a name that was typed
+    qtbot.waitUntil(lambda: "MP4 needs PyAV" in dialog.message.text(), timeout=5000)
+    qtbot.waitUntil(dialog.save_button.isEnabled)
+    dialog.close()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("close", [False, True])

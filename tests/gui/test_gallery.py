@@ -54,6 +54,14 @@ def files_of(count: int, folder: Path = Path("/pictures")) -> list[Path]:
     return [folder / f"{i}.png" for i in range(count)]
 
 
+def test_a_tip_shows_a_name_as_it_is(qtbot: QtBot) -> None:
+    model = GalleryModel()
+    model.set_files([Path("/pictures/<b>x<b> & co.png"), Path("/pictures/plain.png")], ["<b>x<b> & co.png"])
+    tips = [model.data(model.index(i, 0), Qt.ItemDataRole.ToolTipRole) for i in range(2)]
+    assert tips == ["<qt>&lt;b&gt;x&lt;b&gt; &amp; co.png</qt>", "plain.png"]
+    assert model.data(model.index(0, 0), Qt.ItemDataRole.AccessibleTextRole) == "<b>x<b> & co.png, with a star", "that is read out, not drawn"
+
+
 def test_ten_thousand_pictures_ask_only_for_those_in_sight(qtbot: QtBot) -> None:
     model = GalleryModel()
     files = files_of(10_000)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QEvent, QItemSelectionModel, QMimeData, QObject, QPoint, Qt
 from PySide6.QtGui import QDragEnterEvent, QImage, QPalette
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery
@@ -28,7 +28,7 @@ from ddpm_studio.gui.answers import ModelChoice, ModelsListed
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.runs import RunsPage
-from ddpm_studio.gui.pages.train import LIVE
+from ddpm_studio.gui.pages.train import LIVE, TrainPage
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.widgets.command_palette import matches
@@ -874,6 +874,31 @@ def test_commands_are_found_by_typing(qtbot: QtBot, open_window: Open) -> None:
     qtbot.keyClick(palette.query, Qt.Key.Key_Return)
     qtbot.keyClick(palette.query, Qt.Key.Key_Escape)
     assert not palette.isVisible()
+
+
+def test_no_frame_shows_the_controls_squeezed(open_window: Open, qtbot: QtBot) -> None:
+    """When the report comes, the column grows by half; layouts hear of it one after the other."""
+    window = open_window()
+    page = window.pages["Train"]
+    assert isinstance(page, TrainPage)
+    squeezed, frames = set(), 0
+
+    class Watch(QObject):
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+            nonlocal frames
+            if event.type() == QEvent.Type.Paint and page.expectations.isVisible():
+                frames += 1
+                texts = page.settings.findChildren(QLabel)
+                squeezed.update(text.objectName() for text in texts if text.isVisible() and text.wordWrap() and text.height() < text.heightForWidth(text.width()))
+            return False
+
+    watch = Watch()
+    page.settings.installEventFilter(watch)
+    page.dataset.open([Path("/pictures/pixel_tiles")])
+    qtbot.waitUntil(lambda: page.dataset.examination is not None and "Estimating" not in page.expectations.time_label.text() and not workers.running_threads(), timeout=10_000)
+    qtbot.wait(100)
+    assert frames
+    assert squeezed == set()
 
 
 def test_escape_in_the_palette_closes_that_alone(open_window: Open, qtbot: QtBot) -> None:

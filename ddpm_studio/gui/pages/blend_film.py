@@ -64,7 +64,7 @@ class BlendFilm(QWidget):
         self.rate.setToolTip(tr("How many blends are shown in a second"))
         self.make_button = button(tr("Make film"), "filmButton", "film", "primary", tr("Blend from each picture to the next, and from the last to the first"))
         self.cancel_button = button(tr("Cancel"), "cancelFilmButton", "x")
-        self.save_button = button(tr("Save film…"), "saveFilmButton", "download", tip=tr("As GIF, WebP or animated PNG"))
+        self.save_button = button(tr("Save film…"), "saveFilmButton", "download", tip=tr("As GIF, WebP, animated PNG or MP4"))
         self.play_button = tool_button("pause", "playButton", tr("Pause"))
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setObjectName("filmSlider")

@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -31,6 +31,8 @@ from ddpm_studio.gui import theme
 
 SPACE = 8
 WIDE = 16
+LAYOUTS = 8
+"""More than lie in one another between a label in a column of controls and the window."""
 
 
 def label(text: str = "", role: str = "", name: str = "", wrap: bool = False) -> QLabel:
@@ -230,6 +232,17 @@ class ControlColumn(QWidget):
             layout.addWidget(footer)
         self.setLayout(layout)
         calm_wheel(inner)
+        inner.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Qt passes the wish for more height on by one layout a turn, and a frame between two turns shows texts over one another: so the next frame waits."""
+        if event.type() == QEvent.Type.LayoutRequest and watched is self.area.widget():
+            self.window().installEventFilter(self)
+        elif event.type() == QEvent.Type.UpdateRequest and watched is self.window():
+            for _ in range(LAYOUTS):
+                QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
+            watched.removeEventFilter(self)
+        return False
 
 
 class _WheelGuard(QObject):
@@ -303,6 +316,13 @@ class Segments(QFrame):
 
     def choose(self, index: int) -> None:
         self._group.button(index).setChecked(True)
+
+    def refuse(self, index: int, why: str) -> None:
+        """It stays in its place, grey, and its tip says what is lacking."""
+        part = self._group.button(index)
+        part.setEnabled(False)
+        part.setToolTip(why)
+        part.setAccessibleDescription(why)
 
 
 class EmptyState(QWidget):
