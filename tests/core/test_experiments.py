@@ -220,7 +220,7 @@ def test_a_milestone_is_asked_for_by_its_step(tmp_path: Path, home: Path, capsys
     ("arguments", "says"),
     [
         (["loop", "MODEL", "PICTURE"], "at least two"),
-        (["loop", "MODEL", "PICTURE", "PICTURE", "--film", "film.mp4"], "not the name of a film"),
+        (["loop", "MODEL", "PICTURE", "PICTURE", "--film", "film.mov"], "not the name of a film"),
         (["generate", "MODEL", "--film", "film.avi"], "not the name of a film"),
         (["interpolate", "MODEL", "PICTURE", "PICTURE", "PICTURE", "--lambda", "0.5"], "Lambda is for two pictures"),
         (["interpolate", "MODEL", "PICTURE", "PICTURE", "--lambda", "0.5", "--weights", "1,1"], "either lambda or weights"),

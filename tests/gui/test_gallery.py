@@ -12,18 +12,22 @@ from types import FrameType
 import numpy as np
 import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QComboBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery, imaging
 from ddpm_studio.gallery import Facts, Search
 from ddpm_studio.gui import gallery_model, theme, trash, workers
 from ddpm_studio.gui.gallery_model import KEPT_THUMBNAILS, WAITING, GalleryModel
+from ddpm_studio.gui.item_models import RunsModel
+from ddpm_studio.gui.jobs import ModelChoice
+from ddpm_studio.gui.model_lines import show_models
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.gallery_side import GallerySide
 from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.requests import SampleRequest
+from ddpm_studio.runs import Run, RunInfo
 
 from .fakes import FakeJobs, tiles
 
@@ -60,6 +64,17 @@ def test_a_tip_shows_a_name_as_it_is(qtbot: QtBot) -> None:
     tips = [model.data(model.index(i, 0), Qt.ItemDataRole.ToolTipRole) for i in range(2)]
     assert tips == ["<qt>&lt;b&gt;x&lt;b&gt; &amp; co.png</qt>", "plain.png"]
     assert model.data(model.index(0, 0), Qt.ItemDataRole.AccessibleTextRole) == "<b>x<b> & co.png, with a star", "that is read out, not drawn"
+
+
+def test_the_tip_of_a_run_shows_its_name_as_it_is(qtbot: QtBot) -> None:
+    run = RunInfo(Run(Path("/runs/<b>x<b>")), "tiny-32", (32, 32, 3), 1, 1, "tiles", 0.0, True)
+    runs = RunsModel()
+    runs.set_runs([run], "")
+    assert runs.data(runs.index(0, 0), Qt.ItemDataRole.ToolTipRole) == "<qt>/runs/&lt;b&gt;x&lt;b&gt;</qt>"
+    box = QComboBox()
+    qtbot.addWidget(box)
+    show_models(box, [ModelChoice("<b>x<b>", "<b>x<b>", Path("/runs/<b>x<b>/model.safetensors"), (32, 32, 3))])
+    assert box.itemData(0, Qt.ItemDataRole.ToolTipRole).startswith("<qt>/runs/&lt;b&gt;")
 
 
 def test_ten_thousand_pictures_ask_only_for_those_in_sight(qtbot: QtBot) -> None:
