@@ -20,7 +20,7 @@ from ddpm_studio.gallery import Facts, Search
 from ddpm_studio.gui import gallery_model, theme, trash, workers
 from ddpm_studio.gui.gallery_model import KEPT_THUMBNAILS, WAITING, GalleryModel
 from ddpm_studio.gui.pages.gallery import GalleryPage
-from ddpm_studio.gui.pages.gallery_side import GallerySide
+from ddpm_studio.gui.pages.gallery_side import GallerySide, recipe_lines
 from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.requests import SampleRequest
@@ -276,3 +276,9 @@ def test_thumbnails_are_small_and_sheets_are_bounded(tmp_path: Path, monkeypatch
     monkeypatch.setattr(gallery, "MAX_SHEET_PIXELS", 600 * 900)
     with pytest.raises(Exception, match="too many"):
         gallery.sheet([small, large])
+
+
+def test_a_recipe_is_said_as_on_the_pages_that_make_it() -> None:
+    assert recipe_lines({"kind": "sample", "sampler": "ddim", "steps": 25}) == [("Kind", "From noise"), ("Sampler", "Steady (DDIM)"), ("Steps", "25")]
+    assert recipe_lines({"kind": "blend", "noise": "slerp"}) == [("Kind", "Blend"), ("Noise", "Variance-true (slerp)")]
+    assert recipe_lines({"kind": "of a stranger", "sampler": "euler"}) == [("Kind", "of a stranger"), ("Sampler", "euler")]
