@@ -1,4 +1,5 @@
-"""What to expect of a training before it begins: how long until something can be seen, and whether it will copy.
+"""What to expect of a training before it begins: whether size and shape suit the pictures, how long until something can be
+seen, and whether it will copy.
 
 Everything here is an estimate, and says what it rests on.
 """
