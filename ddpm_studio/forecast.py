@@ -1,4 +1,5 @@
-"""What to expect of a training before it begins: how long until something can be seen, and whether it will copy.
+"""What to expect of a training before it begins: whether size and shape suit the pictures, how long until something can be
+seen, and whether it will copy.
 
 Everything here is an estimate, and says what it rests on.
 """
@@ -12,13 +13,18 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event
 from ddpm_studio.journal import read_journal
 from ddpm_studio.runs import Run, newest_runs
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Basis = Literal["measured", "scaled", "guessed"]
 """From a run with the same settings on this device; from one with another network; from the size of the network alone."""
@@ -32,6 +38,12 @@ GFLOPS_OF_GPU = {"mps": 1_000.0, "cuda": 4_000.0}
 """Not measured: what such devices reach at least with small networks."""
 LOOKED_AT = 4
 """Newest runs that are looked at for a speed."""
+LEAST_SIDE, MOST_SIDE = 8, 512
+"""Of a picture, in pixels (`DataConfig`)."""
+CLEARLY = 0.08
+"""By which share of the pictures' area the cut must fall for another height to be worth a word."""
+LOOKED_INTO = 10_000
+"""Sizes, evenly spread, that the best height is sought with."""
 
 FEW, SOME, MANY = 100, 1_000, 10_000
 """Different pictures. Kadkhodaie et al. 2024 (arXiv 2310.02557): two networks trained on separate halves of a set give two
@@ -102,19 +114,35 @@ def _speed(run: Run) -> float:
     return statistics.median(speeds) if len(speeds) >= 5 else 0.0
 
 
-def fitting_size(shorter_side: int, sizes: tuple[int, ...], factor: int) -> int:
-    """The largest of these picture sizes for which most pictures need not be enlarged and that the network can take."""
-    return max((size for size in sizes if size <= shorter_side and size % factor == 0), default=min(sizes))
+def room(sizes: npt.NDArray[np.int32], shape: tuple[int, int]) -> float:
+    """How often this height and width fit into the typical one of these pictures; below 1 it has to be enlarged.
+
+    `sizes` is [N, 2], widths and heights."""
+    return float(np.median(np.minimum(sizes[:, 0] / shape[1], sizes[:, 1] / shape[0])))
 
 
-def kept_share(width: int, height: int, shape: tuple[int, int]) -> float:
-    """What share of a picture is used when it is cut to this height and width."""
-    ratio = width / height * shape[0] / shape[1]
-    return min(ratio, 1 / ratio)
+def fitting_shape(sizes: npt.NDArray[np.int32], shape: tuple[int, int], widths: tuple[int, ...], factor: int) -> tuple[int, int] | None:
+    """Height and width in about the proportions of `shape`, the largest of these widths for which most pictures need not be
+    enlarged and that the network can take."""
+    shapes = [(max(1, round(width * shape[0] / shape[1] / factor)) * factor, width) for width in widths if width % factor == 0]
+    return max((smaller for smaller in shapes if smaller[0] >= LEAST_SIDE and room(sizes, smaller) >= 1), default=None)
 
 
-def better_height(width: int, height: int, shape: tuple[int, int], factor: int) -> int | None:
-    """The height with which clearly more of a typical picture is used, if there is one."""
-    wanted = max(factor, round(shape[1] * height / width / factor) * factor)
-    gain = kept_share(width, height, (wanted, shape[1])) - kept_share(width, height, shape)
-    return wanted if gain > 0.08 and 8 <= wanted <= 512 else None
+def kept_shares(width: npt.NDArray[np.int32], height: npt.NDArray[np.int32], shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """float64 [N]: what share of each picture's area is used when it is cut to the proportions of this height and width."""
+    ratio = width / np.maximum(height, 1) * (shape[0] / shape[1])
+    shares: npt.NDArray[np.float64] = np.minimum(ratio, 1 / np.maximum(ratio, 1e-9))
+    return shares
+
+
+def cut_off(sizes: npt.NDArray[np.int32], shape: tuple[int, int]) -> float:
+    """The share of the area that pictures lose to a shape, in the mean over all of them."""
+    return 1 - float(kept_shares(sizes[:, 0], sizes[:, 1], shape).mean())
+
+
+def better_height(sizes: npt.NDArray[np.int32], shape: tuple[int, int], factor: int) -> int | None:
+    """The height with which clearly less of the pictures is cut off, in the mean over all of them, if there is one."""
+    heights = [height for height in range(factor, MOST_SIDE + 1, factor) if height >= LEAST_SIDE and shape[1] <= 4 * height <= 16 * shape[1]]
+    some = sizes[:: len(sizes) // LOOKED_INTO + 1]
+    best = min(heights, key=lambda height: cut_off(some, (height, shape[1])), default=shape[0])
+    return best if cut_off(sizes, shape) - cut_off(sizes, (best, shape[1])) > CLEARLY else None

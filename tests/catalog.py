@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGES = ROOT / "resources" / "languages"
-KEYWORDS = {"tr": None, "later": None, "ntr": (1, 2)}
+KEYWORDS = {"tr": 1, "later": 1, "ntr": 2}
+"""How many texts each of these calls is given."""
 NOT_SHOWN = ("cli/", "selftest.py", "__main__.py")
 """The command line speaks English."""
 
@@ -39,11 +39,23 @@ def gather() -> dict[Text, list[str]]:
     """Every text of the window, and the files it stands in; one with a plural is a pair."""
     texts: dict[Text, list[str]] = {}
     for file in sources():
-        for _, text, _, _ in extract_from_file("python", file, keywords=KEYWORDS):
+        for text in texts_in(file.read_text(encoding="utf-8")):
             texts.setdefault(text, []).append(file.relative_to(ROOT).as_posix())
     for text in settings_texts():
         texts.setdefault(text, []).append("ddpm_studio/config.py")
     return texts
+
+
+def texts_in(code: str) -> list[Text]:
+    """What is given to `tr`, `later` and `ntr`, in the order of the code; inside of f-strings as well, where Babel sees
+    none before Python 3.12."""
+    calls = [call for call in ast.walk(ast.parse(code)) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in KEYWORDS]
+    found: list[Text] = []
+    for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
+        texts = [part.value for part in call.args[: KEYWORDS[call.func.id]] if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+        if len(texts) == KEYWORDS[call.func.id]:
+            found.append(texts[0] if len(texts) == 1 else (texts[0], texts[1]))
+    return found
 
 
 def settings_texts() -> Iterator[str]:
@@ -132,6 +144,8 @@ def _faults(message: Message) -> Iterator[str]:
             yield f"fields {fields(text)} for {fields(originals[-1])}"
         if ("&" in text) != ("&" in originals[0]):
             yield "mnemonic"
+        if re.search(r"[\d}] x [\d{]", text):
+            yield "x for \N{MULTIPLICATION SIGN}"
         if text.strip() != text and originals[0].strip() == originals[0]:
             yield "spaces at the ends"
         if originals[-1].endswith(".") != text.endswith("。") or originals[-1].endswith("…") != text.endswith("…"):

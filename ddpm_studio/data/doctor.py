@@ -18,11 +18,12 @@ from ddpm_studio.data.alike import blocks, difference_hashes, digests, group_ali
 from ddpm_studio.data.cache import open_dataset
 from ddpm_studio.errors import Cancelled
 from ddpm_studio.events import DatasetExamined, DatasetReady, Event, Finding, FindingKind, Finished, Images
+from ddpm_studio.forecast import kept_shares
 
 if TYPE_CHECKING:
     from ddpm_studio.config import DataConfig
     from ddpm_studio.control import RunControl
-    from ddpm_studio.data.dataset import Dataset, Facts
+    from ddpm_studio.data.dataset import Dataset
 
 Flags = npt.NDArray[np.bool_]
 
@@ -30,6 +31,8 @@ EVEN = 10
 """Grey levels that a bar may vary by: compression leaves traces."""
 THINNEST_BAR = 0.06
 """Of the height (width) of a picture: each of the two bars is at least that thick."""
+FILLED = 0.7
+"""How much of the picture between the bars is of another colour than they, at least."""
 EDGE = 3
 """Rows over which scaling may have spread the edge of a bar."""
 BARE = 2
@@ -60,26 +63,19 @@ def examine(dataset: Dataset, settings: DataConfig, control: RunControl) -> Data
     copies, copy_groups = group_copies(keys)
     firsts = np.sort(np.unique(keys, return_index=True)[1])  # one of each
     alike, alike_groups = group_alike(hashes[firsts], small[firsts], go_on)
-    share = kept_shares(facts, settings.shape)
+    share = kept_shares(facts.width, facts.height, settings.shape[:2])
     height, width, channels = settings.shape
     found = [
         Finding("copies", _frozen(copies), _frozen(copy_groups)),
         Finding("alike", _frozen(firsts[alike]), _frozen(alike_groups)),
         _flagged("bars", barred & ~facts.transparent),
         _flagged("blank", bare),
-        _flagged("grey", facts.grey & (channels >= 3) & (not facts.grey.all())),
+        _flagged("grey", facts.grey & (channels >= 3)),
         _flagged("transparent", facts.transparent),
         _flagged("small", (facts.width < width) | (facts.height < height)),
         _flagged("long", share < 0.5),
     ]
     return DatasetExamined(tuple(finding for finding in found if len(finding.rows)), len(firsts), float(share.mean()))
-
-
-def kept_shares(facts: Facts, shape: tuple[int, int, int]) -> npt.NDArray[np.float64]:
-    """float64 [n]: what share of each picture's area is used when it is cut to the proportions of the shape."""
-    ratio = facts.width / np.maximum(facts.height, 1) * (shape[0] / shape[1])
-    shares: npt.NDArray[np.float64] = np.minimum(ratio, 1 / np.maximum(ratio, 1e-9))
-    return shares
 
 
 def _look(images: Images, go_on: Callable[[], None]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint8], Flags, Flags]:
@@ -103,13 +99,28 @@ def have_bars(images: Images) -> Flags:
     """bool [n]: even bars above and below the picture proper, or at its left and right, as films and screenshots have them.
 
     A drawing on white ground has even margins, too; but where it begins, it does not begin all along the line, or it has
-    margins at the other two sides as well.
+    margins at the other two sides as well, and the ground is seen all through it.
     """
     planes = _planes(images)
     high_margins, high_bars = _margins(planes, planes.min(axis=3), planes.max(axis=3))
     wide_margins, wide_bars = _margins(planes.swapaxes(2, 3), planes.min(axis=2), planes.max(axis=2))
     flags: Flags = np.where(high_margins & wide_margins, high_bars & wide_bars, high_bars | wide_bars)
+    flags[flags] = _are_filled(planes[flags])
     return flags
+
+
+def _are_filled(planes: Images) -> Flags:
+    """bool [n]: of what lies within the outermost things that are not of the colour of the corner, most is not of it either."""
+    inside = (np.abs(planes.astype(np.int16) - planes[:, :, :1, :1]) > 2 * EVEN).any(axis=1)
+    room = _extent(inside.any(axis=2)) * _extent(inside.any(axis=1))
+    flags: Flags = inside.sum(axis=(1, 2)) >= FILLED * room
+    return flags
+
+
+def _extent(flags: Flags) -> npt.NDArray[np.int64]:
+    """int64 [n]: from the first to the last that is set in each row of [n, m]; m where none is."""
+    ends: npt.NDArray[np.int64] = flags.shape[1] - flags.argmax(axis=1) - flags[:, ::-1].argmax(axis=1)
+    return ends
 
 
 def _planes(images: Images) -> Images:

@@ -23,13 +23,13 @@ def in_words(finding: Finding, report: DatasetReport, background: str) -> tuple[
         case "copies":
             return (
                 ntr("{count} exact copy", "{count} exact copies", len(all_but_one(finding))),
-                tr("The same picture under several names: it counts as often in training. One of each is enough."),
+                tr("The same picture under several names: training sees it once for each of them. One of each is enough."),
             )
         case "alike":
             groups = int(finding.groups[-1]) + 1 if finding.groups is not None else 0
             return (
                 ntr("{count} near copy", "{count} near copies", count - groups),
-                tr("Pictures that hardly differ: they count as often, and are learnt by heart first. Look whether they are wanted."),
+                tr("Pictures that hardly differ: training sees almost the same picture several times, and learns it by heart first. Look whether they are wanted."),
             )
         case "bars":
             return (
@@ -38,6 +38,11 @@ def in_words(finding: Finding, report: DatasetReport, background: str) -> tuple[
             )
         case "blank":
             return ntr("{count} empty picture", "{count} empty pictures", count), tr("A single colour all over: there is nothing to learn from.")
+        case "grey" if count == report.pictures:
+            return (
+                tr("All are grey: 1 channel would do"),
+                tr("They are taken as colour pictures. With 1 in the setting Channels (All settings) only grey is learnt, and nothing comes out tinted."),
+            )
         case "grey":
             return ntr("{count} grey picture", "{count} grey pictures", count), tr("Grey pictures among colour ones: some of what is generated will be grey, too.")
         case "transparent":

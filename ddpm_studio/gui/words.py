@@ -24,6 +24,11 @@ def short_count(number: float) -> str:
     return f"{number:.3g}"
 
 
+def sentences(*parts: str) -> str:
+    """One after the other; a Chinese full stop is as wide as a letter, and has its space within."""
+    return " ".join(filter(None, parts)).replace("。 ", "。")
+
+
 def duration(seconds: float) -> str:
     """Rounded to what matters: 40 s, 12 min, 1 h 20 min."""
     seconds = max(0, round(seconds))

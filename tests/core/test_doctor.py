@@ -191,6 +191,51 @@ def test_bars_and_what_only_looks_like_them() -> None:
     assert have_bars(np.zeros((2, 32, 32, 1), np.uint8)).tolist() == [False, False]
 
 
+def letterboxed(seed: int, ground: str, brightness: float = 1.0) -> Image.Image:
+    framed = Image.new("RGB", (64, 64), ground)
+    framed.paste(photo(seed, (64, 40)).point(lambda value: round(value * brightness)), (0, 12))
+    return framed
+
+
+@pytest.mark.parametrize(("ground", "brightness"), [("black", 1.0), ("black", 0.6), ("white", 0.8), ("navy", 1.0)])
+def test_photos_between_bars_are_found(ground: str, brightness: float) -> None:
+    films = [letterboxed(seed, ground, brightness) for seed in range(20)]
+    assert have_bars(pixels(*films)).mean() >= 0.9
+    assert have_bars(pixels(*(film.transpose(Image.Transpose.ROTATE_90) for film in films))).mean() >= 0.9
+    assert have_bars(pixels(*(film.convert("L") for film in films))).mean() >= 0.9
+
+
+def test_letters_on_plain_ground_have_no_bars() -> None:
+    """Strokes along the whole side, as of H, E or the sign for "equals", begin in a straight line, too."""
+    letters = []
+    for strokes in (((8, 4, 12, 60), (50, 4, 54, 60), (8, 30, 54, 34)), ((2, 10, 62, 14), (2, 50, 62, 54), (2, 30, 40, 34)), ((0, 20, 64, 24), (0, 40, 64, 44))):
+        letter = Image.new("RGB", (64, 64), "white")
+        for stroke in strokes:
+            ImageDraw.Draw(letter).rectangle(stroke, fill="black")
+        letters += [letter, letter.transpose(Image.Transpose.ROTATE_90), letter.point(lambda value: 255 - value)]
+    assert not have_bars(pixels(*letters)).any()
+
+
+def test_handwriting(shared_data: Callable[[str], Path]) -> None:
+    """Letters have no bars; and that grey would do for all of them is said."""
+    ready, examined = looked_at(shared_data("handwriting_omniglot/images_background_small1.zip"))
+    found = {finding.kind: in_words(finding, ready.report, "white") for finding in examined.findings}
+    assert "bars" not in found
+    assert "1 channel would do" in found["grey"][0]
+    assert "Channels" in found["grey"][1]
+
+
+def test_grey_pictures_alone_or_among_others(mixed: Path, tmp_path: Path) -> None:
+    for i in range(3):
+        (tmp_path / "grey").mkdir(exist_ok=True)
+        photo(i).convert("L").save(tmp_path / "grey" / f"{i}.png")
+    said = []
+    for source, settings in ((mixed, DataConfig()), (tmp_path / "grey", DataConfig()), (tmp_path / "grey", DataConfig(channels=1))):
+        ready, examined = looked_at(source, settings)
+        said.append([in_words(finding, ready.report, "white")[0] for finding in examined.findings if finding.kind == "grey"])
+    assert said == [["1 grey picture"], ["All are grey: 1 channel would do"], []]
+
+
 def test_bare_pictures() -> None:
     noisy = np.full((1, 8, 8, 3), 100, np.uint8)
     noisy[0, 0, 0] = 102

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ddpm_studio import paths
 from ddpm_studio.config import RunConfig
-from ddpm_studio.forecast import GFLOPS_A_CORE, better_height, copying, fitting_size, forecast, kept_share
+from ddpm_studio.forecast import GFLOPS_A_CORE, better_height, copying, cut_off, fitting_shape, forecast, room
 from ddpm_studio.presets import PRESETS
 from ddpm_studio.runs import Run
 
@@ -74,11 +76,35 @@ def test_copies(different: int, expected: str) -> None:
     assert copying(different) == expected
 
 
-def test_sizes_and_shapes() -> None:
-    sizes = (16, 32, 48, 64)
-    assert [fitting_size(side, sizes, 8) for side in (9, 16, 31, 50, 500)] == [16, 16, 16, 48, 64]
-    assert fitting_size(50, sizes, 32) == 32
-    assert kept_share(200, 100, (32, 32)) == 0.5
-    assert kept_share(100, 200, (64, 32)) == 1
-    assert better_height(178, 218, (32, 32), 8) == 40
-    assert better_height(100, 105, (32, 32), 8) is None
+def sizes(*each: tuple[int, int, int]) -> npt.NDArray[np.int32]:
+    """[N, 2] of (how many, width, height)."""
+    return np.concatenate([np.full((number, 2), (width, height), np.int32) for number, width, height in each])
+
+
+def test_sizes() -> None:
+    widths = (16, 32, 48, 64)
+    found = [fitting_shape(sizes((5, side, side + 3)), (64, 64), widths, 8) for side in (9, 16, 31, 50, 500)]
+    assert found == [None, (16, 16), (16, 16), (48, 48), (64, 64)]
+    assert fitting_shape(sizes((1, 50, 50)), (64, 64), widths, 32) == (32, 32)
+    assert fitting_shape(sizes((1, 40, 24)), (32, 64), widths, 8) == (16, 32), "in the proportions of what is used"
+    assert room(sizes((1, 64, 20)), (16, 32)) == 1.25
+
+
+def test_what_is_cut_off() -> None:
+    assert cut_off(sizes((1, 200, 100)), (32, 32)) == 0.5
+    assert cut_off(sizes((1, 100, 200)), (64, 32)) == 0
+    assert cut_off(sizes((3, 100, 100), (1, 200, 100)), (32, 32)) == 0.125
+    assert better_height(sizes((9, 178, 218)), (32, 32), 8) == 40
+    assert better_height(sizes((9, 100, 105)), (32, 32), 8) is None
+
+
+def test_a_height_is_advised_only_where_all_pictures_together_gain() -> None:
+    """The typical picture is twice as wide as high, yet nearly half of them are square: another height costs these more."""
+    mixed = sizes((148, 64, 64), (152, 128, 64), (50, 200, 300))
+    assert np.median(mixed, axis=0).tolist() == [128, 64]
+    assert cut_off(mixed, (16, 32)) > cut_off(mixed, (32, 32))
+    assert better_height(mixed, (32, 32), 8) is None
+    assert better_height(mixed, (16, 32), 8) is None
+    wide = sizes((20, 64, 64), (300, 128, 64))
+    assert better_height(wide, (32, 32), 8) == 16
+    assert better_height(wide, (16, 32), 8) is None, "having followed the advice, one is not given another"

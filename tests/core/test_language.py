@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Message
 
 from ddpm_studio import language, paths
 from ddpm_studio.config import parse_config
@@ -89,3 +90,18 @@ label("Bare"); label(tr("Said")); label(name, "caption"); button(f"{count} runs"
 raise UserError("Wrong: " + why, tr("Mend it"))
 ''')
     assert catalog.bare_literals(module) == ["2: Bare", "2:  runs", "2: None", "2: Do it", "3: Wrong: "]
+
+
+def test_texts_are_found_within_others() -> None:
+    """Inside of f-strings as well, and one given to another."""
+    code = """
+kinds = f"{tr('Zip files')} (*.zip)"; words = f"{first} {tr('{n} times', n=count(1))}"
+tr("In {place}", place=tr("a zip")); f"{ntr('{count} run', '{count} runs', 2)}"; tr(name); MONTH = later("Jan" "uary")
+"""
+    assert catalog.texts_in(code) == ["Zip files", "{n} times", "In {place}", "a zip", ("{count} run", "{count} runs"), "January"]
+
+
+def test_sizes_are_written_in_one_way() -> None:
+    for size in ("{width} x {height} 像素", "32 x 32"):
+        assert list(catalog._faults(Message(size, size))) == ["x for ×"]
+    assert list(catalog._faults(Message("32 x 32", "32 × 32"))) == []

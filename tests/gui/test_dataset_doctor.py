@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from ddpm_studio import paths
 from ddpm_studio.as_command import train_command
-from ddpm_studio.events import DatasetExamined, DatasetReport, Finding, Skipped
+from ddpm_studio.events import Contents, DatasetExamined, DatasetReport, Finding, Skipped
 from ddpm_studio.forecast import Forecast
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.app import create
@@ -25,6 +25,7 @@ from ddpm_studio.gui.widgets import contact_sheet
 from ddpm_studio.gui.widgets.contact_sheet import ContactSheet
 from ddpm_studio.gui.widgets.crop_view import CropView
 from ddpm_studio.gui.widgets.dataset_report import DatasetReportView, Some
+from ddpm_studio.gui.widgets.drop_zone import DropZone
 from ddpm_studio.gui.widgets.histogram import Histogram, shape_bins, size_bins
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import list_runs
@@ -214,6 +215,39 @@ def test_settled_findings_get_a_tick(qtbot: QtBot) -> None:
     assert [line.text() for line in view.findings] == ["2 exact copies, left out", "2 empty pictures"]
 
 
+def test_the_table_counts_what_is_trained_on(qtbot: QtBot) -> None:
+    view = DatasetReportView()
+    qtbot.addWidget(view)
+    sizes = np.array([[64, 64]] * 15 + [[128, 64]] * 5, np.int32)
+    view.show_report(report(), Contents(Path("/cache"), tuple(f"{i}.png" for i in range(20)), sizes))
+    assert "20, as 32 × 32 colour" in view.accessibleDescription()
+    assert "12 % of each, on average" in view.accessibleDescription()
+    mask = np.zeros(20, bool)
+    mask[15:] = True
+    view.show_left_out(mask)
+    assert "15, as 32 × 32 colour" in view.accessibleDescription()
+    assert "Cut off" not in view.accessibleDescription()
+    view.show_left_out(np.zeros(20, bool))
+    assert "12 % of each, on average" in view.accessibleDescription()
+
+
+def test_a_long_name_gives_way(qtbot: QtBot) -> None:
+    zone = DropZone()
+    qtbot.addWidget(zone)
+    name = "images_background_small1_of_handwriting"
+    zone.show_data(name, "2,720 pictures")
+    zone.show()
+    zone.resize(310, 72)
+    assert zone.minimumSizeHint().width() <= 310
+    found = zone.findChild(QLabel, "datasetName")
+    assert found is not None
+    found.grab()
+    assert found.toolTip() == name
+    zone.show_data("cats", "40 pictures")
+    found.grab()
+    assert found.toolTip() == ""
+
+
 # In the window.
 
 
@@ -383,8 +417,8 @@ def test_a_run_that_goes_on_is_told_what_was_left_out_meanwhile(qtbot: QtBot, wi
 def test_what_to_expect(qtbot: QtBot, window: MainWindow) -> None:
     qtbot.waitUntil(lambda: "Blobs after 15 s" in text(window, "expectedTime"), timeout=20_000)
     assert "good pictures after 11 min" in text(window, "expectedTime")
-    assert "the run faces-tiny-32-1" in text(window, "expectedTime")
-    assert "Each is seen about 103 times" in text(window, "expectedCopies")
+    assert "Measured with the run faces-tiny-32-1" in text(window, "expectedTime")
+    assert "Each picture is seen about 103 times" in text(window, "expectedCopies")
     section, page = window.train_page.dataset, window.train_page
     page.pictures.sheet.select_rows(np.arange(50, 1204))
     page.pictures.leave_out()
@@ -393,6 +427,31 @@ def test_what_to_expect(qtbot: QtBot, window: MainWindow) -> None:
     page.expectations._receive([Forecast(2.0, "guessed", "", False)])
     assert "was not measured" in text(window, "expectedTime")
     assert "Roughly" in text(window, "expectedTime")
+
+
+def test_whether_the_size_suits_the_pictures(window: MainWindow) -> None:
+    """Judged by all of them, and by the shape that they are used with."""
+    section, expectations, form = window.train_page.dataset, window.train_page.expectations, window.train_page.settings.form
+    assert section.contents is not None
+
+    def said(*each: tuple[int, int, int], height: int | None = None) -> str:
+        sizes = np.concatenate([np.full((number, 2), (w, h), np.int32) for number, w, h in each])
+        section.contents = Contents(Path("/cache"), tuple(map(str, range(len(sizes)))), sizes)
+        section._take_left_out(frozenset())
+        form.edited.emit("data.image_height", height)
+        expectations.ask()
+        return text(window, "expectedSize")
+
+    mixed = (148, 64, 64), (152, 128, 64), (50, 200, 300)
+    assert said(*mixed) == "The pictures are of many shapes: 32 × 32 cuts off 26 % on average, and no other height does clearly better."
+    assert said((9, 60, 60), (300, 128, 64)) == "32 × 32 cuts off 49 % of the pictures on average; with an image height of 16 (All settings) it would be 1 %."
+    assert said((300, 128, 64), height=16) == "32 × 16 suits them; they would do for 64 × 32 too, which takes about four times as long."
+    assert said((300, 50, 50)) == "32 × 32 suits these pictures."
+    assert said((300, 20, 20)) == "Most pictures are smaller than 32 × 32: 16 × 16 would do, and be quicker."
+    assert said((300, 12, 12)) == "Most pictures are smaller than 32 × 32, and look soft."
+    section.left_out_rows[:] = True
+    expectations.show_words()
+    assert text(window, "expectedSize") == ""
 
 
 class RealPictures(Jobs):

@@ -23,7 +23,7 @@ from ddpm_studio.gui.item_models import RunsModel
 from ddpm_studio.gui.jobs import ModelChoice
 from ddpm_studio.gui.model_lines import show_models
 from ddpm_studio.gui.pages.gallery import GalleryPage
-from ddpm_studio.gui.pages.gallery_side import GallerySide
+from ddpm_studio.gui.pages.gallery_side import GallerySide, recipe_lines
 from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.requests import SampleRequest
@@ -299,3 +299,9 @@ def test_thumbnails_are_small_and_sheets_are_bounded(tmp_path: Path, monkeypatch
     monkeypatch.setattr(gallery, "MAX_SHEET_PIXELS", 600 * 900)
     with pytest.raises(Exception, match="too many"):
         gallery.sheet([small, large])
+
+
+def test_a_recipe_is_said_as_on_the_pages_that_make_it() -> None:
+    assert recipe_lines({"kind": "sample", "sampler": "ddim", "steps": 25}) == [("Kind", "From noise"), ("Sampler", "Steady (DDIM)"), ("Steps", "25")]
+    assert recipe_lines({"kind": "blend", "noise": "slerp"}) == [("Kind", "Blend"), ("Noise", "Variance-true (slerp)")]
+    assert recipe_lines({"kind": "of a stranger", "sampler": "euler"}) == [("Kind", "of a stranger"), ("Sampler", "euler")]

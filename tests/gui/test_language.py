@@ -92,6 +92,8 @@ def test_numbers_and_times_in_chinese(program: QApplication) -> None:
     app.choose_language(program, "zh_CN")
     assert words.duration(4800) == "1 小时 20 分钟"
     assert words.time_left(40) == "剩余 40 秒"
+    assert words.sentences("一。", "", "二。") == "一。二。"
+    assert words.sentences("One.", "", "Two.") == "One. Two."
     assert words.moment(time.time()).startswith("今天 ")
     assert words.moment(time.mktime((2020, 3, 5, 12, 0, 0, 0, 0, -1))) == "2020年3月5日"
 

@@ -284,7 +284,9 @@ def test_both_themes(panel: PlotsPanel) -> None:
 def test_what_the_gap_says() -> None:
     assert "first measured" in verdict([])
     assert "No pictures are held out" in verdict([LossByNoise(1, (1.0,))])
-    assert "nothing is being copied" in verdict([measure(i, 0.015) for i in range(5)])
+    assert "no worse than" in verdict([measure(i, 0.004) for i in range(5)])
+    assert "no worse than" in verdict([measure(i, -0.1) for i in range(5)])
+    assert "than chance makes it" in verdict([measure(i, 0.015) for i in range(5)]), "0.29 against 0.31: nobody would call that the same"
     assert "does not grow" in verdict([measure(i, 0.05) for i in range(5)])
     assert "by heart" in verdict([measure(i, 0.03 * i) for i in range(5)])
 

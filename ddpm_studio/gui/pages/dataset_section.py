@@ -72,6 +72,13 @@ class DatasetSection(QWidget):
         return tuple(sorted(self.left_out)) if self.left_out or self._touched else None
 
     @property
+    def sizes(self) -> npt.NDArray[np.int32] | None:
+        """int32 [n, 2]: widths and heights of the pictures that are trained on; None when there are none."""
+        if self.contents is None or self.left_out_rows.all():
+            return None
+        return self.contents.sizes[~self.left_out_rows]
+
+    @property
     def sources(self) -> list[Path]:
         """What is being opened, else what is open."""
         return self._opening or ([self.source] if self.source else [])

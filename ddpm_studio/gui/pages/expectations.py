@@ -15,9 +15,12 @@ from ddpm_studio.gui.pages.dataset_section import DatasetSection
 from ddpm_studio.gui.pages.train_settings import SIZES, TrainSettings
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import column, label
-from ddpm_studio.gui.words import count, duration
+from ddpm_studio.gui.words import count, duration, elided, sentences
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
+
+MUCH = 0.2
+"""From which share on, that shapes cut off, it is said that they do."""
 
 
 class Expectations(QWidget):
@@ -99,36 +102,44 @@ class Expectations(QWidget):
 
     def _size_words(self, config: RunConfig) -> str:
         """Whether the picture size suits the pictures."""
-        report = self._dataset.report
-        if report is None:
+        sizes, shape, factor = self._dataset.sizes, config.data.shape[:2], config.model.size_factor
+        if sizes is None:
             return ""
-        (width, height), shape, factor = report.median, config.data.shape[:2], config.model.size_factor
-        shorter, used = min(width, height), min(shape)
-        if shorter < used:
-            fits = forecast.fitting_size(shorter, SIZES, factor)
-            return tr("Most pictures are smaller than {used} × {used}: {fits} × {fits} would do, and be quicker.", used=used, fits=fits)
-        if (better := forecast.better_height(width, height, shape, factor)) is not None:
-            before, after = (round(100 * (1 - forecast.kept_share(width, height, kind))) for kind in (shape, (better, shape[1])))
-            return tr("Most pictures lose {before} % to this shape; an image height of {height} (All settings) would cost {after} %.", before=before, after=after, height=better)
-        if shorter >= 2 * used and used < 64:
-            return tr("{used} × {used} suits them; they would do for {larger} × {larger} too, which takes about four times as long.", used=used, larger=2 * used)
-        return tr("{width} × {height} suits these pictures.", width=shape[1], height=shape[0])
+        used, room, lost = _in_words(shape), forecast.room(sizes, shape), forecast.cut_off(sizes, shape)
+        if room < 1 and (fits := forecast.fitting_shape(sizes, shape, SIZES, factor)):
+            return tr("Most pictures are smaller than {used}: {fits} would do, and be quicker.", used=used, fits=_in_words(fits))
+        if (height := forecast.better_height(sizes, shape, factor)) is not None:
+            before, after = (round(100 * part) for part in (lost, forecast.cut_off(sizes, (height, shape[1]))))
+            return tr(
+                "{used} cuts off {before} % of the pictures on average; with an image height of {height} (All settings) it would be {after} %.",
+                used=used, before=before, after=after, height=height,
+            )  # fmt: skip
+        if lost >= MUCH:
+            shapes = tr("The pictures are of many shapes: {used} cuts off {share} % on average, and no other height does clearly better.", used=used, share=round(100 * lost))
+            return sentences(shapes, tr("Most pictures are smaller than {used}, and look soft.", used=used) if room < 1 else "")
+        if room < 1:
+            return tr("Most pictures are smaller than {used}, and look soft.", used=used)
+        if room >= 2 and min(shape) < 64:
+            larger = _in_words((2 * shape[0], 2 * shape[1]))
+            return tr("{used} suits them; they would do for {larger} too, which takes about four times as long.", used=used, larger=larger)
+        return tr("{used} suits these pictures.", used=used)
 
     def _time_words(self, known: Forecast) -> str:
+        run = elided(known.run, 28)  # a name without spaces cannot be wrapped
         basis = {
-            "measured": tr("As fast as the run {run}.", run=known.run),
-            "scaled": tr("Roughly, from the speed of the run {run} with another network.", run=known.run),
+            "measured": tr("Measured with the run {run}.", run=run),
+            "scaled": tr("Roughly, from the speed of the run {run} with another network.", run=run),
             "guessed": tr("Roughly, from the size of the network and the number of cores."),
         }[known.basis]
         if not known.comparable:
             a_second = count(max(1, round(known.images_per_second)))
             speed = tr("About {count} pictures a second. How many these settings need was not measured: many more than the quick presets.", count=a_second)
-            return f"{speed} {basis}"
+            return sentences(speed, basis)
         words = tr(
             "Blobs after {blobs}, something recognisable after {recognisable}, good pictures after {good}.",
             blobs=duration(known.seconds(BLOBS)), recognisable=duration(known.seconds(RECOGNISABLE)), good=duration(known.seconds(GOOD)),
         )  # fmt: skip
-        return f"{words} {basis}"
+        return sentences(words, basis)
 
     def _copies_words(self) -> tuple[str, bool]:
         """Whether the model will repeat its pictures, and whether that is worth a warning."""
@@ -139,13 +150,18 @@ class Expectations(QWidget):
         expected = forecast.copying(number)
         words = {
             "certain": ntr("{count} picture is too few: it will be learnt by heart.", "{count} pictures are too few: the model will learn them by heart.", number),
-            "likely": tr("Expect copies: below about 1,000 different pictures a network mostly repeats them. Shorter training, flip and dropout help."),
-            "later": tr("Copies are rare at first and come with long training; the more pictures, the later."),
-            "unlikely": tr("With so many pictures copies are unlikely."),
+            "likely": tr("Below about 1,000 different pictures a network mostly learns them by heart and repeats them. Shorter training, flip and dropout help."),
+            "later": tr("Learning pictures by heart is rare at first and comes with long training; the more pictures, the later."),
+            "unlikely": tr("Of so many pictures it hardly learns any by heart."),
         }[expected]
         seconds = self._settings.max_seconds
         if self._forecast and seconds:
             seen = seconds * self._forecast.images_per_second / number
             if seen >= 1:
-                words = f"{words} {tr('Each is seen about {times} times.', times=count(round(seen)))}"
+                words = sentences(words, tr("Each picture is seen about {times} times.", times=count(round(seen))))
         return words, expected in ("certain", "likely")
+
+
+def _in_words(shape: tuple[int, int]) -> str:
+    """Height and width as people say them, the width first."""
+    return f"{shape[1]} × {shape[0]}"

@@ -10,6 +10,8 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFormLayout, QPushButton, QVBoxLayout, QWidget
 
 from ddpm_studio.gui import theme
+from ddpm_studio.gui.pages.blend_noise import noises
+from ddpm_studio.gui.pages.generate_controls import samplers
 from ddpm_studio.gui.widgets.basics import Card, ControlColumn, button, column, label, row
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
@@ -23,7 +25,15 @@ def recipe_lines(values: dict[str, Any]) -> list[tuple[str, str]]:
         "spacing": tr("Spacing"), "guide": tr("Guide"), "guidance": tr("Guidance"), "timestep": tr("Noise level t"), "noise": tr("Noise"), "lam": tr("Lambda"),
         "made_on": tr("Made on"), "made_by": tr("Made by"),
     }  # fmt: skip
-    lines = [(caption, str(values[name])) for name, caption in names.items() if values.get(name) is not None]
+    said: dict[str, dict[str, str]] = {
+        "kind": {
+            "sample": tr("From noise"), "blend": tr("Blend"), "denoise": tr("Denoised from a picture"), "tree": tr("Tree"),
+            "inpaint": tr("Filled in"), "invert": tr("Inverted"),
+        },
+        "sampler": {sampler: name for name, sampler, _, _ in samplers()},
+        "noise": {str(mode): name for name, mode, _ in noises()},
+    }  # fmt: skip
+    lines = [(caption, said.get(name, {}).get(str(values[name]), str(values[name]))) for name, caption in names.items() if values.get(name) is not None]
     start = values.get("start")
     if isinstance(start, dict):
         lines.append((tr("Begins at"), tr("t = {t} of seed {seed}", t=start.get("timestep", "?"), seed=start.get("seed", "?"))))

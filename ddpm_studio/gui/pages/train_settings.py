@@ -18,6 +18,7 @@ from ddpm_studio.gui.config_form import ConfigForm
 from ddpm_studio.gui.model_lines import show_models
 from ddpm_studio.gui.undo import Control, control
 from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, combo, field, label, row
+from ddpm_studio.gui.words import sentences
 from ddpm_studio.language import later, tr
 from ddpm_studio.models import starting_settings
 from ddpm_studio.presets import DESCRIPTIONS, PRESETS, choose_preset
@@ -226,7 +227,7 @@ class TrainSettings(QWidget):
         try:
             self.config()
         except UserError as error:
-            self.problem.setText(f"{error.message} {error.hint}")
+            self.problem.setText(sentences(error.message, error.hint))
             self.problem.show()
         else:
             self.problem.hide()

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QListView, QListWidget, QPushButton, QVBoxLayout, QWidget
 
 from ddpm_studio.data.findings import in_words
 from ddpm_studio.events import Contents, DatasetExamined, DatasetReport, FindingKind, Rows
+from ddpm_studio.forecast import cut_off
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import Collapsible, button, label, plain_tip, row
+from ddpm_studio.gui.widgets.basics import Collapsible, button, column, label, plain_tip, row
 from ddpm_studio.gui.widgets.histogram import Bin, Histogram, shape_bins, size_bins
 from ddpm_studio.gui.words import count
 from ddpm_studio.language import again, ntr, tr
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 ICONS: dict[FindingKind, str] = {
@@ -54,12 +55,13 @@ class DatasetReportView(QWidget):
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(1, 1)
         self._grid.setColumnMinimumWidth(0, 84)
-        self.sizes = Histogram("sizeHistogram", tr("Sizes of the pictures"))
-        self.shapes = Histogram("shapeHistogram", tr("Shapes of the pictures"))
+        self.sizes = Histogram("sizeHistogram", tr("Sizes of the pictures: shorter side in pixels"))
+        self.shapes = Histogram("shapeHistogram", tr("Shapes of the pictures: width to height"))
         for histogram in (self.sizes, self.shapes):
             histogram.chosen.connect(self._show_bin)
         self.bars = QWidget()
-        bars = row(self.sizes, self.shapes, spacing=16)
+        titled = [column(label(title, "caption"), bars, spacing=2) for title, bars in ((tr("Shorter side in pixels"), self.sizes), (tr("Width : height"), self.shapes))]
+        bars = row(*titled, spacing=16)
         bars.setStretch(0, 3)  # ranges are longer than ratios
         bars.setStretch(1, 2)
         self.bars.setLayout(bars)
@@ -68,6 +70,8 @@ class DatasetReportView(QWidget):
         self.findings: list[QPushButton] = []
         self._contents: Contents | None = None
         self._examined: DatasetExamined | None = None
+        self._report: DatasetReport | None = None
+        self._left_out: npt.NDArray[np.bool_] = np.zeros(0, bool)
         self._said: list[str] = []
         self.left_out = self._line("leftOutFinding", "image-off", "dim")
         self.left_out.setToolTip(tr("Show the pictures that are left out"))
@@ -102,17 +106,7 @@ class DatasetReportView(QWidget):
         return line
 
     def show_report(self, report: DatasetReport, contents: Contents | None = None, examined: DatasetExamined | None = None, background: str = "white") -> None:
-        while item := self._grid.takeAt(0):
-            if widget := item.widget():
-                widget.deleteLater()
-        lines = _lines(report, examined)
-        for i, (name, value, tone) in enumerate(lines):
-            caption, text = label(name, "caption"), label(value, wrap=True)
-            caption.setAlignment(Qt.AlignmentFlag.AlignTop)
-            if tone:
-                text.setProperty("tone", tone)
-            self._grid.addWidget(caption, i, 0, Qt.AlignmentFlag.AlignTop)
-            self._grid.addWidget(text, i, 1)
+        self._report, self._left_out = report, np.zeros(0, bool)
         differ = contents is not None and report.smallest != report.largest
         self.bars.setVisible(differ)
         if contents is not None and contents is not self._contents and differ:
@@ -122,11 +116,27 @@ class DatasetReportView(QWidget):
         self._contents, self._examined = contents, examined
         self._show_findings(report, background)
         self._show_skipped(report)
-        self.setAccessibleDescription("; ".join([*(f"{name}: {value}" for name, value, _ in lines), *self._said]))
+        self._show_lines()
         self.show()
+
+    def _show_lines(self) -> None:
+        """The table: of the pictures that are trained on."""
+        while item := self._grid.takeAt(0):
+            if widget := item.widget():
+                widget.deleteLater()
+        lines = _lines(self._report, self._contents, self._left_out) if self._report else []
+        for i, (name, value) in enumerate(lines):
+            caption, text = label(name, "caption"), label(value, wrap=True)
+            caption.setAlignment(Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(caption, i, 0, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(text, i, 1)
+        self.setAccessibleDescription("; ".join([*(f"{name}: {value}" for name, value in lines), *self._said]))
 
     def show_left_out(self, left_out: npt.NDArray[np.bool_]) -> None:
         """bool [N]: which pictures are left out; findings that are settled by it get a tick."""
+        if (left_out != self._left_out).any() if len(left_out) == len(self._left_out) else left_out.any():
+            self._left_out = left_out
+            self._show_lines()
         number = int(left_out.sum())
         self.left_out.setVisible(bool(number))
         self._name_line(self.left_out, ntr("{count} left out", "{count} left out", number), tr("These are not trained on. Click to see them."))
@@ -180,16 +190,17 @@ class DatasetReportView(QWidget):
         self.chosen.emit(Some(part.words, "", part.rows))
 
 
-def _lines(report: DatasetReport, examined: DatasetExamined | None) -> list[tuple[str, str, str]]:
+def _lines(report: DatasetReport, contents: Contents | None, left_out: npt.NDArray[np.bool_]) -> list[tuple[str, str]]:
     kind = {1: tr("grey"), 3: tr("colour"), 4: tr("colour with transparency")}[report.channels]
+    number, shape = report.pictures - int(left_out.sum()), (report.image_height, report.image_size)
     lines = [
-        (tr("Pictures"), tr("{count}, as {width} × {height} {kind}", count=count(report.pictures), width=report.image_size, height=report.image_height, kind=kind), ""),
-        (tr("Original size"), _sizes(report), ""),
+        (tr("Pictures"), tr("{count}, as {width} × {height} {kind}", count=count(number), width=report.image_size, height=report.image_height, kind=kind)),
+        (tr("Original size"), _sizes(report)),
     ]
-    if examined and examined.kept_share < 0.995:
-        lines.append((tr("Cut off"), tr("{share} % of each, on average", share=round(100 * (1 - examined.kept_share))), ""))
+    if contents and number and (share := cut_off(contents.sizes[~left_out] if len(left_out) else contents.sizes, shape)) >= 0.005:
+        lines.append((tr("Cut off"), tr("{share} % of each, on average", share=round(100 * share))))
     if report.others:
-        lines.append((tr("Other files"), ntr("{count} file of another kind", "{count} files of other kinds", report.others), ""))
+        lines.append((tr("Other files"), ntr("{count} file of another kind", "{count} files of other kinds", report.others)))
     return lines
 
 

@@ -9,8 +9,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEven
 from PySide6.QtWidgets import QLabel, QProgressBar, QStackedWidget, QVBoxLayout, QWidget
 
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, plain_tip, row
-from ddpm_studio.gui.words import elided
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row
 from ddpm_studio.language import tr
 
 
@@ -60,7 +59,7 @@ class DropZone(QWidget):
     def _make_card(self) -> QWidget:
         picture = QLabel()
         theme.set_icon(picture, "images", "accent", 24)
-        self._name = label(role="heading")
+        self._name = ElidedLabel("", "heading", "datasetName")
         self._facts = label(role="caption", wrap=True)
         self.change_button = button(tr("Change…"), "changeFolderButton", kind="quiet", tip=tr("Choose another folder (Ctrl+O)"))
         self.change_button.clicked.connect(self.browse_wanted)
@@ -86,8 +85,7 @@ class DropZone(QWidget):
         self._show(0, 248)
 
     def show_data(self, name: str, facts: str) -> None:
-        self._name.setText(elided(name, 24))
-        self._name.setToolTip(plain_tip(name))
+        self._name.setText(name)
         self._facts.setText(facts)
         self.setAccessibleDescription(f"{name}: {facts}")
         self._show(1, 72)

@@ -19,6 +19,9 @@ COLUMNS = 400
 GROWTH = 0.02
 """By how much of the loss the gap must have grown since the middle of the run to be called growing."""
 
+SEEN = 0.02
+"""From which share of the loss on the gap is seen in the curves and in the numbers beside them."""
+
 
 def verdict(measures: Sequence[LossByNoise]) -> str:
     """What the two losses say, in one sentence."""
@@ -28,9 +31,11 @@ def verdict(measures: Sequence[LossByNoise]) -> str:
         return tr("No pictures are held out of this run, so it cannot be read whether any are being copied.")
     if len(measures) < 3:
         return tr("The loss on held-out pictures has been measured too few times to say more.")
-    if _gap(measures[-1]) <= 2 * measures[-1].gap_error:
-        return tr("Held-out pictures are denoised as well as training pictures: nothing is being copied.")
     now, then = (_gap(measure) / max(float(np.mean(measure.training)), 1e-9) for measure in (measures[-1], measures[len(measures) // 2]))
+    if _gap(measures[-1]) <= 2 * measures[-1].gap_error:
+        if now > SEEN:
+            return tr("The gap is no greater than chance makes it with so few held-out pictures: no sign of copying.")
+        return tr("Held-out pictures are denoised no worse than training pictures: no sign of copying.")
     if now > then + GROWTH:
         return tr("The gap grows: the model begins to learn pictures by heart.")
     return tr("Held-out pictures are denoised a little worse than training pictures, and the gap does not grow.")
