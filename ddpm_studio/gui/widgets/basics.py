@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
+    QApplication,
     QButtonGroup,
     QComboBox,
     QDoubleSpinBox,
@@ -98,6 +99,16 @@ def tool_button(icon: str, name: str, tip: str, side: int = 18) -> QToolButton:
     widget.setToolTip(tip)
     theme.set_icon(widget, icon, "dim", side)
     return widget
+
+
+def press_focused(event: QKeyEvent) -> bool:
+    """Enter presses the button that has the focus, as Space does; whether there was one."""
+    part = QApplication.focusWidget()
+    if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter) or not isinstance(part, (QPushButton, QToolButton)):
+        return False
+    if not event.isAutoRepeat():
+        part.click()
+    return True
 
 
 def named(widget: QWidget, name: str, accessible: str) -> QWidget:
