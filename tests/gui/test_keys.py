@@ -11,7 +11,13 @@ from pytestqt.qtbot import QtBot
 
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.gui.pages.gallery import GalleryPage
+from ddpm_studio.gui.pages.generate import GeneratePage
+from ddpm_studio.gui.pages.runs import RunsPage
+from ddpm_studio.gui.presenters import State
+from ddpm_studio.gui.trash import Trash
 
+from .fakes import FakeJobs, make_runs
 from .windows import Open
 
 
@@ -57,3 +63,66 @@ def test_enter_presses_the_button_that_has_the_focus(qtbot: QtBot, window: MainW
     assert isinstance(part, QAbstractButton)
     with qtbot.waitSignal(part.clicked):
         press(qtbot, part, key)
+
+
+# Escape.
+
+
+def test_escape_cancels_what_is_being_generated(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window(FakeJobs(pause=0.05, steps=4000))
+    window.show_page("Generate")
+    page = window.pages["Generate"]
+    assert isinstance(page, GeneratePage)
+    page.start()
+    qtbot.waitUntil(lambda: window.studio.sampling.state is State.RUNNING, timeout=5000)
+    press(qtbot, page.count, Qt.Key.Key_Escape)
+    assert window.studio.sampling.state is State.STOPPING
+    qtbot.waitUntil(lambda: not window.studio.sampling.active, timeout=5000)
+
+
+def test_escape_in_the_gallery_keeps_the_pictures_and_ends_a_search(qtbot: QtBot, window: MainWindow) -> None:
+    window.show_page("Gallery")
+    page = window.pages["Gallery"]
+    assert isinstance(page, GalleryPage)
+    press(qtbot, page.search, Qt.Key.Key_F)
+    assert page.search.text() == "f"
+    page.question.ask_about([Path("a.png")])
+    assert page.question.keep.hasFocus(), "what does no harm"
+    qtbot.keyClick(page.question.keep, Qt.Key.Key_Escape)
+    assert not page.question.isVisible()
+    assert page.view.hasFocus()
+    press(qtbot, page.search, Qt.Key.Key_Escape)
+    assert not page.search.text()
+
+
+def test_a_run_that_was_deleted_can_be_taken_back(qtbot: QtBot, open_window: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def throw_away(self: Trash, path: Path) -> bool:  # the trash of a machine that runs tests is not ours to fill
+        self.places[path] = path.rename(home / f"thrown-{path.name}")
+        return True
+
+    monkeypatch.setattr(Trash, "throw_away", throw_away)
+    make_runs(3)
+    window = open_window()
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    qtbot.waitUntil(lambda: page.current is not None)
+    assert page.current
+    run = page.current.run
+    page.delete_button.click()
+    assert page.question.keep.hasFocus()
+    qtbot.keyClick(page.question.keep, Qt.Key.Key_Escape)
+    assert not page.question.isVisible()
+    assert page.view.hasFocus()
+    page.delete_button.click()
+    press(qtbot, page.question.confirm)
+    assert not run.exists
+    assert page.view.hasFocus(), "not the search field"
+    assert window.status.message.text() == f"{run.name} moved to the trash"
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
+    assert page.question.undo.isVisible()
+    page.question.undo.click()
+    qtbot.waitUntil(lambda: page.current is not None and page.current.run == run, timeout=10_000)
+    assert run.exists
+    assert page.model.rowCount() == 3
+    assert not page.question.isVisible()
