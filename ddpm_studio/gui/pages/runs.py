@@ -232,13 +232,8 @@ class RunsPage(QWidget):
 
     @Slot()
     def _show_curve(self) -> None:
-        info, training = self.current, self._studio.training
-        if info is None:
-            return
-        if training.active and training.run and training.run.path == info.run.path:
-            self._studio.page_wanted.emit("Train")
-        else:
-            self._studio.replay_wanted.emit(info.run)
+        if self.current:
+            self._studio.replay_wanted.emit(self.current.run)
 
     @Slot()
     def _open_folder(self) -> None:
