@@ -6,18 +6,21 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
-from ddpm_studio.gui import workers
+from ddpm_studio import gallery
+from ddpm_studio.gui import theme, workers
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.generate import GeneratePage
+from ddpm_studio.gui.pages.picture_source import PickGrid
 from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.trash import Trash
+from ddpm_studio.requests import SampleRequest, recipe
 
-from .fakes import FakeJobs, make_runs
+from .fakes import FakeJobs, make_runs, tiles
 from .windows import Open
 
 
@@ -126,3 +129,45 @@ def test_a_run_that_was_deleted_can_be_taken_back(qtbot: QtBot, open_window: Ope
     assert run.exists
     assert page.model.rowCount() == 3
     assert not page.question.isVisible()
+
+
+# The ring.
+
+
+def ring(view: QAbstractScrollArea) -> bool:
+    """Whether the middle of its upper edge has the colour of the ring."""
+    picture = view.viewport().grab().toImage()
+    return any(picture.pixelColor(picture.width() // 2, y) == theme.color("accent") for y in range(4))
+
+
+def test_a_view_that_has_the_focus_shows_it_before_anything_is_chosen(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    zone = window.train_page.dataset.zone
+    press(qtbot, zone.samples_button)
+    assert zone.hasFocus(), "not what is next, further down"
+    qtbot.waitUntil(lambda: window.train_page.dataset.report is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
+    gallery.save_pictures(tiles(3), [recipe(SampleRequest(model="tiles", seed=i), seed=i) for i in range(3)])
+    sheet = window.train_page.pictures.sheet
+    window.show_page("Blend")
+    grid = window.findChild(PickGrid)
+    assert grid is not None
+    grid.offer(tuple(tiles(3)), tiles(3))
+    for page, view in (("Train", sheet), ("Blend", grid)):
+        window.show_page(page)
+        window.stack.setFocus()
+        grid.parentWidget().setCurrentWidget(grid) if page == "Blend" else None
+        assert not ring(view), page
+        view.setFocus(Qt.FocusReason.TabFocusReason)
+        assert ring(view), page
+        qtbot.keyClick(view, Qt.Key.Key_Right)
+        assert not ring(view), "the picture has it"
+    window.show_page("Gallery")
+    page = window.pages["Gallery"]
+    assert isinstance(page, GalleryPage)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 3 and not workers.running_threads(), timeout=10_000)
+    page.view.clearFocus()
+    page.view.selectionModel().clear()
+    plain = page.view.viewport().grab().toImage()
+    page.view.setFocus(Qt.FocusReason.TabFocusReason)
+    assert not page.chosen
+    assert page.view.viewport().grab().toImage() != plain

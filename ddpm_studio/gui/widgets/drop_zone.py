@@ -99,6 +99,8 @@ class DropZone(QWidget):
         self._show(2, 72)
 
     def _show(self, page: int, height: int) -> None:
+        if (focused := self._stack.focusWidget()) and focused.hasFocus() and page != self._stack.currentIndex():
+            self.setFocus()  # Qt would look for it further down, and scroll there
         self._stack.setCurrentIndex(page)
         self.setFixedHeight(height)
         self.update()
