@@ -18,7 +18,7 @@ from ddpm_studio.gui.pages.gallery_export import GalleryExport
 from ddpm_studio.gui.pages.gallery_side import GallerySide
 from ddpm_studio.gui.pages.gallery_trash import TrashQuestion
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, label, row, tool_button, wrapped
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
 
@@ -56,7 +56,7 @@ class GalleryPage(QWidget):
         self.search.setObjectName("gallerySearch")
         self.search.setAccessibleName(tr("Search the gallery"))
         self.search.setPlaceholderText(tr("Search: a model, a seed, a day, as in “faces 42 today”"))
-        self.search.setToolTip(tr("Words of the name, the model or the sampler; a number is a seed; today, yesterday, 2026-11 and 2026-11-25 are days (Ctrl+F)"))
+        self.search.setToolTip(wrapped(tr("Words of the name, the model or the sampler; a number is a seed; today, yesterday, 2026-11 and 2026-11-25 are days (Ctrl+F)")))
         self.search.setClearButtonEnabled(True)
         self.only_stars = tool_button("star", "starFilter", tr("Only pictures with a star"))
         self.only_stars.setCheckable(True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -78,6 +79,12 @@ def plain_tip(text: str) -> str:
     return f"<qt>{html.escape(text).replace(chr(10), '<br>')}</qt>" if "<" in text or "&" in text else text
 
 
+def wrapped(text: str) -> str:
+    """A tool tip in lines that are read with ease: Qt would make one of it, across the whole screen."""
+    width = 44 if any(letter > "\u2e80" for letter in text) else 80
+    return "\n".join(part for line in text.split("\n") for part in textwrap.wrap(line, width, break_on_hyphens=False) or [""])
+
+
 def button(text: str, name: str, icon: str = "", kind: str = "", tip: str = "", accessible: str = "") -> QPushButton:
     """`kind`: "primary", "quiet", "link" or "segment"."""
     widget = QPushButton(text)
@@ -88,7 +95,7 @@ def button(text: str, name: str, icon: str = "", kind: str = "", tip: str = "", 
     if icon:
         theme.set_icon(widget, icon, {"primary": "on_accent", "link": "accent"}.get(kind, "text"))
     if tip:
-        widget.setToolTip(tip)
+        widget.setToolTip(wrapped(tip))
     return widget
 
 
@@ -96,7 +103,7 @@ def tool_button(icon: str, name: str, tip: str, side: int = 18) -> QToolButton:
     widget = QToolButton()
     widget.setObjectName(name)
     widget.setAccessibleName(tip)
-    widget.setToolTip(tip)
+    widget.setToolTip(wrapped(tip))
     theme.set_icon(widget, icon, "dim", side)
     return widget
 
@@ -168,8 +175,8 @@ def field(text: str, widget: QWidget, tip: str = "") -> QVBoxLayout:
     if not widget.accessibleName():
         widget.setAccessibleName(text)
     if tip:
-        widget.setToolTip(tip)
-        caption.setToolTip(tip)
+        widget.setToolTip(wrapped(tip))
+        caption.setToolTip(wrapped(tip))
     return column(caption, widget, spacing=4)
 
 
@@ -363,7 +370,7 @@ class ValueSlider(QWidget):
         caption.setBuddy(self.slider)
         self.setLayout(row(caption, self.slider, self.value_label) if inline else column(row(caption, -1, self.value_label), self.slider, spacing=2))
         if tip:
-            self.setToolTip(tip)
+            self.setToolTip(wrapped(tip))
         self.slider.valueChanged.connect(self._changed)
         self.slider.sliderReleased.connect(self.released)
 
