@@ -98,7 +98,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """
     text = imaging.read_png_text(path).get(RECIPE_KEY)
     if text is None:
-        raise UserError(tr("{name} carries no recipe.", name=path.name), tr("Only pictures made by DDPM Studio say how they were made."))
+        raise UserError(tr("{name} carries no recipe.", name=path.name), tr("Single pictures made by DDPM Studio say how they were made; films and sheets do not."))
     return parse_recipe(text, path.name)
 
 

@@ -15,11 +15,16 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QLineEd
 from ddpm_studio.config import SECTIONS, RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import label, tidy
+from ddpm_studio.gui.widgets.basics import label, tidy, wrapped
 from ddpm_studio.language import later, tr
 
 _NOTHING = object()
 HEADINGS = {"data": later("Pictures"), "diffusion": later("Diffusion"), "model": later("Network"), "training": later("Learning")}
+
+WHEN_EMPTY = {"training.held_out": later("automatic (2 %)")}
+"""What an empty field means, where that is not none."""
+FIELD = 32
+"""How high the style sheet makes a field."""
 
 
 class Field:
@@ -82,13 +87,17 @@ class ConfigForm(QWidget):
 
     def _add(self, form: QFormLayout, name: str, kind: Any, limits: list[Any], description: str) -> None:
         entry = make_field(kind, limits)
-        text, description = title(name), tr(description)
+        text, description = title(name), wrapped(tr(description))
         caption = QLabel(text)
         caption.setToolTip(description)
         caption.setProperty("role", "caption")
         caption.setBuddy(entry.widget)
         caption.setFixedWidth(116)
         caption.setWordWrap(True)
+        if not isinstance(entry.widget, QCheckBox):
+            caption.setMinimumHeight(FIELD)  # its text stands in the middle of that; a form puts it higher
+        if isinstance(entry.widget, QLineEdit) and name in WHEN_EMPTY:
+            entry.widget.setPlaceholderText(tr(WHEN_EMPTY[name]))
         entry.widget.setObjectName(f"setting_{name.replace('.', '_')}")
         entry.widget.setAccessibleName(text)
         entry.widget.setToolTip(description)

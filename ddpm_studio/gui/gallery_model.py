@@ -256,6 +256,7 @@ class GalleryView(QListView):
         painter, model, chosen, part_shown, over = QPainter(self.viewport()), self.model(), self.selectionModel(), event.rect(), -1
         if self.viewport().underMouse():
             over = self.indexAt(self.viewport().mapFromGlobal(QCursor.pos())).row()
+        current = self.currentIndex().row() if self.hasFocus() else -1
         for row in range(max(0, self.indexAt(QPoint(0, part_shown.top())).row()), model.rowCount()):
             index = model.index(row, 0)
             cell = self.visualRect(index)
@@ -263,6 +264,8 @@ class GalleryView(QListView):
                 break
             if cell.intersects(part_shown):
                 self._delegate.draw(painter, cell.x(), cell.y(), row, chosen.isSelected(index), row == over)
+                if row == current and not chosen.isSelected(index):
+                    theme.draw_ring(painter, cell.adjusted(2, 2, -2, -2))
         painter.end()
 
 

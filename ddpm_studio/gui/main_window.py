@@ -29,7 +29,7 @@ from ddpm_studio.gui.pages.train import TrainPage
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import History, controls_of
-from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, press_focused, row
 from ddpm_studio.gui.widgets.drop_zone import local_files, lone_png
 from ddpm_studio.gui.widgets.error_banner import ErrorBanner
 from ddpm_studio.gui.widgets.navigation import NavigationRail
@@ -486,7 +486,7 @@ class MainWindow(QMainWindow):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space and self.studio.training.active and not event.isAutoRepeat():
             self.studio.training.toggle_pause()
-        else:
+        elif not press_focused(event):
             super().keyPressEvent(event)
 
     # Coming and going.

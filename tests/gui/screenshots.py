@@ -175,7 +175,7 @@ def _shoot(options: argparse.Namespace) -> None:
     wait(lambda: len(shelf.model._thumbnails) > 60, 5)
     every(window, "gallery")
     shelf.view.selectAll()
-    shelf.question.ask(shelf.chosen)
+    shelf.question.ask_about(shelf.chosen)
     wait()
     every(window, "gallery-several")
     shelf.search.setText("no such picture")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLineEdit, QSpinBox
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QSpinBox
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio.config import SECTIONS, RunConfig
 from ddpm_studio.gui.config_form import ConfigForm
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.presets import PRESETS
+
+from .windows import Open
 
 
 @pytest.fixture
@@ -26,6 +28,22 @@ def test_every_setting_has_a_field_with_name_and_meaning(form: ConfigForm) -> No
         assert entry.widget.objectName()
         assert entry.widget.accessibleName()
         assert entry.widget.toolTip()
+
+
+def test_labels_stand_in_the_middle_of_their_fields(qtbot: QtBot, open_window: Open) -> None:
+    settings = open_window().train_page.settings
+    settings.more.toggle.setChecked(True)
+    for name, entry in settings.form.fields.items():
+        caption = next(part for part in settings.form.findChildren(QLabel) if part.buddy() is entry.widget)
+        qtbot.waitUntil(lambda caption=caption, part=entry.widget: abs(caption.geometry().center().y() - part.geometry().center().y()) <= 1, timeout=2000)  # type: ignore[misc]
+        assert max(map(len, entry.widget.toolTip().splitlines())) <= 80, f"the tip of {name} is read with ease"
+
+
+def test_an_empty_field_says_what_that_means(form: ConfigForm) -> None:
+    held_out, end = form.fields["training.held_out"].widget, form.fields["training.total_steps"].widget
+    assert isinstance(held_out, QLineEdit)
+    assert isinstance(end, QLineEdit)
+    assert (held_out.placeholderText(), end.placeholderText()) == ("automatic (2 %)", "none")
 
 
 @pytest.mark.parametrize("name", PRESETS)

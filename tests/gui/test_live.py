@@ -97,6 +97,36 @@ def test_a_preview_that_is_made_again_takes_the_place_of_the_old_ones(qtbot: QtB
     assert panel.raw_half.isHidden(), "the new one is shown, not the old one of that step"
 
 
+def test_another_run_is_shown_while_one_trains_and_nothing_of_that_is_lost(qtbot: QtBot, window: MainWindow) -> None:
+    page, training = window.train_page, window.studio.training
+    make_runs(2)
+    past = list_runs()[0].run
+    page.start()
+    qtbot.waitUntil(lambda: len(page.live.previews) >= 1, timeout=30_000)
+    assert training.run
+    assert not page.back_button.isVisible()
+    seen = page.live.plot.series.size
+    window.studio.replay_wanted.emit(past)
+    assert page.stage_title.text() == f"{past.name}, as it went"
+    assert page.back_button.isVisible()
+    qtbot.waitUntil(lambda: page.past.panel is not None and page.past.panel.plot.series.size == 299, timeout=30_000)
+    assert page.past.isVisible()
+    window.studio.replay_wanted.emit(past)
+    page.view._group.button(0).click()
+    assert not page.back_button.isVisible()
+    page.view._group.button(1).click()
+    assert page.past.isVisible()
+    page.back_button.click()
+    assert page.stage_title.text() == training.run.name
+    assert page.live.isVisible()
+    qtbot.waitUntil(lambda: page.live.plot.series.size > seen, timeout=30_000)
+    steps = list(page.live.plot.series.steps)
+    assert steps == list(range(10, int(steps[-1]) + 1, 10))
+    window.studio.replay_wanted.emit(past)
+    window.studio.replay_wanted.emit(training.run)
+    assert page.live.isVisible()
+
+
 # What a training is begun with.
 
 

@@ -347,7 +347,7 @@ def test_runs_are_listed_shown_and_deleted_after_a_question(qtbot: QtBot, open_w
     page.delete_button.click()
     assert page.question.isVisible()
     assert doomed.exists
-    find(window, "confirmDeleteButton").click()  # type: ignore[attr-defined]
+    page.question.confirm.click()
     assert not doomed.exists
     assert page.model.rowCount() == 2
     window.show_page("Train")

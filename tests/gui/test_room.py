@@ -111,7 +111,7 @@ def test_nothing_is_cut_off(qtbot: QtBot, window: MainWindow, tmp_path: Path) ->
     idle(qtbot, window)
     gallery.view.setCurrentIndex(gallery.model.index(0))
     look("gallery")
-    gallery.question.ask(gallery.chosen)
+    gallery.question.ask_about(gallery.chosen)
     look("gallery with its question")
     assert isinstance(runs, RunsPage)
     window.show_page("Runs")

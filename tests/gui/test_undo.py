@@ -57,7 +57,7 @@ def test_edits_of_one_field_that_follow_each_other_are_one(qtbot: QtBot, window:
         qtbot.wait(5)
     page.seed.setValue(3)
     qtbot.wait(5)
-    assert edits(window) == ["Pictures", "Seed"]
+    assert edits(window) == ["Number of pictures", "Seed"]
     window.studio.undo_stack.undo()
     window.studio.undo_stack.undo()
     assert (page.count.value(), page.seed.value()) == (16, 0)

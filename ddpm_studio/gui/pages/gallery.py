@@ -18,7 +18,7 @@ from ddpm_studio.gui.pages.gallery_export import GalleryExport
 from ddpm_studio.gui.pages.gallery_side import GallerySide
 from ddpm_studio.gui.pages.gallery_trash import TrashQuestion
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, label, row, tool_button, wrapped
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
 
@@ -56,7 +56,7 @@ class GalleryPage(QWidget):
         self.search.setObjectName("gallerySearch")
         self.search.setAccessibleName(tr("Search the gallery"))
         self.search.setPlaceholderText(tr("Search: a model, a seed, a day, as in “faces 42 today”"))
-        self.search.setToolTip(tr("Words of the name, the model or the sampler; a number is a seed; today, yesterday, 2026-11 and 2026-11-25 are days (Ctrl+F)"))
+        self.search.setToolTip(wrapped(tr("Words of the name, the model or the sampler; a number is a seed; today, yesterday, 2026-11 and 2026-11-25 are days (Ctrl+F)")))
         self.search.setClearButtonEnabled(True)
         self.only_stars = tool_button("star", "starFilter", tr("Only pictures with a star"))
         self.only_stars.setCheckable(True)
@@ -77,7 +77,7 @@ class GalleryPage(QWidget):
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.verticalScrollBar().setSingleStep(CELL // 2)
-        self.question = TrashQuestion(self._studio)
+        self.question = TrashQuestion(self._studio, self.view)
         top = row(self.search, self.only_stars, spacing=4)
         top.setStretch(0, 1)
         everything = button(tr("Show all"), "showAllButton", "images")
@@ -114,6 +114,7 @@ class GalleryPage(QWidget):
         QShortcut(QKeySequence.StandardKey.Delete, self.view, partial(self._act, GallerySide.TRASH), context=only_here)
         QShortcut(QKeySequence("S"), self.view, partial(self._act, GallerySide.STAR), context=only_here)
         QShortcut(QKeySequence.StandardKey.Copy, self.view, partial(self._act, GallerySide.COPY), context=only_here)
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self._escape, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         QShortcut(QKeySequence.StandardKey.Find, self, self._find, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         studio.gallery_changed.connect(self._changed)
 
@@ -191,6 +192,14 @@ class GalleryPage(QWidget):
         self.search.setFocus()
         self.search.selectAll()
 
+    @Slot()
+    def _escape(self) -> None:
+        """No to what is asked; else the search is over."""
+        if self.question.asks:
+            self.question.leave()
+        elif self.search.hasFocus() and self.search.text():
+            self.search.clear()
+
     # Thumbnails.
 
     @Slot()
@@ -257,7 +266,7 @@ class GalleryPage(QWidget):
         elif what == GallerySide.STAR:
             self._star(chosen)
         elif what == GallerySide.TRASH:
-            self.question.ask(chosen)
+            self.question.ask_about(chosen)
         elif what == GallerySide.FOLDER:
             self.export.ask_folder(chosen)
         elif what == GallerySide.SHEET:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Slot
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
 from ddpm_studio.errors import UserError
@@ -55,6 +55,7 @@ class GeneratePage(QWidget):
         studio, controls, stage = self._studio, self.controls, self.stage
         controls.generate_button.clicked.connect(self.start)
         controls.cancel_button.clicked.connect(studio.sampling.cancel)
+        self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self, studio.sampling.cancel, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         stage.again_from.clicked.connect(self._start_from_frame)
         stage.results.grid.activated.connect(self._open_picture)
         stage.results.wanted.connect(self._act)
@@ -159,6 +160,7 @@ class GeneratePage(QWidget):
     @Slot(State)
     def _show_state(self, state: State) -> None:
         self.controls.show_state(state, self._studio.model is not None)
+        self._escape.setEnabled(state in ACTIVE)
         if state not in ACTIVE:
             self.offer.give_up()
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QComboBox, QFrame, QProgressBar, QWidget
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.presenters import ACTIVE, State
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, button, column, combo, decimal, field, label, row, spin, tool_button
+from ddpm_studio.gui.widgets.basics import Card, ControlColumn, button, column, combo, decimal, field, label, row, spin, tool_button, wrapped
 from ddpm_studio.language import tr
 from ddpm_studio.models import GuideInfo
 from ddpm_studio.requests import MAX_SEED, SampleRequest, Spacing, Start, model_name
@@ -53,6 +53,7 @@ class GenerateControls(QWidget):
 
     def _make_card(self) -> QWidget:
         self.count = spin("countSpin", 1, 256, 16)
+        self.count.setAccessibleName(tr("Number of pictures"))  # as it is called where its name stands alone
         self.sampler = combo("samplerCombo", [(text, sampler) for text, sampler, _, _ in self.samplers])
         self.sampler_note = label("", "caption", wrap=True)
         self.steps = spin("stepsSpin", 1, 1000, 25)
@@ -245,12 +246,12 @@ class GenerateControls(QWidget):
                 self.guide.addItem(tr("Step {step}", step=f"{guide.step:,}") if guide.milestone else guide.name, guide.path)
             self._choose_guide(chosen)
         self.guide.setEnabled(bool(guides))
-        self.guide.setToolTip(
+        self.guide.setToolTip(wrapped(
             tr("A worse model that this one moves away from (autoguidance): an earlier state of the same run, or a run on the same pictures that has seen fewer. Twice the time.")
             if guides
             else tr("Nobody can guide this model: there is no earlier state of its run, and no weaker run on the same pictures. "
                     "Train with “milestone steps” set, and earlier states are kept.")
-        )  # fmt: skip
+        ))  # fmt: skip
         self._guide_chosen()
         if self.guide.currentData() != chosen:
             self.guide_replaced.emit()

@@ -12,7 +12,7 @@ from ddpm_studio.gui.answers import ModelChoice, NearestFound
 from ddpm_studio.gui.pages.generate_controls import is_noisy, samplers
 from ddpm_studio.gui.pages.generate_results import NearestPanel, Results
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
+from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row, wrapped
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip, FrameView
 from ddpm_studio.gui.words import count
@@ -50,7 +50,7 @@ class GenerateStage(QStackedWidget):
 
     def _make_result(self) -> QWidget:
         legend = label(tr("x\u209c · the noise found in it · the guess x\u0302\u2080"), "caption")
-        legend.setToolTip(tr("Above the noisy picture, below the network's guess of what it will be, between them the noise that would explain the difference"))
+        legend.setToolTip(wrapped(tr("Above the noisy picture, below the network's guess of what it will be, between them the noise that would explain the difference")))
         film = Card(row(label(tr("From noise to picture"), "heading"), 8, legend, -1, self.again_from), self.filmstrip, spacing=8, margin=12)
         self.side = QStackedWidget()
         self.side.addWidget(self.frame)
@@ -157,7 +157,7 @@ class GenerateStage(QStackedWidget):
         self.again_from.setEnabled(bool(t and ready))
         beginning = tr("Take x\u209c at t = {t} of the chosen picture as the beginning: then choose another sampler, more steps or a guide, and Generate", t=t)
         tip = beginning if t or not frame else tr("At t = 0 the picture is done: choose an earlier frame in the strip")
-        self.again_from.setToolTip(foreign_way() if foreign else tip)
+        self.again_from.setToolTip(wrapped(foreign_way() if foreign else tip))
         self.results.explain(Results.VARY, foreign_way() if foreign else self._how_varied(), self.branch is not None and not foreign)
 
     def _explain_nearest(self, model: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, QUrl, Slot
-from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QLineEdit, QStackedWidget, QTableView, QVBoxLayout, QWidget
+from PySide6.QtCore import QItemSelectionModel, Qt, QUrl, Slot
+from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
 from ddpm_studio import runs
 from ddpm_studio.comparing import RunRead
@@ -18,9 +19,10 @@ from ddpm_studio.gui.item_models import RunsModel
 from ddpm_studio.gui.pages.exporting import export_plot
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.trash import Trash
-from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
+from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, row
 from ddpm_studio.gui.widgets.compare_view import CompareView
 from ddpm_studio.gui.widgets.run_details import RunDetails
+from ddpm_studio.gui.widgets.trash_strip import TrashStrip
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import later, tr
 from ddpm_studio.remarks import Remarks, write_remarks
@@ -39,6 +41,8 @@ class RunsPage(QWidget):
         self.model = RunsModel()
         self._all: list[RunInfo] = []
         self._reads: list[RunRead] = []
+        self._wanted: Path | None = None
+        """The run to choose as soon as it is listed."""
         self._listing = LatestRun(self, interval=33)
         self.view = QTableView()
         self.view.setObjectName("runsView")
@@ -70,11 +74,14 @@ class RunsPage(QWidget):
         self.search.setToolTip(tr("Shows the runs that have all of these words"))
         self.search.setClearButtonEnabled(True)
         self.details = RunDetails()
-        table = Card(actions, self._make_question(), self.search, self.view, spacing=12, margin=12)
+        self.question = TrashStrip("deleteQuestion", tr("Delete the run?"), self.view)
+        self._trash = Trash()
+        """What was thrown away last."""
+        table = Card(actions, self.question, self.search, self.view, spacing=12, margin=12)
         inside = table.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(3, 1)
-        card = QWidget()
+        self.listed = card = QWidget()
         layout = column(table, self.details, spacing=12)
         layout.setStretch(0, 1)
         card.setLayout(layout)
@@ -89,22 +96,6 @@ class RunsPage(QWidget):
         self.setLayout(column(self.stack))
         self._connect()
 
-    def _make_question(self) -> QFrame:
-        """Asked in place: a box in the way would stop everything else."""
-        self.question = QFrame()
-        self.question.setObjectName("deleteQuestion")
-        self.question.setAccessibleName(tr("Delete the run?"))
-        self.question.setProperty("card", "notice")
-        self.question_text = label("", wrap=True)
-        yes, no = button(tr("Move to trash"), "confirmDeleteButton", "trash-2"), button(tr("Keep"), "keepRunButton", kind="quiet")
-        yes.clicked.connect(self._delete)
-        no.clicked.connect(self.question.hide)
-        layout = row(self.question_text, yes, no, margins=(16, 10, 10, 10))
-        layout.setStretch(0, 1)
-        self.question.setLayout(layout)
-        self.question.hide()
-        return self.question
-
     def _connect(self) -> None:
         studio = self._studio
         self.view.selectionModel().selectionChanged.connect(self._selection_changed)
@@ -118,6 +109,9 @@ class RunsPage(QWidget):
         self.inside_button.clicked.connect(self._look_inside)
         self.folder_button.clicked.connect(self._open_folder)
         self.delete_button.clicked.connect(self._ask_delete)
+        self.question.confirmed.connect(self._delete)
+        self.question.undone.connect(self._take_back)
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self.listed, self._escape, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self.search.textChanged.connect(self._filter)
         self.details.renamed.connect(self._rename)
         self.details.remarked.connect(self._remark)
@@ -150,10 +144,11 @@ class RunsPage(QWidget):
             if isinstance(event, RunsListed):
                 self._all = list(event.runs)
                 self._filter()
+                self._wanted = None
 
     @Slot()
     def _filter(self) -> None:
-        chosen = {info.run.path for info in self.chosen}
+        chosen = {self._wanted} if self._wanted else {info.run.path for info in self.chosen}
         training = self._studio.training
         shown = [info for info in self._all if info.matches(self.search.text())]
         self.model.set_runs(shown, training.run.name if training.active and training.run else "", training.step, training.images)
@@ -213,7 +208,7 @@ class RunsPage(QWidget):
         self.folder_button.setEnabled(bool(info))
         self.delete_button.setEnabled(bool(info) and not in_training)
         self.details.set_run(info, in_training)
-        self.question.hide()
+        self.question.forget()
 
     @Slot()
     def _continue(self) -> None:
@@ -237,13 +232,8 @@ class RunsPage(QWidget):
 
     @Slot()
     def _show_curve(self) -> None:
-        info, training = self.current, self._studio.training
-        if info is None:
-            return
-        if training.active and training.run and training.run.path == info.run.path:
-            self._studio.page_wanted.emit("Train")
-        else:
-            self._studio.replay_wanted.emit(info.run)
+        if self.current:
+            self._studio.replay_wanted.emit(self.current.run)
 
     @Slot()
     def _open_folder(self) -> None:
@@ -298,26 +288,57 @@ class RunsPage(QWidget):
     @Slot()
     def _ask_delete(self) -> None:
         if self.current:
-            self.question_text.setText(tr("Move {name} with its model and its curve to the trash? Pictures in the gallery stay.", name=self.current.run.name))
-            self.question.show()
+            self.question.ask(tr("Move {name} with its model and its curve to the trash? Pictures in the gallery stay.", name=self.current.run.name))
+
+    @Slot()
+    def _escape(self) -> None:
+        """No to what is asked; else the search is over."""
+        if self.question.asks:
+            self.question.leave()
+        elif self.search.hasFocus():
+            self.search.clear()
 
     @Slot()
     def _delete(self) -> None:
         if self.current:
-            run = self.current.run
+            run, trash = self.current.run, Trash()
             self._studio.tried_again.emit()
             try:
-                runs.delete_run(run, _to_trash)
+                runs.delete_run(run, partial(_to_trash, trash))
             except (OSError, UserError) as error:
                 self._studio.failed.emit(Failed.of(error))
             else:
                 self._all = [info for info in self._all if info.run != run]
                 self._filter()
-            self.refresh()
-            self._studio.refresh_models()
+                said = tr("{name} moved to the trash", name=run.name)
+                self._studio.said.emit(said)
+                if trash.places:
+                    self._trash = trash
+                    self.question.tell(said)
+            self._look_again()
+
+    @Slot()
+    def _take_back(self) -> None:
+        for path in list(self._trash.places):
+            try:
+                back = self._trash.take_back(path)
+            except OSError:
+                back = False
+            if back:
+                self._wanted = path
+                self._studio.said.emit(tr("{name} is back", name=path.name))
+            else:
+                text = tr("{name} could not be taken back from the trash.", name=path.name)
+                self._studio.failed.emit(Failed(text, tr("Look for it there in your file manager; another run may have its name.")))
+                self.question.tell(text)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self.refresh()
+        self._studio.refresh_models()
 
 
-def _to_trash(folder: Path) -> None:
+def _to_trash(trash: Trash, folder: Path) -> None:
     """Raises UserError where the system has none for this place."""
-    if not Trash().throw_away(folder):
+    if not trash.throw_away(folder):
         raise UserError(tr("{name} could not be moved to the trash.", name=folder.name), tr("Delete the folder in your file manager: Open folder shows it."))

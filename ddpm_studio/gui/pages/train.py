@@ -17,6 +17,7 @@ from ddpm_studio.gui.pages.dataset_section import DatasetSection
 from ddpm_studio.gui.pages.dataset_view import DatasetView
 from ddpm_studio.gui.pages.expectations import Expectations
 from ddpm_studio.gui.pages.exporting import export_plot
+from ddpm_studio.gui.pages.past_run import PastRun
 from ddpm_studio.gui.pages.resume_offer import ResumeOffer
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import ACTIVE, State
@@ -25,12 +26,15 @@ from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Seg
 from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.plot import Plot
 from ddpm_studio.gui.widgets.welcome import SHOWN_RUNS, Welcome
+from ddpm_studio.gui.words import elided
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import later, tr
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import Run
 
 PICTURES, LIVE = 0, 1
+WELCOME, DATASET, OWN, PAST = 0, 1, 2, 3
+"""What the stack holds: of the views the first two are the one, the others the other."""
 BUTTON_TEXTS = {
     State.WAITING: later("Waiting…"), State.PREPARING: later("Preparing…"), State.RUNNING: later("Training…"), State.PAUSING: later("Pausing…"),
     State.PAUSED: later("Paused"), State.MAKING_ROOM: later("Making room…"), State.STOPPING: later("Saving…"),
@@ -80,11 +84,13 @@ class TrainPage(QWidget):
         self.pictures = DatasetView(self._studio, self.dataset)
         self.welcome = Welcome()
         self.stack = QStackedWidget()
-        for part in (Card(self.welcome), self.pictures, self.live):
+        self.past = PastRun(self._studio)
+        self.back_button = button("", "backToTrainingButton", "arrow-left", "link", tip=tr("The curve and the previews of the run in training"))
+        for part in (Card(self.welcome), self.pictures, self.live, self.past):
             self.stack.addWidget(part)
         self.offer = ResumeOffer(self._studio)
         self.head = QWidget()
-        self.head.setLayout(row(self.view, 4, self.stage_title))
+        self.head.setLayout(row(self.view, 4, self.stage_title, self.back_button))
         stage = QWidget()
         stage.setLayout(column(self.offer, self.head, self.stack, spacing=12))
         return stage
@@ -103,7 +109,9 @@ class TrainPage(QWidget):
         self.view.chosen.connect(self._show_view)
         self.offer.resume_wanted.connect(self.resume)
         self.offer.watch_wanted.connect(self.replay)
-        self.live.plots.export_wanted.connect(self._export_plot)
+        for panel in (self.live.plots, self.past):
+            panel.export_wanted.connect(self._export_plot)
+        self.back_button.clicked.connect(self._leave_past)
         self.welcome.generate.clicked.connect(studio.generate_wanted)
         self.welcome.train.clicked.connect(self.dataset.browse)
         self.welcome.train.dropped.connect(self.dataset.open)
@@ -189,19 +197,29 @@ class TrainPage(QWidget):
 
     @Slot(object)
     def replay(self, run: Run) -> None:
-        if self._studio.training.active:
-            self._studio.said.emit(tr("A run is in training; its curve is on the Train page"))
+        training = self._studio.training
+        if training.active and training.run and training.run.path != run.path:
+            self.past.show_run(run)
+        elif training.active:
+            self.past.leave()
         else:
             self._clear()
-            self._studio.training.replay(run)
+            training.replay(run)
             self._name_stage(run.name, past=True)
         self._studio.page_wanted.emit("Train")
         self._set_view(LIVE)
+
+    @Slot()
+    def _leave_past(self) -> None:
+        self.past.leave()
+        self._set_view(LIVE)
+        self.live.setFocus()
 
     def _clear(self) -> None:
         """Nothing of the run that was shown may come any more."""
         self._journal.cancel()
         self._held.clear()
+        self.past.leave()
         self.live.clear()
 
     def _begin(self, request: TrainRequest) -> None:
@@ -220,19 +238,22 @@ class TrainPage(QWidget):
 
     def _name_stage(self, name: str, past: bool = False) -> None:
         self._shown, self._past = name, past
-        self.stage_title.setText(tr("{name}, as it went", name=name) if past else name)
+        self._show_head()
 
     @Slot(object, object)
     def _run_renamed(self, old: Run, new: Run) -> None:
         if self._shown == old.name:
             self._name_stage(new.name, self._past)
+        if self.past.run == old:
+            self.past.run = new
+            self._show_head()
         if self._resumed and self._resumed.run == old:
             self._resumed = replace(self._resumed, run=new)
         self.offer.follow_rename(old)
 
     @Slot(Plot)
     def _export_plot(self, plot: Plot) -> None:
-        export_plot(self, self._studio, plot, self._shown)
+        export_plot(self, self._studio, plot, self.past.run.name if self.past.run else self._shown)
 
     @Slot(State)
     def _show_state(self, state: State) -> None:
@@ -298,13 +319,22 @@ class TrainPage(QWidget):
 
     def _set_view(self, view: int) -> None:
         self.view.choose(view)
-        self.stack.setCurrentIndex(2 if view == LIVE else 1 if self.dataset.report else 0)
+        if view == LIVE:
+            self.stack.setCurrentIndex(PAST if self.past.run else OWN)
+        else:
+            self.stack.setCurrentIndex(DATASET if self.dataset.report else WELCOME)
         self._show_head()
 
     def _show_head(self) -> None:
-        something = self._studio.training.active or self.live.plot.series.size > 0 or bool(self.live.previews) or self.stack.currentIndex() == 2
+        live, past = self.stack.currentIndex() in (OWN, PAST), self.past.run
+        something = live or self._studio.training.active or self.live.plot.series.size > 0 or bool(self.live.previews) or past is not None
         self.head.setVisible(something)
-        self.stage_title.setVisible(self.stack.currentIndex() == 2)  # the name of the run says nothing about the pictures
+        name = past.name if past else self._shown
+        self.stage_title.setText(tr("{name}, as it went", name=name) if past or self._past else name)
+        self.stage_title.setVisible(live)  # the name of the run says nothing about the pictures
+        self.back_button.setText(tr("Back to {name}", name=elided(self._shown, 24)))
+        self.back_button.setAccessibleName(self.back_button.text())
+        self.back_button.setVisible(live and past is not None)
 
     @Slot()
     def _show_doors(self) -> None:

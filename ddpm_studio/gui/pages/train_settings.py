@@ -17,7 +17,7 @@ from ddpm_studio.gui.answers import ModelChoice
 from ddpm_studio.gui.config_form import ConfigForm
 from ddpm_studio.gui.model_lines import show_models
 from ddpm_studio.gui.undo import Control, control
-from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, combo, field, label, row
+from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, combo, field, label, row, wrapped
 from ddpm_studio.gui.words import sentences
 from ddpm_studio.language import later, tr
 from ddpm_studio.models import starting_settings
@@ -46,7 +46,7 @@ class TrainSettings(QWidget):
         self.duration_chosen = False
         """By hand, since the last run began."""
         self.start = combo("startCombo", [(tr("Nothing: it learns all by itself"), None)])
-        self.start.setToolTip(tr("Begin with what a model has learnt already: with few pictures, or to go on with one that ships, this saves most of the time"))
+        self.start.setToolTip(wrapped(tr("Begin with what a model has learnt already: with few pictures, or to go on with one that ships, this saves most of the time")))
         self.preset = combo("presetCombo", [(tr("Automatic"), "auto"), *((name, name) for name in PRESETS)])
         for i, name in enumerate(PRESETS):
             self.preset.setItemData(i + 1, tr(DESCRIPTIONS.get(name, "")), Qt.ItemDataRole.ToolTipRole)

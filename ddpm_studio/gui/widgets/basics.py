@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, Signal, Slot
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
+    QApplication,
     QButtonGroup,
     QComboBox,
     QDoubleSpinBox,
@@ -79,6 +81,12 @@ def plain_tip(text: str) -> str:
     return f"<qt>{html.escape(text).replace(chr(10), '<br>')}</qt>" if "<" in text or "&" in text else text
 
 
+def wrapped(text: str) -> str:
+    """A tool tip in lines that are read with ease: Qt would make one of it, across the whole screen."""
+    width = 44 if any(letter > "\u2e80" for letter in text) else 80
+    return "\n".join(part for line in text.split("\n") for part in textwrap.wrap(line, width, break_on_hyphens=False) or [""])
+
+
 def button(text: str, name: str, icon: str = "", kind: str = "", tip: str = "", accessible: str = "") -> QPushButton:
     """`kind`: "primary", "quiet", "link" or "segment"."""
     widget = QPushButton(text)
@@ -89,7 +97,7 @@ def button(text: str, name: str, icon: str = "", kind: str = "", tip: str = "", 
     if icon:
         theme.set_icon(widget, icon, {"primary": "on_accent", "link": "accent"}.get(kind, "text"))
     if tip:
-        widget.setToolTip(tip)
+        widget.setToolTip(wrapped(tip))
     return widget
 
 
@@ -97,9 +105,19 @@ def tool_button(icon: str, name: str, tip: str, side: int = 18) -> QToolButton:
     widget = QToolButton()
     widget.setObjectName(name)
     widget.setAccessibleName(tip)
-    widget.setToolTip(tip)
+    widget.setToolTip(wrapped(tip))
     theme.set_icon(widget, icon, "dim", side)
     return widget
+
+
+def press_focused(event: QKeyEvent) -> bool:
+    """Enter presses the button that has the focus, as Space does; whether there was one."""
+    part = QApplication.focusWidget()
+    if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter) or not isinstance(part, (QPushButton, QToolButton)):
+        return False
+    if not event.isAutoRepeat():
+        part.click()
+    return True
 
 
 def named(widget: QWidget, name: str, accessible: str) -> QWidget:
@@ -159,8 +177,8 @@ def field(text: str, widget: QWidget, tip: str = "") -> QVBoxLayout:
     if not widget.accessibleName():
         widget.setAccessibleName(text)
     if tip:
-        widget.setToolTip(tip)
-        caption.setToolTip(tip)
+        widget.setToolTip(wrapped(tip))
+        caption.setToolTip(wrapped(tip))
     return column(caption, widget, spacing=4)
 
 
@@ -372,7 +390,7 @@ class ValueSlider(QWidget):
         caption.setBuddy(self.slider)
         self.setLayout(row(caption, self.slider, self.value_label) if inline else column(row(caption, -1, self.value_label), self.slider, spacing=2))
         if tip:
-            self.setToolTip(tip)
+            self.setToolTip(wrapped(tip))
         self.slider.valueChanged.connect(self._changed)
         self.slider.sliderReleased.connect(self.released)
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QHelpEvent, QImage, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QFocusEvent, QHelpEvent, QImage, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QToolTip
 
 from ddpm_studio.events import Images, Rows
@@ -223,9 +223,19 @@ class ContactSheet(QAbstractScrollArea):
             shade.setAlpha(40)
             painter.setBrush(shade)
             painter.drawRect(self._band)
+        if self._current < 0 and self.hasFocus():
+            theme.draw_ring(painter, self.viewport().rect())
         painter.end()
         if missing:
             self._ask.start()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.viewport().update()
 
     def _draw_mark(self, painter: QPainter, cell: QRect) -> None:
         """A cross in the corner: told by its form, not by paleness alone."""

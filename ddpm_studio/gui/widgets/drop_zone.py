@@ -97,6 +97,8 @@ class DropZone(QWidget):
         self._show(2, 72)
 
     def _show(self, page: int, height: int) -> None:
+        if (focused := self._stack.focusWidget()) and focused.hasFocus() and page != self._stack.currentIndex():
+            self.setFocus()  # Qt would look for it further down, and scroll there
         self._stack.setCurrentIndex(page)
         self.setFixedHeight(height)
         self.update()
@@ -120,7 +122,7 @@ class DropZone(QWidget):
         painter.end()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+        if self.hasFocus() and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):  # else a button of it has
             self.browse_wanted.emit()
         else:
             super().keyPressEvent(event)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from ddpm_studio.events import PreviewReady
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, fitted, to_qimage, zoom_for
+from ddpm_studio.gui.widgets.basics import wrapped
 from ddpm_studio.gui.words import count
 from ddpm_studio.language import tr
 
@@ -32,7 +33,7 @@ class GrowthFilm(QWidget):
         super().__init__()
         self.setObjectName("growthFilm")
         self.setAccessibleName(tr("Film: training to the right, denoising downwards"))
-        self.setToolTip(tr("Drag, or use the arrow keys: to the right through training, downwards through denoising; 1 to 4 choose the picture"))
+        self.setToolTip(wrapped(tr("Drag, or use the arrow keys: to the right through training, downwards through denoising; 1 to 4 choose the picture")))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(120)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QDrag, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
+from PySide6.QtGui import QDrag, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
 
 from ddpm_studio.events import Images
@@ -154,7 +154,17 @@ class PictureGrid(QAbstractScrollArea):
             if i < len(self.captions):
                 painter.setPen(theme.color("dim"))
                 painter.drawText(QRect(cell.left() - 8, cell.bottom() + 3, cell.width() + 16, 17), int(Qt.AlignmentFlag.AlignCenter), self.captions[i])
+        if self._selectable and self._current < 0 and self.hasFocus():
+            theme.draw_ring(painter, self.viewport().rect())
         painter.end()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.viewport().update()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         index = self.index_at(event.position().toPoint())

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 from ddpm_studio.events import Images
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, enlarged, fitted, to_qimage
+from ddpm_studio.gui.widgets.basics import wrapped
 from ddpm_studio.language import tr
 
 WELL = "application/x-ddpm-studio-well"
@@ -94,7 +95,7 @@ class PictureWell(PictureView):
         self.setAcceptDrops(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip(tr("Picture {letter}: drop a file, paste (Ctrl+V), or click to choose one; drag it to another picture to swap the two", letter=letter))
+        self.setToolTip(wrapped(tr("Picture {letter}: drop a file, paste (Ctrl+V), or click to choose one; drag it to another picture to swap the two", letter=letter)))
         self._over = False
         self._pressed_at: QPoint | None = None
 
