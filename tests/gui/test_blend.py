@@ -20,7 +20,7 @@ from shiboken6 import isValid
 from ddpm_studio import gallery
 from ddpm_studio.control import RunControl
 from ddpm_studio.events import BlendReady, Event, FrameReady, frozen_images
-from ddpm_studio.gui import blend_jobs, workers
+from ddpm_studio.gui import blend_jobs, dialogs, workers
 from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
 from ddpm_studio.gui.pages.picture_source import DATA, EXAMPLES, GALLERY
@@ -551,3 +551,51 @@ def test_a_film_that_is_given_up_is_not_there(qtbot: QtBot, tmp_path: Path, clos
         qtbot.waitUntil(lambda: "nothing was written" in dialog.message.text(), timeout=5000)
     qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
     assert not list(tmp_path.iterdir())
+
+
+def close_by(qtbot: QtBot, dialog: FilmDialog, way: str) -> None:
+    if way == "Escape":
+        qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    elif way == "Close":
+        dialog.cancel_button.click()
+    else:
+        dialog.close()
+
+
+@pytest.mark.parametrize("way", ["Escape", "Close", "the cross"])
+def test_the_film_dialog_goes_whichever_way_it_is_closed(qtbot: QtBot, way: str) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    dialog = FilmDialog(window, Studio(FakeJobs()), {"": tiles(4)}, "film")
+    dialog.show()
+    close_by(qtbot, dialog, way)
+    assert not isValid(dialog) or not dialog.isVisible()
+    qtbot.waitUntil(lambda: not isValid(dialog))
+
+
+@pytest.mark.parametrize("way", ["Escape", "the cross"])
+def test_a_film_dialog_that_goes_while_it_writes_cancels(qtbot: QtBot, tmp_path: Path, way: str) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    dialog = FilmDialog(window, Studio(FakeJobs()), {"": frozen_images(np.random.default_rng(0).integers(0, 256, (300, 64, 64, 3)))}, "film")
+    dialog.show()
+    dialog.write(tmp_path / "film.webp")
+    qtbot.waitUntil(lambda: dialog.progress.value() > 0, timeout=5000)
+    close_by(qtbot, dialog, way)
+    qtbot.waitUntil(lambda: not isValid(dialog) and not workers.running_threads(), timeout=5000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_enter_saves_the_film(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    dialog = FilmDialog(window, Studio(FakeJobs()), {"one": tiles(4), "other": tiles(4)}, "film")
+    asked: list[str] = []
+    monkeypatch.setattr(dialogs, "choose_target", lambda parent, studio, title, name, *rest: asked.append(name))
+    dialog.show()
+    for part in (dialog, dialog.focusWidget(), dialog.kind.findChildren(QWidget)[-1], dialog.rate):
+        part.setFocus()
+        qtbot.keyClick(part, Qt.Key.Key_Return)
+    assert asked == ["film.gif"] * 4
+    assert dialog.version.current == 0
+    dialog.close()

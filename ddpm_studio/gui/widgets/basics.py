@@ -287,6 +287,7 @@ class Segments(QFrame):
         for i, text in enumerate(texts):
             part = button(text, f"{name}{i}", kind="segment")
             part.setCheckable(True)
+            part.setAutoDefault(False)  # in a dialog Enter is for the button that does something
             self._group.addButton(part, i)
             layout.addWidget(part)
         self.setLayout(layout)
