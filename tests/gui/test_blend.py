@@ -435,10 +435,10 @@ def test_series_can_be_cancelled(qtbot: QtBot, page: BlendPage) -> None:
     fill(qtbot, page, 2)
     page._studio.jobs.pause = 0.05  # type: ignore[attr-defined]
     page.make_film()
-    qtbot.waitUntil(lambda: len(page.film.frames) > 1)
+    qtbot.waitUntil(lambda: len(page.film.frames) > 1 and not page.film._second_click.due)
     page.film.cancel_button.click()
     page.make_sheet()
-    qtbot.waitUntil(lambda: len(page.sheet.images) > 1)
+    qtbot.waitUntil(lambda: len(page.sheet.images) > 1 and not page.sheet._second_click.due)
     page.sheet.cancel_button.click()
     qtbot.waitUntil(lambda: not page._studio.blending.busy)
     assert not page.film.complete
@@ -599,3 +599,46 @@ def test_enter_saves_the_film(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> 
     assert asked == ["film.gif"] * 4
     assert dialog.version.current == 0
     dialog.close()
+
+
+@pytest.mark.parametrize("view", [SHEET, FILM])
+def test_a_double_click_makes_a_series_and_does_not_cancel_it(qtbot: QtBot, page: BlendPage, view: int) -> None:
+    fill(qtbot, page, 2)
+    page._studio.jobs.pause = 0.02  # type: ignore[attr-defined]
+    part = (page.single, page.sheet, page.film)[view]
+    page.show_view(view)
+    QApplication.processEvents()
+    place = part.make_button.mapTo(page, part.make_button.rect().center())  # type: ignore[union-attr]
+    for _ in range(2):
+        button = page.childAt(place)
+        assert button is not None
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        QApplication.processEvents()
+    assert button is part.cancel_button, "it is what the second click hits"  # type: ignore[union-attr]
+    assert part._making  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: part.complete, timeout=10_000)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("view", [SHEET, FILM])
+def test_a_series_that_is_given_up_at_once_leaves_nothing_and_one_that_is_there_stays(qtbot: QtBot, page: BlendPage, view: int) -> None:
+    fill(qtbot, page, 2)
+    part, make = (page.sheet, page.make_sheet) if view == SHEET else (page.film, page.make_film)
+    pause, page._studio.jobs.pause = page._studio.jobs.pause, 2.0  # type: ignore[attr-defined]
+    make()
+    assert part.stack.currentWidget() is not part.empty
+    qtbot.waitUntil(lambda: not part._second_click.due)
+    part.cancel_button.click()
+    assert part.stack.currentWidget() is part.empty
+    page._studio.jobs.pause = pause  # type: ignore[attr-defined]
+    make()
+    qtbot.waitUntil(lambda: part.complete, timeout=10_000)
+    page._studio.jobs.pause = 2.0  # type: ignore[attr-defined]
+    make()
+    assert part.complete, "it is seen until the new one begins"
+    qtbot.waitUntil(lambda: not part._second_click.due)
+    part.cancel_button.click()
+    assert part.complete
+    page._studio.jobs.pause = 0.05  # type: ignore[attr-defined]
+    make()
+    qtbot.waitUntil(lambda: not part.complete, timeout=5000)
+    qtbot.waitUntil(lambda: part.complete, timeout=10_000)

@@ -6,10 +6,11 @@ import html
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
+from PySide6.QtCore import QElapsedTimer, QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
+    QApplication,
     QButtonGroup,
     QComboBox,
     QDoubleSpinBox,
@@ -141,6 +142,20 @@ def show_instead(shown: QWidget, hidden: QWidget) -> None:
     if focused:
         shown.setFocus()
     hidden.setVisible(False)
+
+
+class SecondClick:
+    """Of a double click: it was not meant for what has come under the pointer by the first one."""
+
+    def __init__(self) -> None:
+        self._since = QElapsedTimer()
+
+    def begin(self) -> None:
+        self._since.start()
+
+    @property
+    def due(self) -> bool:
+        return self._since.isValid() and self._since.elapsed() < QApplication.doubleClickInterval()
 
 
 def keep_room(widget: QWidget) -> None:
