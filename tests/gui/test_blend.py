@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -642,3 +643,30 @@ def test_a_series_that_is_given_up_at_once_leaves_nothing_and_one_that_is_there_
     make()
     qtbot.waitUntil(lambda: not part.complete, timeout=5000)
     qtbot.waitUntil(lambda: part.complete, timeout=10_000)
+
+
+def test_a_blend_is_found_in_the_gallery_once_with_all_it_was_made_of(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    studio, newest = page._studio, gallery.save_pictures(tiles(2), [{"kind": "sample", "seed": seed} for seed in range(2)])[::-1]
+    look_again(page)
+    qtbot.waitUntil(lambda: page.wells.sources.get("A") == newest[0] and page.single.shown is not None, timeout=5000)
+    with qtbot.waitSignal(studio.gallery_changed):
+        page.single.save(tmp_path / "blend.png")
+    page.single.keep_button.click()
+    kept = [path for path in gallery.list_pictures() if path not in newest]
+    assert len(kept) == 1, "no second one of the same"
+    assert gallery.Search("blend", datetime.date.today()).fits(gallery.read_facts(kept[0], 0))
+    together, _ = gallery.read_blend(kept[0], "tiles", (32, 32, 3), "white")
+    assert all(np.array_equal(image, page.wells.pictures[letter]) for letter, image in zip("AB", together.images, strict=True))
+    assert (tmp_path / "blend.png").read_bytes() == kept[0].read_bytes()
+    look_again(page)
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert [page.wells.sources[letter] for letter in "AB"] == newest, "it does not take the place of what it was made of"
+
+
+def test_a_gallery_that_cannot_be_written_keeps_nobody_from_saving(qtbot: QtBot, page: BlendPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(qtbot, page, 2)
+    qtbot.waitUntil(lambda: page.single.shown is not None)
+    monkeypatch.setattr(gallery, "save_pictures", lambda *rest, **more: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with qtbot.waitSignal(page._studio.failed):
+        page.single.save(tmp_path / "blend.png")
+    assert (tmp_path / "blend.png").exists()

@@ -55,7 +55,7 @@ class BlendPage(QWidget):
         self.views = QStackedWidget()
         for part in (self.single, self.sheet, self.film):
             self.views.addWidget(part)
-        stage = Card(row(self.view, -1, self.single.add_button, self.single.save_button, spacing=8), self.offer, self.views, spacing=12)
+        stage = Card(row(self.view, -1, self.single.add_button, self.single.keep_button, self.single.save_button, spacing=8), self.offer, self.views, spacing=12)
         inside = stage.layout()
         assert inside is not None
         inside.setStretch(2, 1)  # type: ignore[attr-defined]
@@ -172,8 +172,8 @@ class BlendPage(QWidget):
     def show_view(self, index: int) -> None:
         self.view.choose(index)
         self.views.setCurrentIndex(index)
-        self.single.add_button.setVisible(index == BLEND)
-        self.single.save_button.setVisible(index == BLEND)
+        for part in (self.single.add_button, self.single.keep_button, self.single.save_button):
+            part.setVisible(index == BLEND)
         if index == BLEND and self.maker.stale and self.isVisible():
             self.maker.blend()
 
