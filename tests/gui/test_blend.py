@@ -670,3 +670,67 @@ def test_a_gallery_that_cannot_be_written_keeps_nobody_from_saving(qtbot: QtBot,
     with qtbot.waitSignal(page._studio.failed):
         page.single.save(tmp_path / "blend.png")
     assert (tmp_path / "blend.png").exists()
+
+
+def test_the_focus_goes_to_the_well_that_takes_the_place_of_one_taken_out(qtbot: QtBot, page: BlendPage) -> None:
+    fill(qtbot, page, 4)
+    page.activateWindow()
+    well = page.wells.places["D"].well
+    well.setFocus()
+    qtbot.keyClick(well, Qt.Key.Key_Delete)
+    assert page.focusWidget() is page.wells.places["C"].well, "the last one"
+    qtbot.mouseClick(page.wells.places["A"].remove, Qt.MouseButton.LeftButton)
+    assert page.focusWidget() is page.wells.places["A"].well
+    qtbot.keyClick(page.wells.places["A"].well, Qt.Key.Key_Delete)
+    assert page.focusWidget() is page.wells.places["A"].well
+    assert page.wells.letters == "AB"
+
+
+def aim(page: BlendPage) -> str:
+    """What is marked; the heading says the same."""
+    aimed = "".join(letter for letter, place in page.wells.places.items() if place.well.aimed_at)
+    assert page.controls.source.heading.text() == f"Pick picture {aimed}"
+    return aimed
+
+
+def test_where_a_picked_picture_goes_is_seen_before(qtbot: QtBot, page: BlendPage) -> None:
+    page.activateWindow()
+    assert aim(page) == "A"
+    fill(qtbot, page, 4)
+    wells = page.wells
+    assert aim(page) == "A", "all in turn"
+    page.controls.source.picked.emit(tiles(8)[7])
+    assert aim(page) == "B"
+    wells.places["C"].well.setFocus()
+    assert aim(page) == "C", "where somebody has gone"
+    page.setFocus()
+    page.controls.source.picked.emit(tiles(8)[6])
+    qtbot.waitUntil(lambda: np.array_equal(wells.pictures["C"], tiles(8)[6]), timeout=5000)
+    assert aim(page) == "C"
+    wells.add()
+    assert aim(page) == "E", "an empty one comes first"
+    assert not wells.places["E"].well.grab().isNull()
+    page.controls.source.picked.emit(tiles(8)[5])
+    assert aim(page) == "C"
+
+
+def test_a_picture_is_dropped_anywhere_on_the_page(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    to_qimage(tiles(8)[5]).save(str(tmp_path / "new.jpg"))
+    fill(qtbot, page, 2)
+    page.wells.add()
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(tmp_path / "new.jpg"))])
+    assert send(page, mime)
+    qtbot.waitUntil(lambda: page.wells.sources.get("C") == tmp_path / "new.jpg" and page.wells.images is not None, timeout=5000)
+    assert not send(page, page.wells.places["A"].well.mime()), "a well goes to another well, or stays where it is"
+
+
+def test_a_command_says_which_pictures_are_to_be_saved_first(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    to_qimage(tiles(1)[0]).save(str(tmp_path / "a.png"))
+    fill(qtbot, page, 2)
+    with qtbot.waitSignal(page._studio.said, check_params_cb=lambda text: "Save the pictures that are called A.png, B.png" in text):
+        page.copy_command()
+    page.set_source("A", tmp_path / "a.png")
+    qtbot.waitUntil(lambda: page.wells.images is not None and not workers.running_threads(), timeout=5000)
+    with qtbot.waitSignal(page._studio.said, check_params_cb=lambda text: "Save the picture that is called B.png" in text):
+        page.copy_command()
