@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QProgressBar, QSlider, QStackedWidget, QWidget
+from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 
 from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images, Progress
 from ddpm_studio.gui import motion, theme
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import EmptyState, SecondClick, button, column, keep_room, label, row, show_instead, spin, tool_button
+from ddpm_studio.gui.widgets.basics import EmptyState, SecondClick, Slider, button, column, keep_room, label, row, show_instead, spin, tool_button
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
@@ -68,7 +68,7 @@ class BlendFilm(QWidget):
         self.cancel_button = button(tr("Cancel"), "cancelFilmButton", "x")
         self.save_button = button(tr("Save film…"), "saveFilmButton", "download", tip=tr("As GIF, WebP or animated PNG"))
         self.play_button = tool_button("pause", "playButton", tr("Pause"))
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider()
         self.slider.setObjectName("filmSlider")
         self.slider.setAccessibleName(tr("Place in the film"))
         self.slider.setToolTip(tr("Look at each moment of the film"))

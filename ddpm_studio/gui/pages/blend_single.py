@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QMenu, QSlider, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from ddpm_studio.blend_weights import Weights, pair
 from ddpm_studio.events import BlendReady
@@ -15,7 +15,7 @@ from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
 from ddpm_studio.gui.pages.blend_wells import MOST, Wells
 from ddpm_studio.gui.pages.exporting import keep, save_png
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import button, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Slider, button, column, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, recipe
@@ -38,7 +38,7 @@ class BlendSingle(QWidget):
         self.preview.hint = tr("The blend appears here")
         self.preview.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.wells = Wells(studio, self.preview)
-        self.lam = QSlider(Qt.Orientation.Horizontal)
+        self.lam = Slider()
         self.lam.setObjectName("lambdaSlider")
         self.lam.setAccessibleName(tr("Lambda"))
         self.lam.setToolTip(tr("0 is picture A, 1 is picture B"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage, QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QMenu, QSlider, QWidget
+from PySide6.QtWidgets import QGridLayout, QMenu, QWidget
 
 from ddpm_studio.blend_weights import Weights, equal, pair, with_one_more, with_share, without
 from ddpm_studio.events import Event, Failed, Images
@@ -16,7 +16,7 @@ from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.answers import PictureLoaded
 from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Slider, column, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView, PictureWell
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import tr
@@ -50,7 +50,7 @@ class Place(QWidget):
     def __init__(self, letter: str, parent: QWidget) -> None:
         super().__init__(parent)
         self.well = PictureWell(f"blendImage{letter}", letter, least=72)
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider()
         self.slider.setObjectName(f"blendWeight{letter}")
         self.slider.setAccessibleName(tr("Share of picture {letter}", letter=letter))
         self.slider.setToolTip(tr("How much of picture {letter} goes into the blend; the others make room", letter=letter))

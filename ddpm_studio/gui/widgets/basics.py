@@ -6,8 +6,8 @@ import html
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QElapsedTimer, QEvent, QObject, Qt, Signal, Slot
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QElapsedTimer, QEvent, QObject, QPointF, QRect, Qt, Signal, Slot
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
@@ -23,6 +23,8 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QSlider,
     QSpinBox,
+    QStyle,
+    QStyleOptionSlider,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -349,6 +351,30 @@ class EmptyState(QWidget):
         self.text.setText(text)
 
 
+class Slider(QSlider):
+    """Goes where it is clicked, as a player of films does, and is dragged on from there."""
+
+    def __init__(self) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and not self._part(QStyle.SubControl.SC_SliderHandle).contains(event.position().toPoint()):
+            groove, half = self._part(QStyle.SubControl.SC_SliderGroove), self._part(QStyle.SubControl.SC_SliderHandle).width() / 2
+            place, room = round(event.position().x() - groove.left() - half), round(groove.width() - 2 * half)
+            self.setSliderPosition(QStyle.sliderValueFromPosition(self.minimum(), self.maximum(), place, room, self._option().upsideDown))
+            at = QPointF(self._part(QStyle.SubControl.SC_SliderHandle).center())
+            event = QMouseEvent(event.type(), at, event.globalPosition(), event.button(), event.buttons(), event.modifiers())
+        super().mousePressEvent(event)
+
+    def _part(self, part: QStyle.SubControl) -> QRect:
+        return self.style().subControlRect(QStyle.ComplexControl.CC_Slider, self._option(), part, self)
+
+    def _option(self) -> QStyleOptionSlider:
+        option = QStyleOptionSlider()
+        self.initStyleOption(option)
+        return option
+
+
 class ValueSlider(QWidget):
     """A slider with its name and its value above it."""
 
@@ -358,7 +384,7 @@ class ValueSlider(QWidget):
     def __init__(self, text: str, name: str, low: int, high: int, value: int, show: Callable[[int], str] = str, tip: str = "", inline: bool = False) -> None:
         super().__init__()
         self._show = show
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider()
         self.slider.setObjectName(name)
         self.slider.setAccessibleName(text)
         self.slider.setRange(low, high)
