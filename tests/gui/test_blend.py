@@ -734,3 +734,29 @@ def test_a_command_says_which_pictures_are_to_be_saved_first(qtbot: QtBot, page:
     qtbot.waitUntil(lambda: page.wells.images is not None and not workers.running_threads(), timeout=5000)
     with qtbot.waitSignal(page._studio.said, check_params_cb=lambda text: "Save the picture that is called B.png" in text):
         page.copy_command()
+
+
+def test_what_waited_for_a_training_is_blended_when_that_has_ended(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    fill(qtbot, page, 2)
+    studio, preview = page._studio, page.single.preview
+    studio.training.start(TrainRequest(Run(tmp_path / "mine"), tmp_path))
+    page.maker.blend_unasked()
+    assert "training waits" in preview.hint
+    studio.training.stop()
+    qtbot.waitUntil(lambda: not studio.training.active, timeout=5000)
+    qtbot.waitUntil(lambda: preview.image is not None, timeout=5000)
+    page.maker.forget()
+    assert "training" not in preview.hint
+
+
+def test_nobody_sees_that_a_training_is_waited_for_when_it_has_ended_elsewhere(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    fill(qtbot, page, 2)
+    studio = page._studio
+    studio.training.start(TrainRequest(Run(tmp_path / "mine"), tmp_path))
+    page.maker.blend_unasked()
+    page.hide()
+    studio.training.stop()
+    qtbot.waitUntil(lambda: not studio.training.active, timeout=5000)
+    assert "training" not in page.single.preview.hint
+    page.show()
+    qtbot.waitUntil(lambda: page.single.preview.image is not None, timeout=5000)
