@@ -58,14 +58,15 @@ def text_of(facts: dict[str, Any], pictures: Sequence[Images] = ()) -> dict[str,
     return {RECIPE_KEY: json.dumps(facts, ensure_ascii=False), **{f"{PICTURE_KEY}{i}": text for i, text in enumerate(texts)}}
 
 
-def save_pictures(images: Images, recipes: Sequence[dict[str, Any]], folder: Path | None = None) -> list[Path]:
-    """Write uint8 [N, H, W, C] as PNGs, each with its recipe in the text chunk `ddpm-studio`; in the gallery by default."""
+def save_pictures(images: Images, recipes: Sequence[dict[str, Any]], folder: Path | None = None, blended: Sequence[Images] = ()) -> list[Path]:
+    """Write uint8 [N, H, W, C] as PNGs, each with its recipe in the text chunk `ddpm-studio`, and with the pictures that were
+    `blended` for it; in the gallery by default."""
     folder = folder or paths.gallery_dir()
     moment = time.strftime("%Y%m%d-%H%M%S")
     saved = []
     for image, facts in zip(images, recipes, strict=True):
         path = free_name(folder, f"{moment}-{facts.get('kind', 'picture')}-{facts.get('seed', 0)}")
-        imaging.save_png(path, image, text_of(facts))
+        imaging.save_png(path, image, text_of(facts, blended))
         saved.append(path)
     return saved
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 
 class BlendJobs:
     def newest_pictures(self, most: int) -> Job:
-        """Of the gallery, which may hold ten thousand: to list them takes a moment."""
+        """Of the gallery, which may hold ten thousand: to list them takes a moment. Without blends, or one that is kept there
+        would take the place of a picture that it was made of."""
 
         def job(control: RunControl) -> Iterator[Event]:
             from ddpm_studio import gallery
 
-            yield NewestListed(tuple(gallery.list_pictures()[:most]))
+            made = (path for path in gallery.list_pictures() if "-blend-" not in path.name)
+            yield NewestListed(tuple(itertools.islice(made, most)))
             yield Finished()
 
         return job

@@ -172,6 +172,12 @@ class PictureJobs:
 
         imaging.save_png(path, image, gallery.text_of(recipe, blended))
 
+    def keep(self, image: Images, recipe: dict[str, Any], blended: Sequence[Images] = ()) -> Path:
+        """In the gallery; where it stands there."""
+        from ddpm_studio import gallery
+
+        return gallery.save_pictures(image[None], [recipe], blended=blended)[0]
+
     def grid(self, images: Images, columns: int | None = None) -> Images:
         from ddpm_studio import imaging
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from shiboken6 import isValid
 from ddpm_studio import gallery
 from ddpm_studio.control import RunControl
 from ddpm_studio.events import BlendReady, Event, FrameReady, frozen_images
-from ddpm_studio.gui import blend_jobs, workers
+from ddpm_studio.gui import blend_jobs, dialogs, workers
 from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
 from ddpm_studio.gui.pages.picture_source import DATA, EXAMPLES, GALLERY
@@ -437,10 +438,10 @@ def test_series_can_be_cancelled(qtbot: QtBot, page: BlendPage) -> None:
     fill(qtbot, page, 2)
     page._studio.jobs.pause = 0.05  # type: ignore[attr-defined]
     page.make_film()
-    qtbot.waitUntil(lambda: len(page.film.frames) > 1)
+    qtbot.waitUntil(lambda: len(page.film.frames) > 1 and not page.film._second_click.due)
     page.film.cancel_button.click()
     page.make_sheet()
-    qtbot.waitUntil(lambda: len(page.sheet.images) > 1)
+    qtbot.waitUntil(lambda: len(page.sheet.images) > 1 and not page.sheet._second_click.due)
     page.sheet.cancel_button.click()
     qtbot.waitUntil(lambda: not page._studio.blending.busy)
     assert not page.film.complete
@@ -585,3 +586,211 @@ def test_a_film_that_is_given_up_is_not_there(qtbot: QtBot, tmp_path: Path, clos
         qtbot.waitUntil(lambda: "nothing was written" in dialog.message.text(), timeout=5000)
     qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
     assert not list(tmp_path.iterdir())
+
+
+def close_by(qtbot: QtBot, dialog: FilmDialog, way: str) -> None:
+    if way == "Escape":
+        qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    elif way == "Close":
+        dialog.cancel_button.click()
+    else:
+        dialog.close()
+
+
+@pytest.mark.parametrize("way", ["Escape", "Close", "the cross"])
+def test_the_film_dialog_goes_whichever_way_it_is_closed(qtbot: QtBot, way: str) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    dialog = FilmDialog(window, Studio(FakeJobs()), {"": tiles(4)}, "film")
+    dialog.show()
+    close_by(qtbot, dialog, way)
+    assert not isValid(dialog) or not dialog.isVisible()
+    qtbot.waitUntil(lambda: not isValid(dialog))
+
+
+@pytest.mark.parametrize("way", ["Escape", "the cross"])
+def test_a_film_dialog_that_goes_while_it_writes_cancels(qtbot: QtBot, tmp_path: Path, way: str) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    dialog = FilmDialog(window, Studio(FakeJobs()), {"": frozen_images(np.random.default_rng(0).integers(0, 256, (300, 64, 64, 3)))}, "film")
+    dialog.show()
+    dialog.write(tmp_path / "film.webp")
+    qtbot.waitUntil(lambda: dialog.progress.value() > 0, timeout=5000)
+    close_by(qtbot, dialog, way)
+    qtbot.waitUntil(lambda: not isValid(dialog) and not workers.running_threads(), timeout=5000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_enter_saves_the_film(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    dialog = FilmDialog(window, Studio(FakeJobs()), {"one": tiles(4), "other": tiles(4)}, "film")
+    asked: list[str] = []
+    monkeypatch.setattr(dialogs, "choose_target", lambda parent, studio, title, name, *rest: asked.append(name))
+    dialog.show()
+    for part in (dialog, dialog.focusWidget(), dialog.kind.findChildren(QWidget)[-1], dialog.rate):
+        part.setFocus()
+        qtbot.keyClick(part, Qt.Key.Key_Return)
+    assert asked == ["film.gif"] * 4
+    assert dialog.version.current == 0
+    dialog.close()
+
+
+@pytest.mark.parametrize("view", [SHEET, FILM])
+def test_a_double_click_makes_a_series_and_does_not_cancel_it(qtbot: QtBot, page: BlendPage, view: int) -> None:
+    fill(qtbot, page, 2)
+    page._studio.jobs.pause = 0.02  # type: ignore[attr-defined]
+    part = (page.single, page.sheet, page.film)[view]
+    page.show_view(view)
+    QApplication.processEvents()
+    place = part.make_button.mapTo(page, part.make_button.rect().center())  # type: ignore[union-attr]
+    for _ in range(2):
+        button = page.childAt(place)
+        assert button is not None
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        QApplication.processEvents()
+    assert button is part.cancel_button, "it is what the second click hits"  # type: ignore[union-attr]
+    assert part._making  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: part.complete, timeout=10_000)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("view", [SHEET, FILM])
+def test_a_series_that_is_given_up_at_once_leaves_nothing_and_one_that_is_there_stays(qtbot: QtBot, page: BlendPage, view: int) -> None:
+    fill(qtbot, page, 2)
+    part, make = (page.sheet, page.make_sheet) if view == SHEET else (page.film, page.make_film)
+    pause, page._studio.jobs.pause = page._studio.jobs.pause, 2.0  # type: ignore[attr-defined]
+    make()
+    assert part.stack.currentWidget() is not part.empty
+    qtbot.waitUntil(lambda: not part._second_click.due)
+    part.cancel_button.click()
+    assert part.stack.currentWidget() is part.empty
+    page._studio.jobs.pause = pause  # type: ignore[attr-defined]
+    make()
+    qtbot.waitUntil(lambda: part.complete, timeout=10_000)
+    page._studio.jobs.pause = 2.0  # type: ignore[attr-defined]
+    make()
+    assert part.complete, "it is seen until the new one begins"
+    qtbot.waitUntil(lambda: not part._second_click.due)
+    part.cancel_button.click()
+    assert part.complete
+    page._studio.jobs.pause = 0.05  # type: ignore[attr-defined]
+    make()
+    qtbot.waitUntil(lambda: not part.complete, timeout=5000)
+    qtbot.waitUntil(lambda: part.complete, timeout=10_000)
+
+
+def test_a_blend_is_found_in_the_gallery_once_with_all_it_was_made_of(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    studio, newest = page._studio, gallery.save_pictures(tiles(2), [{"kind": "sample", "seed": seed} for seed in range(2)])[::-1]
+    look_again(page)
+    qtbot.waitUntil(lambda: page.wells.sources.get("A") == newest[0] and page.single.shown is not None, timeout=5000)
+    with qtbot.waitSignal(studio.gallery_changed):
+        page.single.save(tmp_path / "blend.png")
+    page.single.keep_button.click()
+    kept = [path for path in gallery.list_pictures() if path not in newest]
+    assert len(kept) == 1, "no second one of the same"
+    assert gallery.Search("blend", datetime.date.today()).fits(gallery.read_facts(kept[0], 0))
+    together, _ = gallery.read_blend(kept[0], "tiles", (32, 32, 3), "white")
+    assert all(np.array_equal(image, page.wells.pictures[letter]) for letter, image in zip("AB", together.images, strict=True))
+    assert (tmp_path / "blend.png").read_bytes() == kept[0].read_bytes()
+    look_again(page)
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert [page.wells.sources[letter] for letter in "AB"] == newest, "it does not take the place of what it was made of"
+
+
+def test_a_gallery_that_cannot_be_written_keeps_nobody_from_saving(qtbot: QtBot, page: BlendPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(qtbot, page, 2)
+    qtbot.waitUntil(lambda: page.single.shown is not None)
+    monkeypatch.setattr(gallery, "save_pictures", lambda *rest, **more: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with qtbot.waitSignal(page._studio.failed):
+        page.single.save(tmp_path / "blend.png")
+    assert (tmp_path / "blend.png").exists()
+
+
+def test_the_focus_goes_to_the_well_that_takes_the_place_of_one_taken_out(qtbot: QtBot, page: BlendPage) -> None:
+    fill(qtbot, page, 4)
+    page.activateWindow()
+    well = page.wells.places["D"].well
+    well.setFocus()
+    qtbot.keyClick(well, Qt.Key.Key_Delete)
+    assert page.focusWidget() is page.wells.places["C"].well, "the last one"
+    qtbot.mouseClick(page.wells.places["A"].remove, Qt.MouseButton.LeftButton)
+    assert page.focusWidget() is page.wells.places["A"].well
+    qtbot.keyClick(page.wells.places["A"].well, Qt.Key.Key_Delete)
+    assert page.focusWidget() is page.wells.places["A"].well
+    assert page.wells.letters == "AB"
+
+
+def aim(page: BlendPage) -> str:
+    """What is marked; the heading says the same."""
+    aimed = "".join(letter for letter, place in page.wells.places.items() if place.well.aimed_at)
+    assert page.controls.source.heading.text() == f"Pick picture {aimed}"
+    return aimed
+
+
+def test_where_a_picked_picture_goes_is_seen_before(qtbot: QtBot, page: BlendPage) -> None:
+    page.activateWindow()
+    assert aim(page) == "A"
+    fill(qtbot, page, 4)
+    wells = page.wells
+    assert aim(page) == "A", "all in turn"
+    page.controls.source.picked.emit(tiles(8)[7])
+    assert aim(page) == "B"
+    wells.places["C"].well.setFocus()
+    assert aim(page) == "C", "where somebody has gone"
+    page.setFocus()
+    page.controls.source.picked.emit(tiles(8)[6])
+    qtbot.waitUntil(lambda: np.array_equal(wells.pictures["C"], tiles(8)[6]), timeout=5000)
+    assert aim(page) == "C"
+    wells.add()
+    assert aim(page) == "E", "an empty one comes first"
+    assert not wells.places["E"].well.grab().isNull()
+    page.controls.source.picked.emit(tiles(8)[5])
+    assert aim(page) == "C"
+
+
+def test_a_picture_is_dropped_anywhere_on_the_page(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    to_qimage(tiles(8)[5]).save(str(tmp_path / "new.jpg"))
+    fill(qtbot, page, 2)
+    page.wells.add()
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(tmp_path / "new.jpg"))])
+    assert send(page, mime)
+    qtbot.waitUntil(lambda: page.wells.sources.get("C") == tmp_path / "new.jpg" and page.wells.images is not None, timeout=5000)
+    assert not send(page, page.wells.places["A"].well.mime()), "a well goes to another well, or stays where it is"
+
+
+def test_a_command_says_which_pictures_are_to_be_saved_first(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    to_qimage(tiles(1)[0]).save(str(tmp_path / "a.png"))
+    fill(qtbot, page, 2)
+    with qtbot.waitSignal(page._studio.said, check_params_cb=lambda text: "Save the pictures that are called A.png, B.png" in text):
+        page.copy_command()
+    page.set_source("A", tmp_path / "a.png")
+    qtbot.waitUntil(lambda: page.wells.images is not None and not workers.running_threads(), timeout=5000)
+    with qtbot.waitSignal(page._studio.said, check_params_cb=lambda text: "Save the picture that is called B.png" in text):
+        page.copy_command()
+
+
+def test_what_waited_for_a_training_is_blended_when_that_has_ended(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    fill(qtbot, page, 2)
+    studio, preview = page._studio, page.single.preview
+    studio.training.start(TrainRequest(Run(tmp_path / "mine"), tmp_path))
+    page.maker.blend_unasked()
+    assert "training waits" in preview.hint
+    studio.training.stop()
+    qtbot.waitUntil(lambda: not studio.training.active, timeout=5000)
+    qtbot.waitUntil(lambda: preview.image is not None, timeout=5000)
+    page.maker.forget()
+    assert "training" not in preview.hint
+
+
+def test_nobody_sees_that_a_training_is_waited_for_when_it_has_ended_elsewhere(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    fill(qtbot, page, 2)
+    studio = page._studio
+    studio.training.start(TrainRequest(Run(tmp_path / "mine"), tmp_path))
+    page.maker.blend_unasked()
+    page.hide()
+    studio.training.stop()
+    qtbot.waitUntil(lambda: not studio.training.active, timeout=5000)
+    assert "training" not in page.single.preview.hint
+    page.show()
+    qtbot.waitUntil(lambda: page.single.preview.image is not None, timeout=5000)

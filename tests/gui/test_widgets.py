@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QRectF, QSizeF, Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QGraphicsPathItem
+from PySide6.QtWidgets import QApplication, QGraphicsPathItem
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio.events import BlockInfo, DatasetReport, FrameReady, PreviewReady, Skipped, StepDone
+from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import fitted, to_array, to_qimage, zoom_for
 from ddpm_studio.gui.widgets.architecture import ArchitectureView
+from ddpm_studio.gui.widgets.basics import Slider
 from ddpm_studio.gui.widgets.block_item import BlockItem
 from ddpm_studio.gui.widgets.dataset_report import DatasetReportView
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip
@@ -276,3 +278,32 @@ def test_a_curve_is_exported_as_picture_drawing_and_numbers(qtbot: QtBot, tmp_pa
     for suffix in ("png", "svg", "csv"):
         with pytest.raises(OSError, match="nowhere"):
             plot.export(tmp_path / "nowhere" / f"curve.{suffix}")
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_slider_goes_where_it_is_clicked_and_is_dragged_on_from_there(qtbot: QtBot, large: bool) -> None:
+    theme.apply(QApplication.instance(), "dark")  # type: ignore[arg-type]
+    slider = Slider()
+    qtbot.addWidget(slider)
+    slider.setProperty("large", large)
+    slider.setRange(0, 100)
+    slider.resize(420, 40)
+    slider.show()
+    said: list[str] = []
+    slider.sliderPressed.connect(lambda: said.append("pressed"))
+    slider.sliderReleased.connect(lambda: said.append("released"))
+    for y in (3, 20, 36):
+        slider.setValue(0)
+        qtbot.mousePress(slider, Qt.MouseButton.LeftButton, pos=QPoint(315, y))
+        assert slider.value() == pytest.approx(75, abs=2)
+        qtbot.mouseMove(slider, QPoint(210, y))
+        assert slider.value() == pytest.approx(50, abs=1)
+        qtbot.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=QPoint(210, y))
+        qtbot.mouseClick(slider, Qt.MouseButton.LeftButton, pos=QPoint(212, y))
+        assert slider.value() == pytest.approx(50, abs=1), "a click on the handle moves nothing"
+        for x, value in ((419, 100), (0, 0)):
+            qtbot.mouseClick(slider, Qt.MouseButton.LeftButton, pos=QPoint(x, y))
+            assert slider.value() == value
+    assert said == ["pressed", "released"] * 12
+    qtbot.keyClick(slider, Qt.Key.Key_PageUp)
+    assert slider.value() == 10

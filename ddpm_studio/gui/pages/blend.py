@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from ddpm_studio.as_command import blend_command
@@ -22,7 +22,8 @@ from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import Control
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, Segments, button, row
-from ddpm_studio.language import tr
+from ddpm_studio.gui.widgets.picture_view import WELL
+from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import is_reproducible
 
 BLEND, SHEET, FILM = 0, 1, 2
@@ -42,6 +43,7 @@ class BlendPage(QWidget):
         self.offer = RecreateOffer(studio)
         self.maker = BlendMaker(studio, self.controls, self.single, self.offer)
         self.setLayout(row(self.controls, self._make_stage(), spacing=16))
+        self.setAcceptDrops(True)
         self._connect()
         self._arranged()
         self._model_changed()
@@ -55,7 +57,7 @@ class BlendPage(QWidget):
         self.views = QStackedWidget()
         for part in (self.single, self.sheet, self.film):
             self.views.addWidget(part)
-        stage = Card(row(self.view, -1, self.single.add_button, self.single.save_button, spacing=8), self.offer, self.views, spacing=12)
+        stage = Card(row(self.view, -1, self.single.add_button, self.single.keep_button, self.single.save_button, spacing=8), self.offer, self.views, spacing=12)
         inside = stage.layout()
         assert inside is not None
         inside.setStretch(2, 1)  # type: ignore[attr-defined]
@@ -74,6 +76,8 @@ class BlendPage(QWidget):
         wells.loaded.connect(self._loaded)
         single.command_wanted.connect(self.copy_command)
         controls.source.picked.connect(self._picked)
+        wells.aimed.connect(controls.source.say_where)
+        controls.source.say_where(wells.free_place())
         self.view.chosen.connect(self.show_view)
         controls.timestep.changed.connect(self._timestep_moved)
         controls.noise_chosen.connect(self._noise_chosen)
@@ -104,6 +108,26 @@ class BlendPage(QWidget):
     @Slot(object)
     def _picked(self, source: Path | Images) -> None:
         self.set_source(self.wells.free_place(), source)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Beside the wells, too: from outside, or from the pictures at hand, as long as it has left them."""
+        mime = event.mimeData()
+        if self._studio.model is not None and not mime.hasFormat(WELL) and (mime.hasUrls() or mime.hasImage()):
+            event.acceptProposedAction()
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        if self._is_put_back(event):
+            event.ignore()
+        else:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        if not self._is_put_back(event) and self.wells.take(event.mimeData()):
+            event.acceptProposedAction()
+
+    def _is_put_back(self, event: QDropEvent) -> bool:
+        source = self.controls.source
+        return event.source() is source.grid and source.rect().contains(source.mapFrom(self, event.position().toPoint()))
 
     @Slot(str)
     def _loaded(self, letter: str) -> None:
@@ -172,8 +196,8 @@ class BlendPage(QWidget):
     def show_view(self, index: int) -> None:
         self.view.choose(index)
         self.views.setCurrentIndex(index)
-        self.single.add_button.setVisible(index == BLEND)
-        self.single.save_button.setVisible(index == BLEND)
+        for part in (self.single.add_button, self.single.keep_button, self.single.save_button):
+            part.setVisible(index == BLEND)
         if index == BLEND and self.maker.stale and self.isVisible():
             self.maker.blend()
 
@@ -219,9 +243,12 @@ class BlendPage(QWidget):
             return
         sources = [self.wells.sources.get(letter) for letter in self.wells.letters]
         files = [str(source) if isinstance(source, Path) else f"{letter}.png" for letter, source in zip(self.wells.letters, sources, strict=True)]
+        unsaved = [file for file, source in zip(files, sources, strict=True) if not isinstance(source, Path)]
         command = blend_command(request, files)
         QGuiApplication.clipboard().setText(command)
-        self._studio.said.emit(tr("Copied: {command}", command=command))
+        names, said = ", ".join(unsaved), tr("Copied: {command}", command=command)
+        hint = ntr("Save the picture that is called {names} in it first.", "Save the pictures that are called {names} in it first.", len(unsaved), names=names)
+        self._studio.said.emit(f"{hint} {said}" if unsaved else said)
 
     def mixture(self) -> list[Control]:
         """The pictures and the shares of more than two of them, as something that can be taken back."""

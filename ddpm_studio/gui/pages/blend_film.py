@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QProgressBar, QSlider, QStackedWidget, QWidget
+from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 
 from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images, Progress
 from ddpm_studio.gui import motion, theme
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import EmptyState, button, column, keep_room, label, row, show_instead, spin, tool_button
+from ddpm_studio.gui.widgets.basics import EmptyState, SecondClick, Slider, button, column, keep_room, label, row, show_instead, spin, tool_button
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
@@ -32,7 +32,9 @@ class BlendFilm(QWidget):
         self._frames: list[BlendReady] = []
         self._request: BlendRequest | None = None
         self._letters = "AB"
-        self._making = False
+        self._making = self._anew = False
+        """Anew: nothing has come yet of the film that is being made, and one of the same settings is still seen."""
+        self._second_click = SecondClick()
         self.playing = True
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._next)
@@ -66,7 +68,7 @@ class BlendFilm(QWidget):
         self.cancel_button = button(tr("Cancel"), "cancelFilmButton", "x")
         self.save_button = button(tr("Save film…"), "saveFilmButton", "download", tip=tr("As GIF, WebP, animated PNG or MP4"))
         self.play_button = tool_button("pause", "playButton", tr("Pause"))
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider()
         self.slider.setObjectName("filmSlider")
         self.slider.setAccessibleName(tr("Place in the film"))
         self.slider.setToolTip(tr("Look at each moment of the film"))
@@ -100,8 +102,9 @@ class BlendFilm(QWidget):
         return self._request is not None and len(self._frames) == len(self._request.weights)
 
     def make(self, request: BlendRequest, letters: str) -> None:
-        self.forget()
-        self._request, self._letters, self._making = request, letters, True
+        """A film that is there stays until the first picture of the new one."""
+        self._second_click.begin()
+        self._request, self._letters, self._making, self._anew = request, letters, True, True
         self._studio.blending.film(request)
         self.play(True)
         self._show_state()
@@ -110,13 +113,18 @@ class BlendFilm(QWidget):
     def forget(self) -> None:
         """It no longer shows what the settings say; one that is being made is given up."""
         self._studio.blending.cancel_film()
-        self._frames, self._request, self._making = [], None, False
+        self._frames, self._request, self._making, self._anew = [], None, False, False
         self.view.set_picture(None)
         self._show_state()
 
     @Slot()
     def _cancel(self) -> None:
         """What is there stays, and plays."""
+        if self._second_click.due:
+            return
+        if not self._frames:
+            self.forget()
+            return
         self._studio.blending.cancel_film()
         self._making = False
         self._show_state()
@@ -132,6 +140,9 @@ class BlendFilm(QWidget):
             if self._request is None:
                 return
             if isinstance(event, BlendReady):
+                if self._anew:
+                    self._frames.clear()
+                    self._anew = False
                 self._frames.append(event)
             elif isinstance(event, Progress):
                 self.progress.setRange(0, event.total)
@@ -139,7 +150,9 @@ class BlendFilm(QWidget):
             elif isinstance(event, Finished):
                 self._making = False
             elif isinstance(event, Failed):
-                self.forget()
+                self._making = False
+                if not self.complete:
+                    self.forget()
         if not all(isinstance(event, Progress) for event in batch):
             self._show_state()
 

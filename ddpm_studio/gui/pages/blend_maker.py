@@ -28,6 +28,8 @@ class BlendMaker(QObject):
         self._studio, self._controls, self._single, self._offer = studio, controls, single, offer
         self.stale = True
         """The blend that is shown is not the one that the settings ask for."""
+        self._held_back = False
+        """It would have been made, had a training not been under way."""
         self._asked: BlendRequest | None = None
         self._settle = QTimer(self, singleShot=True, interval=300)
         self._settle.timeout.connect(self.blend)
@@ -36,6 +38,7 @@ class BlendMaker(QObject):
         controls.timestep.released.connect(self.blend)
         offer.wanted.connect(self.recreate)
         studio.blending.events.connect(self._receive)
+        studio.training.state_changed.connect(self._training_changed)
 
     def request(self, weights: tuple[Weights, ...] | None = None, quick: bool = False, timestep: int | None = None) -> BlendRequest | None:
         """What the controls ask for; None as long as a picture is missing, or still being brought to the model's shape."""
@@ -61,11 +64,23 @@ class BlendMaker(QObject):
 
     def blend_unasked(self) -> None:
         """Training is interrupted by what somebody does, not by a look at the page."""
-        if self._studio.training.active:
+        self._held_back = self._studio.training.active
+        if self._held_back:
             self.stale = True
             self._single.preview.hint = tr("Move the slider to blend; training waits meanwhile")
             self.forget()
         else:
+            self.blend()
+
+    @Slot()
+    def _training_changed(self) -> None:
+        """When it has ended, none has to wait any longer."""
+        if self._studio.training.active:
+            return
+        self._single.preview.hint = tr("The blend appears here")
+        self._single.show_readiness()
+        if self._held_back:
+            self._held_back = False
             self.blend()
 
     def _ask(self, quick: bool) -> None:
@@ -74,6 +89,7 @@ class BlendMaker(QObject):
             return  # a blend that nobody sees takes the device from nobody; it is made when it is looked at
         request = self.request(quick=quick)
         if request:
+            self._held_back = False
             self._give_up_recreating()
             self._asked = request
             self._studio.blending.blend(request, quick)

@@ -13,7 +13,7 @@ from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.pages.exporting import save_png
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import ElidedLabel, EmptyState, button, column, keep_room, row, show_instead
+from ddpm_studio.gui.widgets.basics import ElidedLabel, EmptyState, SecondClick, button, column, keep_room, row, show_instead
 from ddpm_studio.gui.widgets.blend_table import BlendTable
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, recipe
@@ -43,7 +43,9 @@ class BlendSheet(QWidget):
         self._made: dict[tuple[int, int], BlendReady] = {}
         self._requests: tuple[BlendRequest, ...] = ()
         self._letters = "AB"
-        self._making = False
+        self._making = self._anew = False
+        """Anew: nothing has come yet of the sheet that is being made, and one of the same settings is still seen."""
+        self._second_click = SecondClick()
         self.grid = BlendTable("blendSheet", tr("Sheet of t and lambda"))
         self.make_button = button(tr("Make sheet"), "sheetButton", "layout-grid", "primary", tr("Five timesteps times the way from picture to picture (Ctrl+B)"))
         self.cancel_button = button(tr("Cancel"), "cancelSheetButton", "x")
@@ -78,15 +80,23 @@ class BlendSheet(QWidget):
         return bool(self._requests) and len(self._made) == sum(len(request.weights) for request in self._requests)
 
     def make(self, requests: tuple[BlendRequest, ...], letters: str) -> None:
-        """A request for each row, all with the same weights."""
-        self.forget()
+        """A request for each row, all with the same weights. A sheet that is there stays until the first picture of the new one."""
+        self._second_click.begin()
+        self._anew = self.complete
         self._requests, self._letters, self._making = requests, letters, True
-        first = requests[0]
-        names = tuple(self._name(position) for position in positions(len(first.images)))
-        height, width, channels = first.images[0].shape
-        self.grid.start(tuple(f"t = {request.timestep}" for request in requests), names, (height, width, channels))
+        if not self._anew:
+            self._begin()
         self._studio.blending.sheet(requests)
         self._show_state()
+
+    def _begin(self) -> None:
+        """Empty, with the axes of what is asked for."""
+        self._anew = False
+        self._made.clear()
+        first = self._requests[0]
+        names = tuple(self._name(position) for position in positions(len(first.images)))
+        height, width, channels = first.images[0].shape
+        self.grid.start(tuple(f"t = {request.timestep}" for request in self._requests), names, (height, width, channels))
 
     def _name(self, position: float) -> str:
         """Of a column: lambda for two pictures, else the letter of a picture, or how far it is to the next."""
@@ -98,13 +108,18 @@ class BlendSheet(QWidget):
     def forget(self) -> None:
         """It no longer shows what the settings say; one that is being made is given up."""
         self._studio.blending.cancel_sheet()
-        self._made, self._requests, self._making = {}, (), False
+        self._made, self._requests, self._making, self._anew = {}, (), False, False
         self.grid.clear()
         self._show_state()
 
     @Slot()
     def _cancel(self) -> None:
         """What is there stays."""
+        if self._second_click.due:
+            return
+        if not self._made:
+            self.forget()
+            return
         self._studio.blending.cancel_sheet()
         self._making = False
         self._show_state()
@@ -135,6 +150,8 @@ class BlendSheet(QWidget):
         rows = {request.timestep: y for y, request in enumerate(self._requests)}
         for event in batch:
             if isinstance(event, BlendReady) and event.timestep in rows:
+                if self._anew:
+                    self._begin()
                 place = rows[event.timestep], self._requests[0].weights.index(event.weights)
                 self._made[place] = event
                 self.grid.put(*place, event.image)
@@ -143,7 +160,9 @@ class BlendSheet(QWidget):
             elif isinstance(event, Finished):
                 self._making = False
             elif isinstance(event, Failed):
-                self.forget()
+                self._making = False
+                if not self.complete:
+                    self.forget()
         self._show_state()
 
     @Slot(int, int)

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QMenu, QSlider, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from ddpm_studio.blend_weights import Weights, pair
 from ddpm_studio.events import BlendReady
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
 from ddpm_studio.gui.pages.blend_wells import MOST, Wells
-from ddpm_studio.gui.pages.exporting import save_png
+from ddpm_studio.gui.pages.exporting import keep, save_png
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import button, column, label, row
+from ddpm_studio.gui.widgets.basics import Slider, button, column, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, recipe
@@ -32,11 +32,13 @@ class BlendSingle(QWidget):
         self._studio = studio
         self.shown: tuple[BlendRequest, BlendReady] | None = None
         """What is seen at full quality, and what it was asked for by."""
+        self._kept: BlendReady | None = None
+        """What is in the gallery already: no second one is wanted of it."""
         self.preview = PictureView("blendPreview", tr("The blend"), 160)
         self.preview.hint = tr("The blend appears here")
         self.preview.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.wells = Wells(studio, self.preview)
-        self.lam = QSlider(Qt.Orientation.Horizontal)
+        self.lam = Slider()
         self.lam.setObjectName("lambdaSlider")
         self.lam.setAccessibleName(tr("Lambda"))
         self.lam.setToolTip(tr("0 is picture A, 1 is picture B"))
@@ -49,7 +51,8 @@ class BlendSingle(QWidget):
         self.noise_facts = label("", "caption", "noiseFacts", wrap=True)
         self.noise_facts.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.add_button = button(tr("Add a picture"), "addPictureButton", "plus", tip=tr("Blend one picture more, up to {most}", most=MOST))
-        tip = tr("Save the blend as a PNG that carries its recipe and the pictures that it was made of")
+        self.keep_button = tool_button("images", "keepBlendButton", tr("Keep the blend in the gallery"))
+        tip = tr("Save the blend as a PNG that carries its recipe and the pictures that it was made of; it is kept in the gallery, too")
         self.save_button = button(tr("Save picture…"), "saveBlendButton", "download", tip=tip)
         ends = row(label("A", "heading"), self.lam, label("B", "heading"), spacing=12)
         ends.setStretch(1, 1)
@@ -69,6 +72,7 @@ class BlendSingle(QWidget):
         self.lam.valueChanged.connect(self._lambda_moved)
         self.lam.sliderReleased.connect(self.released)
         self.add_button.clicked.connect(self.wells.add)
+        self.keep_button.clicked.connect(self.keep)
         self.save_button.clicked.connect(self._save)
         self.preview.customContextMenuRequested.connect(self._show_menu)
 
@@ -118,13 +122,17 @@ class BlendSingle(QWidget):
         self.noise_facts.setText(noise_facts(made))
         self.noise_facts.setToolTip(noise_formula(made.weights, request.noise if request else "independent"))
         self.shown = (request, made) if request and not made.quick else None
-        self.save_button.setEnabled(self.shown is not None)
+        self._show_actions()
 
     def forget(self) -> None:
         self.preview.set_picture(None)
         self.noise_facts.setText("")
         self.shown = None
-        self.save_button.setEnabled(False)
+        self._show_actions()
+
+    def _show_actions(self) -> None:
+        for action in (self.keep_button, self.save_button):
+            action.setEnabled(self.shown is not None)
 
     # What can be done with it.
 
@@ -135,6 +143,7 @@ class BlendSingle(QWidget):
         image = self.preview.image
         menu = QMenu(self)
         menu.setObjectName("blendMenu")
+        menu.addAction(tr("Keep in the gallery"), self.keep)
         menu.addAction(tr("Save picture…"), self._save)
         menu.addAction(tr("Copy"), lambda: QGuiApplication.clipboard().setImage(image))
         menu.addAction(tr("Copy as a command"), self.command_wanted.emit)
@@ -147,7 +156,23 @@ class BlendSingle(QWidget):
             dialogs.choose_target(self.window(), self._studio, tr("Save the blend"), "blend.png", self.save)
 
     def save(self, path: Path) -> None:
+        """Where somebody says; and as all that is made on purpose, it is found in the gallery."""
         if self.shown is None:
             return
         request, made = self.shown
+        self._keep()
         save_png(self._studio, path, made.image, recipe(request, **made.facts), request.images)
+
+    @Slot()
+    def keep(self) -> None:
+        if self._keep():
+            self._studio.said.emit(tr("The blend is in the gallery"))
+
+    def _keep(self) -> bool:
+        """Whether what is shown is in the gallery now."""
+        if self.shown is None:
+            return False
+        request, made = self.shown
+        if self._kept is not made and keep(self._studio, made.image, recipe(request, **made.facts), request.images):
+            self._kept = made
+        return self._kept is made

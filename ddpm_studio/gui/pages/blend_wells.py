@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, Signal, Slot
+from PySide6.QtCore import QMimeData, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage, QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QMenu, QSlider, QWidget
+from PySide6.QtWidgets import QGridLayout, QMenu, QWidget
 
 from ddpm_studio.blend_weights import Weights, equal, pair, with_one_more, with_share, without
 from ddpm_studio.events import Event, Failed, Images
@@ -16,7 +16,7 @@ from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.answers import PictureLoaded
 from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Slider, column, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView, PictureWell
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import tr
@@ -50,7 +50,7 @@ class Place(QWidget):
     def __init__(self, letter: str, parent: QWidget) -> None:
         super().__init__(parent)
         self.well = PictureWell(f"blendImage{letter}", letter, least=72)
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider()
         self.slider.setObjectName(f"blendWeight{letter}")
         self.slider.setAccessibleName(tr("Share of picture {letter}", letter=letter))
         self.slider.setToolTip(tr("How much of picture {letter} goes into the blend; the others make room", letter=letter))
@@ -94,6 +94,8 @@ class Wells(QWidget):
     moved = Signal()
     """A share was moved, and goes on moving."""
     released = Signal()
+    aimed = Signal(str)
+    """The next picture that is picked goes to the well with this letter."""
 
     def __init__(self, studio: Studio, preview: PictureView) -> None:
         super().__init__()
@@ -116,6 +118,8 @@ class Wells(QWidget):
         self._made_room: set[str] = set()
         """Places that were added for files that were dropped together, and are not filled yet."""
         self._turn = 0
+        self._gone_to: str | None = None
+        """The well that somebody went to last."""
         for letter, place in self.places.items():
             well = place.well
             well.clicked.connect(partial(self.choose_file, letter))
@@ -123,14 +127,17 @@ class Wells(QWidget):
             well.image_dropped.connect(partial(self._image_dropped, letter))
             well.well_dropped.connect(partial(self.swap, letter))
             well.menu_wanted.connect(partial(self._show_menu, letter))
-            well.remove_wanted.connect(partial(self.remove, letter))
-            place.remove.clicked.connect(partial(self._remove_clicked, letter))
+            well.remove_wanted.connect(partial(self._take_out, letter))
+            well.focused.connect(partial(self._go_to, letter))
+            place.remove.clicked.connect(partial(self._take_out, letter))
             place.slider.valueChanged.connect(partial(self._share_moved, letter))
             place.slider.sliderReleased.connect(self.released)
             self._loads[letter].events.connect(partial(self._picture_loaded, letter))
             self._loads[letter].events.connect(studio.report_failures)
             self._loads[letter].idle.connect(self._rest)
+        self.changed.connect(self._show_aim)
         self._place_all()
+        self._show_aim()
 
     @property
     def letters(self) -> str:
@@ -152,6 +159,7 @@ class Wells(QWidget):
             self.add()
         self.sources[letter] = source
         self._turn = self.letters.index(letter) + 1
+        self._show_aim()
         (self.quiet.add if quiet else self.quiet.discard)(letter)
         self.load(letter)
         self._rest()
@@ -166,9 +174,20 @@ class Wells(QWidget):
             self._studio.said.emit(tr("No more than {most} pictures can be blended", most=MOST))
 
     def free_place(self) -> str:
-        """The first empty well, else all in turn."""
+        """The first empty well, else the one that somebody went to last, else all in turn."""
         empty = next((letter for letter in self.letters if letter not in self.sources), None)
-        return empty or self.letters[self._turn % len(self.letters)]
+        return empty or (self._gone_to if self._gone_to and self._gone_to in self.letters else self.letters[self._turn % len(self.letters)])
+
+    def _go_to(self, letter: str) -> None:
+        self._gone_to = letter
+        self._show_aim()
+
+    @Slot()
+    def _show_aim(self) -> None:
+        aim = self.free_place()
+        for letter, place in self.places.items():
+            place.well.aim(letter == aim)
+        self.aimed.emit(aim)
 
     def load(self, letter: str) -> None:
         model = self._studio.model
@@ -200,6 +219,7 @@ class Wells(QWidget):
                     self.sources[letter] = self.pictures[letter] if seen is None or is_same(seen, failed) else seen
                 elif letter in self._made_room:
                     self.remove(letter)  # an empty place that nobody asked for would keep all others from being blended
+                self._show_aim()
 
     def choose_file(self, letter: str) -> None:
         title = tr("Choose picture {letter}", letter=letter)
@@ -217,6 +237,10 @@ class Wells(QWidget):
         if not self.places[letter].well.take(QGuiApplication.clipboard().mimeData()):
             self._studio.said.emit(tr("There is no picture in the clipboard"))
 
+    def take(self, mime: QMimeData) -> bool:
+        """What is dropped beside the wells goes where a picture that is picked would go."""
+        return self.places[self.free_place()].well.take(mime)
+
     def _show_menu(self, letter: str, place: QPoint) -> None:
         menu = QMenu(self)
         menu.setObjectName("wellMenu")
@@ -228,7 +252,7 @@ class Wells(QWidget):
         copy.setEnabled(letter in self.pictures)
         if len(self.weights) > FEWEST:
             menu.addSeparator()
-            menu.addAction(tr("Take out"), lambda: self.remove(letter))
+            menu.addAction(tr("Take out"), lambda: self._take_out(letter))
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(place)
 
@@ -292,9 +316,12 @@ class Wells(QWidget):
         for letter in sorted(self._loading):
             self.load(letter)
 
-    @Slot()
-    def _remove_clicked(self, letter: str, checked: bool = False) -> None:
-        self.remove(letter)
+    def _take_out(self, letter: str, checked: bool = False) -> None:
+        """By hand: the well that takes its place has the focus then, or Qt would give it to whatever comes next in the window."""
+        if len(self.weights) > FEWEST:
+            index = self.letters.index(letter)
+            self.remove(letter)
+            self.places[self.letters[min(index, len(self.letters) - 1)]].well.setFocus()
 
     def swap(self, letter: str, other: str) -> None:
         if letter == other or letter not in self.letters or other not in self.letters or not {letter, other} <= self.pictures.keys():

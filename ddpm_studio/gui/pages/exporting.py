@@ -36,6 +36,20 @@ def save_png(studio: Studio, file: Path, picture: Images, recipe: dict[str, Any]
     save(studio, file, lambda file: studio.jobs.save_png(file, picture, recipe, blended))
 
 
+def keep(studio: Studio, picture: Images, recipe: dict[str, Any], blended: Sequence[Images] = ()) -> bool:
+    """A picture goes into the gallery; whether it could, and a word where it could not."""
+    try:
+        studio.jobs.keep(picture, recipe, blended)
+    except OSError as error:
+        studio.failed.emit(Failed.of(describe_os_error(error, tr("write into the gallery"))))
+    except Exception as error:
+        studio.failed.emit(Failed.of(error))
+    else:
+        studio.gallery_changed.emit()
+        return True
+    return False
+
+
 def export_plot(page: QWidget, studio: Studio, plot: Plot, stem: str) -> None:
     """Ask for a file, its name beginning with `stem`, and write the plot there."""
     if not plot.length:

@@ -136,8 +136,8 @@ class GenerateControls(QWidget):
     def request(self, model: Path) -> SampleRequest:
         guide = self.guide.currentData()
         return SampleRequest(
-            model=model, count=self.count.value(), sampler=self.sampler.currentData(), steps=self.steps.value(), eta=round(self.eta.value(), 3), seed=self.seed.value(),
-            spacing=self._spacing, start=self.start, **({"guide": guide, "guidance": round(self.guidance.value(), 3)} if guide else {}),
+            model=model, count=1 if self.alike else self.count.value(), sampler=self.sampler.currentData(), steps=self.steps.value(), eta=round(self.eta.value(), 3),
+            seed=self.seed.value(), spacing=self._spacing, start=self.start, **({"guide": guide, "guidance": round(self.guidance.value(), 3)} if guide else {}),
         )
 
     def use(self, request: SampleRequest) -> None:
@@ -221,14 +221,19 @@ class GenerateControls(QWidget):
         if untouched:
             self.steps.setValue(self._whole_steps)
 
+    @property
+    def alike(self) -> bool:
+        """All pictures from where the way begins would become the same, so one is enough."""
+        return self.start is not None and not (is_noisy(self.sampler.currentData(), self.eta.value()) and self.steps.value() > 1)
+
     @Slot()
     def _show_start(self) -> None:
-        """And whether all pictures from there become the same."""
+        """And whether one picture is made of however many."""
         if self.start is None:
             return
         text = tr("Begins at t = {t} of seed {seed}", t=self.start.timestep, seed=self.start.walk.seed)
-        if self.count.value() > 1 and not (is_noisy(self.sampler.currentData(), self.eta.value()) and self.steps.value() > 1):
-            text += "\n" + tr("Without noise on the way all pictures become the same: set Eta above 0, or ask for one.")
+        if self.alike and self.count.value() > 1:
+            text += "\n" + tr("Without noise on the way all pictures would be the same, so one is made. With DDIM and an Eta above 0 they differ.")
         self.start_text.setText(text)
 
     def set_timesteps(self, num_timesteps: int) -> None:

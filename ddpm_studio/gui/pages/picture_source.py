@@ -94,7 +94,8 @@ class PictureSource(Card):
         self.stack.setMinimumHeight(148)
         self.stack.addWidget(self.hint)
         self.stack.addWidget(self.grid)
-        super().__init__(label(tr("Pick a picture"), "heading"), row(self.view, -1), self.stack, spacing=8, margin=12)
+        self.heading = label(tr("Pick a picture"), "heading", "pickHeading")
+        super().__init__(self.heading, row(self.view, -1), self.stack, spacing=8, margin=12)
         self._looked.setParent(self)
         self.setObjectName("pictureSourceCard")
         self.hint.setText(what_is_there()[self.view.current])
@@ -104,6 +105,11 @@ class PictureSource(Card):
         self._looked.events.connect(studio.report_failures)
         studio.gallery_changed.connect(self._gallery_changed)
         studio.dataset_opened.connect(self.refresh)
+
+    @Slot(str)
+    def say_where(self, letter: str) -> None:
+        """Which of the wells the next picture goes to."""
+        self.heading.setText(tr("Pick picture {letter}", letter=letter))
 
     @Slot()
     def _gallery_changed(self) -> None:

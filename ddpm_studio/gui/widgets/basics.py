@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QCoreApplication, QElapsedTimer, QEvent, QObject, QPointF, QRect, Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
@@ -24,6 +24,8 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QSlider,
     QSpinBox,
+    QStyle,
+    QStyleOptionSlider,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -161,6 +163,20 @@ def show_instead(shown: QWidget, hidden: QWidget) -> None:
     if focused:
         shown.setFocus()
     hidden.setVisible(False)
+
+
+class SecondClick:
+    """Of a double click: it was not meant for what has come under the pointer by the first one."""
+
+    def __init__(self) -> None:
+        self._since = QElapsedTimer()
+
+    def begin(self) -> None:
+        self._since.start()
+
+    @property
+    def due(self) -> bool:
+        return self._since.isValid() and self._since.elapsed() < QApplication.doubleClickInterval()
 
 
 def keep_room(widget: QWidget) -> None:
@@ -318,6 +334,7 @@ class Segments(QFrame):
         for i, text in enumerate(texts):
             part = button(text, f"{name}{i}", kind="segment")
             part.setCheckable(True)
+            part.setAutoDefault(False)  # in a dialog Enter is for the button that does something
             self._group.addButton(part, i)
             layout.addWidget(part)
         self.setLayout(layout)
@@ -371,6 +388,30 @@ class EmptyState(QWidget):
         self.text.setText(text)
 
 
+class Slider(QSlider):
+    """Goes where it is clicked, as a player of films does, and is dragged on from there."""
+
+    def __init__(self) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and not self._part(QStyle.SubControl.SC_SliderHandle).contains(event.position().toPoint()):
+            groove, half = self._part(QStyle.SubControl.SC_SliderGroove), self._part(QStyle.SubControl.SC_SliderHandle).width() / 2
+            place, room = round(event.position().x() - groove.left() - half), round(groove.width() - 2 * half)
+            self.setSliderPosition(QStyle.sliderValueFromPosition(self.minimum(), self.maximum(), place, room, self._option().upsideDown))
+            at = QPointF(self._part(QStyle.SubControl.SC_SliderHandle).center())
+            event = QMouseEvent(event.type(), at, event.globalPosition(), event.button(), event.buttons(), event.modifiers())
+        super().mousePressEvent(event)
+
+    def _part(self, part: QStyle.SubControl) -> QRect:
+        return self.style().subControlRect(QStyle.ComplexControl.CC_Slider, self._option(), part, self)
+
+    def _option(self) -> QStyleOptionSlider:
+        option = QStyleOptionSlider()
+        self.initStyleOption(option)
+        return option
+
+
 class ValueSlider(QWidget):
     """A slider with its name and its value above it."""
 
@@ -380,7 +421,7 @@ class ValueSlider(QWidget):
     def __init__(self, text: str, name: str, low: int, high: int, value: int, show: Callable[[int], str] = str, tip: str = "", inline: bool = False) -> None:
         super().__init__()
         self._show = show
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider()
         self.slider.setObjectName(name)
         self.slider.setAccessibleName(text)
         self.slider.setRange(low, high)

@@ -16,8 +16,6 @@ from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import FilmRequest
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QCloseEvent
-
     from ddpm_studio.gui.studio import Studio
 
 KINDS = (("GIF", "gif"), ("WebP", "webp"), ("PNG", "png"), ("MP4", "mp4"))
@@ -55,6 +53,7 @@ class FilmDialog(QDialog):
         self.progress.setAccessibleName(tr("Progress of writing"))
         self.progress.setTextVisible(False)
         self.save_button = button(tr("Save…"), "filmSaveButton", "download", "primary")
+        self.save_button.setDefault(True)
         self.cancel_button = button(tr("Close"), "filmCloseButton")
         self._build(several=len(versions) > 1)
         if not has_mp4():
@@ -152,12 +151,10 @@ class FilmDialog(QDialog):
         if self._thread is not None:
             self._thread.control.stop()
         else:
-            self.close()
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        if self._thread is not None:
-            self._thread.discard()
-        super().closeEvent(event)
+            self.reject()
 
     def reject(self) -> None:
-        self.close()
+        """Escape, Close and the cross of the window all end here: `QDialog` asks for this in its closeEvent, too."""
+        if self._thread is not None:
+            self._thread.discard()
+        super().reject()

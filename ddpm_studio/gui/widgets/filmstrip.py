@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, QSizeF, Qt, Signal, Slot
 from PySide6.QtGui import QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QSlider, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ddpm_studio.events import FrameReady, Images
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, fitted, to_qimage
-from ddpm_studio.gui.widgets.basics import column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Slider, column, label, row, tool_button
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
 
@@ -121,7 +121,7 @@ class Filmstrip(QWidget):
         self.setObjectName("filmstrip")
         self.setAccessibleName(tr("Filmstrip from noise to picture"))
         self.strip = Strip()
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider()
         self.slider.setObjectName("filmstripSlider")
         self.slider.setAccessibleName(tr("Frame"))
         self.slider.setToolTip(tr("Look at each moment again; nothing is computed anew"))

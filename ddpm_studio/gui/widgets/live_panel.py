@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QSlider, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from ddpm_studio.events import Event, PreviewReady
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, Segments, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, Segments, Slider, column, label, row, tool_button
 from ddpm_studio.gui.widgets.growth_film import GrowthFilm
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
@@ -35,7 +35,7 @@ class LivePanel(QWidget):
         self.raw_grid = PictureGrid("rawPreviewGrid", tr("Samples of the raw weights"), centred=False)
         self.caption = label(tr("Samples"), "heading")
         self.detail = ElidedLabel("", "caption", "previewCaption")
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider()
         self.slider.setObjectName("previewSlider")
         self.slider.setAccessibleName(tr("Earlier previews"))
         self.slider.setToolTip(tr("Go back to earlier previews and see the pictures improve"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QPoint, QRectF, QSize, QSizeF, Qt, Signal
-from PySide6.QtGui import QColor, QDrag, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
+from PySide6.QtGui import QColor, QDrag, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QFocusEvent, QFont, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from ddpm_studio.events import Images
@@ -17,6 +17,8 @@ from ddpm_studio.language import tr
 WELL = "application/x-ddpm-studio-well"
 """The letter of a well that is dragged."""
 ROOMY = 128
+CHOSEN = (Qt.FocusReason.MouseFocusReason, Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.OtherFocusReason)
+"""Why a well has the focus when somebody has gone to it: not because a window or a menu has closed."""
 CENTRED = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
 
 
@@ -87,6 +89,7 @@ class PictureWell(PictureView):
     """The letter of the well that was dragged here."""
     menu_wanted = Signal(QPoint)
     remove_wanted = Signal()
+    focused = Signal()
 
     def __init__(self, name: str, letter: str, least: int = 96) -> None:
         super().__init__(name, tr("Picture {letter}", letter=letter), least)
@@ -96,8 +99,15 @@ class PictureWell(PictureView):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setToolTip(wrapped(tr("Picture {letter}: drop a file, paste (Ctrl+V), or click to choose one; drag it to another picture to swap the two", letter=letter)))
-        self._over = False
+        self._over = self.aimed_at = False
+        """Aimed at: the next picture that is picked goes here."""
         self._pressed_at: QPoint | None = None
+
+    def aim(self, at: bool) -> None:
+        if at != self.aimed_at:
+            self.aimed_at = at
+            self.setAccessibleDescription(tr("The next picture that is picked goes here") if at else "")
+            self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -113,16 +123,21 @@ class PictureWell(PictureView):
             painter.drawRoundedRect(room.adjusted(1, 1, -1, -1), 8 if self.image is None else 0, 8 if self.image is None else 0)
         badge = QRectF(max(room.left() - 12, 0), max(room.top() - 12, 0), 24, 24)  # on the corner, not on the face
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(70, 74, 84))
+        painter.setBrush(theme.color("accent") if self.aimed_at else QColor(70, 74, 84))
         painter.drawEllipse(badge)
         font = QFont(self.font())
         font.setWeight(QFont.Weight.DemiBold)
         painter.setFont(font)
-        painter.setPen(QColor("white"))
+        painter.setPen(theme.color("on_accent") if self.aimed_at else QColor("white"))
         painter.drawText(badge, int(Qt.AlignmentFlag.AlignCenter), self.letter)
         painter.end()
 
     # The mouse and the keys.
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        if event.reason() in CHOSEN:
+            self.focused.emit()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
