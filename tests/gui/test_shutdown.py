@@ -149,7 +149,7 @@ import random, sys
 from PySide6.QtCore import QTimer
 sys.path.insert(0, {tests!r})
 import fakes
-from ddpm_studio.gui import app as program
+from ddpm_studio.gui import app as program, workers
 application, window = program.create(jobs=fakes.FakeJobs(pause=0.002, steps=100_000))
 from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import SampleRequest, TrainRequest
@@ -160,7 +160,9 @@ window.show()
 window.studio.training.start(TrainRequest(Run(Path({home!r}) / "runs" / "a"), Path({home!r}), get_preset("tiny-32")))
 QTimer.singleShot(20, lambda: window.studio.sampling.start(SampleRequest("model")))
 QTimer.singleShot({delay}, window.close)
-sys.exit(application.exec())
+status = application.exec()
+workers.stop_all(2_000)  # as main() does: a list that was asked for last may begin when the window has closed
+sys.exit(status)
 """
 
 
