@@ -99,7 +99,7 @@ def test_a_worker_that_never_answers_does_not_keep_the_window(qtbot: QtBot, home
     window.studio.training.start(TrainRequest(Run(home / "runs" / "a"), home, get_preset("tiny-32")))
     qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING)
     window.overlay._limit.setInterval(100)
-    window.overlay.quit_now.disconnect(window._quit_now)  # which would end the event loop of all tests
+    window.overlay.quit_now.disconnect(window.leaving.quit_now)  # which would end the event loop of all tests
     with qtbot.waitSignal(window.overlay.quit_now, timeout=3000):
         window.close()
     release.set()
