@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 
 from ddpm_studio.events import BlendReady, Event, Failed, ImagesReady, Notice, Progress, StepDone, TrainingStarted
 from ddpm_studio.gui.notifications import Notifier
@@ -28,7 +28,8 @@ TONES = {
 
 
 class Reporting(QObject):
-    """It listens to all that runs. Scripts hear of it by the signals of the window."""
+    """Words about what runs, and about what is wrong, stay whichever page is shown. Words about what somebody has done stay
+    until another page is shown. Scripts hear of it by the signals of the window."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
@@ -37,12 +38,17 @@ class Reporting(QObject):
         self._notifier = Notifier(window)
         self._device = self._speed = ""
         self._was_training = self._made = False
+        self._passing = False
+        """The words of the status line go with the page."""
+        self._just_said = QTimer(self, singleShot=True, interval=0)
+        """Runs out with the turn of the event loop in which they were said."""
         self._connect()
         self.say(*self._now())
 
     def _connect(self) -> None:
         studio = self._studio
         studio.said.connect(self.remark)
+        studio.lane.status.connect(self._lane_says)
         studio.failed.connect(self._failed)
         studio.tried_again.connect(self._forget_failure)
         self._window.train_page.dataset.opening.connect(self._forget_failure)
@@ -57,15 +63,22 @@ class Reporting(QObject):
     # Words.
 
     def say(self, text: str, tone: str = "faint") -> None:
+        """What holds on every page."""
+        self._passing = False
         self._status.say(text, tone)
 
     @Slot(str)
     def remark(self, text: str) -> None:
-        self.say(text, self._quiet_tone)
+        """What was done on the page in sight, or on the one that is shown in the same turn."""
+        self._status.say(text, self._quiet_tone)
+        self._passing = True
+        self._just_said.start()
 
     def leave_page(self) -> None:
-        """Another page is about to be shown: a complaint belongs to the page where it arose."""
+        """Another page is about to be shown: a complaint belongs to the page where it arose, and so does a remark."""
         self._banner.hide()
+        if self._passing and not self._just_said.isActive():
+            self.say(*self._now())
 
     def _now(self) -> tuple[str, str]:
         """What can be said at any time, and its colour."""
@@ -77,6 +90,10 @@ class Reporting(QObject):
     def _quiet_tone(self) -> str:
         lane = self._studio.lane
         return "warn" if lane.holder and lane.training_active else "faint"
+
+    @Slot(str)
+    def _lane_says(self, text: str) -> None:
+        self.say(text, self._quiet_tone)
 
     @Slot(Failed)
     def _failed(self, failed: Failed) -> None:
