@@ -61,7 +61,7 @@ def choose_language(app: QApplication, preference: str) -> None:
 def speak_anew(app: QApplication, old: MainWindow) -> MainWindow:
     """A window in the place of this one, in which nothing runs, in the language that is chosen now."""
     stays, _ = app.quitOnLastWindowClosed(), app.setQuitOnLastWindowClosed(False)
-    old.retire()
+    old.leaving.retire()
     choose_language(app, old.studio.preferences.language)
     window = MainWindow(old.studio.jobs)
     window.show()
@@ -140,7 +140,7 @@ def _begin(window: MainWindow, options: argparse.Namespace) -> None:
     """What was asked for on the command line, and torch in the background."""
     studio = window.studio
     if options.data:
-        window.open_data(options.data.expanduser().absolute())
+        window.opening.open_data(options.data.expanduser().absolute())
     if options.model:  # last, so that a complaint about it stays
         _choose_model(window, options.model)
     if options.run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from PySide6.QtCore import QByteArray, QSettings
-from PySide6.QtWidgets import QSplitter, QWidget
+from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
 
 from ddpm_studio import paths
 from ddpm_studio.gui.undo import controls_of
@@ -17,6 +17,8 @@ FOLLOWS_WORK = ("trainView", "blendView", "pictureSource")
 FOLDABLE = ("settingsToggle",)
 CONTROLS = ("lossLogCheck", "smoothingSlider", "forwardRootsCheck")
 """How something is shown, not what is computed."""
+TITLE_BAR = 36
+"""About what a window manager puts on top; without it a small screen would hide the status line."""
 
 
 def kept_settings() -> QSettings:
@@ -24,7 +26,26 @@ def kept_settings() -> QSettings:
     return QSettings(str(paths.data_dir() / "window.ini"), QSettings.Format.IniFormat)
 
 
-def save_views(pages: Iterable[QWidget], kept: QSettings) -> None:
+def save_layout(window: QMainWindow, page: str, pages: Iterable[QWidget]) -> None:
+    """`page`: the name of the one in sight."""
+    kept = kept_settings()
+    kept.setValue("geometry", window.saveGeometry())
+    kept.setValue("page", page)
+    _save_views(pages, kept)
+
+
+def restore_layout(window: QMainWindow, pages: Iterable[QWidget]) -> str:
+    """The name of the page that was in sight."""
+    kept = kept_settings()
+    geometry = kept.value("geometry")
+    if not isinstance(geometry, QByteArray) or not window.restoreGeometry(geometry):
+        room = window.screen().availableGeometry()
+        window.resize(min(1280, room.width()), min(800, room.height() - TITLE_BAR))
+    _restore_views(pages, kept)
+    return str(kept.value("page", "Train"))
+
+
+def _save_views(pages: Iterable[QWidget], kept: QSettings) -> None:
     for page in pages:
         for name, splitter in _splitters(page):
             kept.setValue(f"splitters/{name}", splitter.saveState())
@@ -39,7 +60,7 @@ def save_views(pages: Iterable[QWidget], kept: QSettings) -> None:
                 kept.setValue(f"shown/{control.widget.objectName()}", int(control.read()))
 
 
-def restore_views(pages: Iterable[QWidget], kept: QSettings) -> None:
+def _restore_views(pages: Iterable[QWidget], kept: QSettings) -> None:
     """What is not there, or does not fit any more, stays as it is."""
     for page in pages:
         for name, splitter in _splitters(page):

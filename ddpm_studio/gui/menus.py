@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QUrl
+from PySide6.QtCore import QObject, QUrl, Slot
 from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QMenu
 
@@ -46,6 +46,8 @@ class Menus(QObject):
         self.start = self._add(training, "StartTraining", tr("&Start training"), "Ctrl+T", self._start_training, "play")
         self.pause = self._add(training, "PauseOrResume", tr("&Pause or resume"), "Ctrl+P", studio.training.toggle_pause, "pause")
         self.stop = self._add(training, "StopAndSave", tr("S&top and save"), "Ctrl+.", studio.training.stop, "square")
+        studio.training.state_changed.connect(self._show_training)
+        self._show_training()
         training.addSeparator()
         self._add(training, "CopyTrainingAsACommand", tr("Copy training as a &command"), "", self._copy_training, "terminal")
         self._add(pictures, "Generate", tr("&Generate"), "Ctrl+G", self._generate, "sparkles")
@@ -80,6 +82,13 @@ class Menus(QObject):
         self._add(about, "OpenTheDataFolder", tr("&Open the data folder"), "", self._open_data_folder, "folder")
         self._add(about, "AboutDdpmStudio", tr("&About DDPM Studio"), "", self._about, "info")
         self._say_keys()
+
+    @Slot()
+    def _show_training(self) -> None:
+        active = self._window.studio.training.active
+        self.start.setEnabled(not active)
+        self.pause.setEnabled(active)
+        self.stop.setEnabled(active)
 
     def _say_keys(self) -> None:
         """Whoever meets a button learns the keys that do the same."""
@@ -163,7 +172,7 @@ class Menus(QObject):
     def _open_settings(self) -> None:
         window = self._window
         kinds, title = tr("Pictures made by DDPM Studio (*.png)"), tr("Open the settings of a picture")
-        dialogs.choose_files(window, window.studio, title, kinds, lambda files: window.open_picture(files[0]), usual=paths.gallery_dir())
+        dialogs.choose_files(window, window.studio, title, kinds, lambda files: window.opening.open_picture(files[0]), usual=paths.gallery_dir())
 
     def _copy_training(self) -> None:
         self._window.show_page("Train")
@@ -181,7 +190,7 @@ class Menus(QObject):
 
     def _copy(self, command: str) -> None:
         QGuiApplication.clipboard().setText(command)
-        self._window.status.say(tr("Copied: {command}", command=command))
+        self._window.studio.said.emit(tr("Copied: {command}", command=command))
 
     def _blend_page(self) -> BlendPage:
         self._window.show_page("Blend")
@@ -202,4 +211,4 @@ class Menus(QObject):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.data_dir())))
 
     def _about(self) -> None:
-        self._window.status.say(tr("DDPM Studio {version}: train, watch and use denoising diffusion models on your own pictures", version=__version__))
+        self._window.studio.said.emit(tr("DDPM Studio {version}: train, watch and use denoising diffusion models on your own pictures", version=__version__))

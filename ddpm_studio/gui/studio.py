@@ -26,7 +26,7 @@ from ddpm_studio.runs import Run
 
 class Studio(QObject):
     said = Signal(str)
-    """A sentence for the status line."""
+    """A sentence for the status line, about the page in sight: it goes when another one is shown, unless that is in the same turn."""
     failed = Signal(Failed)
     models_changed = Signal()
     model_changed = Signal()
@@ -72,7 +72,6 @@ class Studio(QObject):
         self._listing.events.connect(self._models_listed)
         self._listing.events.connect(self.report_failures)
         self.undo_stack.refused.connect(self.must_wait)
-        self.lane.status.connect(self.said)
         self.training.events.connect(self._follow_training)
         self.training.state_changed.connect(self._training_state)
         blending = self.blending

@@ -118,7 +118,7 @@ def test_bad_archives_and_folders(kind: str, qtbot: QtBot, window: MainWindow, t
 
 
 def refused(qtbot: QtBot, window: MainWindow, source: Path) -> str:
-    window.open_data(source)
+    window.opening.open_data(source)
     qtbot.waitUntil(window.banner.isVisible, timeout=10_000)
     return window.banner.message.text()
 

@@ -403,7 +403,7 @@ def test_the_cost_is_that_of_the_model_at_work(qtbot: QtBot, window: MainWindow,
 def test_a_dropped_blend_goes_to_blend(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
     request = BlendRequest("tiles", tiles(2)[0], tiles(2)[1], timestep=333, noise="slerp", seed=5)
     picture = gallery.save_pictures(tiles(1), [recipe(request, lam=0.2)], tmp_path)[0]
-    window.open_picture(picture)
+    window.opening.open_picture(picture)
     qtbot.waitUntil(lambda: window.page == "Blend")
     blend = window.pages["Blend"]
     assert (blend.controls.timestep.value, blend.single.lam.value(), blend.controls.noise.currentData(), blend.controls.seed.value()) == (333, 20, "slerp", 5)  # type: ignore[attr-defined]

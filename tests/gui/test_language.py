@@ -52,7 +52,7 @@ def test_the_window_is_made_anew_in_the_language_that_is_chosen(qtbot: QtBot, pr
         assert preferences.load().language == "zh_CN"
         assert chinese.isVisible()
         assert chinese.page == "Gallery"
-        assert chinese.title.text() == tr("Gallery") == "图库"
+        assert chinese.header.title.text() == tr("Gallery") == "图库"
         assert chinese.menus.languages["zh_CN"].isChecked()
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         assert buttons.buttons()[0].text() == "取消", "Qt speaks it, too"

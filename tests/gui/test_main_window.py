@@ -706,7 +706,7 @@ def test_lists_of_models_come_in_turn_and_do_not_disturb(qtbot: QtBot, open_wind
     studio.refresh_models(home / "nosuch.safetensors")
     qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
     assert [model.name for model in studio.models] == ["tiles", "faces"], "the older list, which ends later, does not count"
-    window.model_combo.activated.emit(1)
+    window.header.model_combo.activated.emit(1)
     assert studio.model
     assert studio.model.name == "faces"
     assert studio._wanted_model is None, "what was wanted before is not chosen out of the blue"
@@ -714,7 +714,7 @@ def test_lists_of_models_come_in_turn_and_do_not_disturb(qtbot: QtBot, open_wind
 
 def test_an_open_list_of_models_stays_as_it_is(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
-    boxes = (window.model_combo, window.train_page.settings.start)
+    boxes = (window.header.model_combo, window.train_page.settings.start)
     removed: list[int] = []
     for box in boxes:
         box.model().rowsRemoved.connect(lambda *_: removed.append(1))

@@ -83,7 +83,7 @@ def test_nothing_is_cut_off(qtbot: QtBot, window: MainWindow, tmp_path: Path) ->
 
     generate, blend, gallery, runs, inside = (window.pages[name] for name in ("Generate", "Blend", "Gallery", "Runs", "Inside"))
     look("welcome")
-    window.open_data(tmp_path)
+    window.opening.open_data(tmp_path)
     look("train")
     assert isinstance(generate, GeneratePage)
     window.show_page("Generate")

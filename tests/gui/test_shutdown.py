@@ -99,7 +99,7 @@ def test_a_worker_that_never_answers_does_not_keep_the_window(qtbot: QtBot, home
     window.studio.training.start(TrainRequest(Run(home / "runs" / "a"), home, get_preset("tiny-32")))
     qtbot.waitUntil(lambda: window.studio.training.state is State.RUNNING)
     window.overlay._limit.setInterval(100)
-    window.overlay.quit_now.disconnect(window._quit_now)  # which would end the event loop of all tests
+    window.overlay.quit_now.disconnect(window.leaving.quit_now)  # which would end the event loop of all tests
     with qtbot.waitSignal(window.overlay.quit_now, timeout=3000):
         window.close()
     release.set()
@@ -149,7 +149,7 @@ import random, sys
 from PySide6.QtCore import QTimer
 sys.path.insert(0, {tests!r})
 import fakes
-from ddpm_studio.gui import app as program
+from ddpm_studio.gui import app as program, workers
 application, window = program.create(jobs=fakes.FakeJobs(pause=0.002, steps=100_000))
 from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import SampleRequest, TrainRequest
@@ -160,7 +160,9 @@ window.show()
 window.studio.training.start(TrainRequest(Run(Path({home!r}) / "runs" / "a"), Path({home!r}), get_preset("tiny-32")))
 QTimer.singleShot(20, lambda: window.studio.sampling.start(SampleRequest("model")))
 QTimer.singleShot({delay}, window.close)
-sys.exit(application.exec())
+status = application.exec()
+workers.stop_all(2_000)  # as main() does: a list that was asked for last may begin when the window has closed
+sys.exit(status)
 """
 
 

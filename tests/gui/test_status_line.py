@@ -1,0 +1,139 @@
+"""What the status line says, and on which pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QAction
+from pytestqt.qtbot import QtBot
+
+from ddpm_studio import gallery
+from ddpm_studio.events import Failed
+from ddpm_studio.gui.main_window import PAGES, MainWindow
+from ddpm_studio.gui.presenters import State
+from ddpm_studio.presets import get_preset
+from ddpm_studio.requests import BlendRequest, TrainRequest, recipe
+from ddpm_studio.runs import Run
+
+from .drops import drop_on
+from .fakes import FakeJobs, make_runs, tiles
+from .test_main_window import find, show_runs
+from .windows import Open
+
+
+def said(window: MainWindow) -> str:
+    return window.status.message.text()
+
+
+def go_to(qtbot: QtBot, window: MainWindow, page: str) -> None:
+    """As a person does: a while after whatever was last."""
+    qtbot.wait(10)
+    window.rail.buttons[[name for name, _, _ in PAGES].index(page)].click()
+
+
+def train(qtbot: QtBot, window: MainWindow, home: Path) -> Run:
+    run = Run(home / "runs" / "mine")
+    window.studio.training.start(TrainRequest(run, home, get_preset("tiny-32")))
+    qtbot.waitUntil(lambda: window.studio.training.step > 10)
+    return run
+
+
+def test_finished_pictures_are_news_on_one_page(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.show_page("Generate")
+    with qtbot.waitSignal(window.generationFinished, timeout=10_000):
+        find(window, "generateButton").click()  # type: ignore[attr-defined]
+    assert "done and in the gallery" in said(window)
+    go_to(qtbot, window, "Generate")
+    assert "done and in the gallery" in said(window), "it is the same page"
+    go_to(qtbot, window, "Gallery")
+    assert said(window) == "Ready"
+    go_to(qtbot, window, "Generate")
+    assert said(window) == "Ready"
+
+
+@pytest.mark.parametrize("name", ["CopyGenerationAsACommand", "AboutDdpmStudio"])
+def test_what_a_menu_answers_goes_with_the_page(qtbot: QtBot, open_window: Open, name: str) -> None:
+    """That a command shows its page first takes nothing away."""
+    window = open_window()
+    action = window.findChild(QAction, f"action{name}")
+    assert action
+    action.trigger()
+    assert said(window).startswith(("Copied: ddpm-studio generate", "DDPM Studio"))
+    go_to(qtbot, window, "Runs")
+    assert said(window) == "Ready"
+
+
+def test_words_after_a_change_of_page_belong_to_the_new_one(qtbot: QtBot, open_window: Open) -> None:
+    make_runs(1)
+    window = open_window()
+    show_runs(qtbot, window).details.again.click()
+    assert window.page == "Train"
+    assert said(window) == "The settings of pixel_tiles-tiny-32-1 are set"
+    qtbot.wait(10)
+    assert said(window) == "The settings of pixel_tiles-tiny-32-1 are set"
+    go_to(qtbot, window, "Runs")
+    assert said(window) == "Ready"
+
+
+def test_words_before_a_change_of_page_belong_to_the_new_one(qtbot: QtBot, open_window: Open, home: Path) -> None:
+    window = open_window()
+    run = train(qtbot, window, home)
+    window.studio.training.pause()
+    qtbot.waitUntil(lambda: window.studio.training.state is State.PAUSED)
+    go_to(qtbot, window, "Runs")
+    window.studio.replay_wanted.emit(run)
+    assert window.page == "Train"
+    assert said(window) == "A run is in training; its curve is on the Train page"
+    go_to(qtbot, window, "Gallery")
+    assert said(window).startswith("mine is paused at step"), "what is true now"
+
+
+def test_a_dropped_picture_is_spoken_of_on_the_page_that_it_opens(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    request = BlendRequest("tiles", tiles(2)[0], tiles(2)[1], timestep=333, seed=5)
+    picture = gallery.save_pictures(tiles(1), [recipe(request, lam=0.2)], tmp_path)[0]
+    window = open_window()
+    assert drop_on(window, picture)
+    qtbot.waitUntil(lambda: window.page == "Blend")
+    assert "does not hold the pictures" in said(window)
+    go_to(qtbot, window, "Train")
+    assert said(window) == "Ready"
+
+
+def test_words_about_the_training_stay(qtbot: QtBot, open_window: Open, home: Path) -> None:
+    window = open_window(FakeJobs(pause=0.05))
+    train(qtbot, window, home)
+    window.show_page("Generate")
+    find(window, "generateButton").click()  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: "Training is paused while pictures are made" in said(window))
+    go_to(qtbot, window, "Gallery")
+    assert "Training is paused while pictures are made" in said(window)
+    window.studio.training.stop()
+    qtbot.waitUntil(lambda: window.studio.training.state is State.DONE)
+    go_to(qtbot, window, "Train")
+    assert "its model is ready" in said(window)
+
+
+def test_words_about_pictures_that_are_being_made_come_back(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window(FakeJobs(pause=0.05))
+    window.show_page("Generate")
+    find(window, "generateButton").click()  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: said(window) == "Generating")
+    go_to(qtbot, window, "Gallery")
+    assert said(window) == "Generating"
+    window.studio.said.emit("Copied 2 pictures")
+    go_to(qtbot, window, "Runs")
+    assert said(window) == "Generating"
+
+
+def test_an_error_is_not_swallowed(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.studio.failed.emit(Failed("The disk is full.", ""))
+    go_to(qtbot, window, "Runs")
+    assert said(window) == "The disk is full."
+    window.studio.device_found.emit("cuda", "NVIDIA H100")
+    assert said(window) == "The disk is full."
+    window.studio.said.emit("Copied")
+    go_to(qtbot, window, "Gallery")
+    assert said(window) == "Ready", "what was said before is over, too"
