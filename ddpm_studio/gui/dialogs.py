@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from ddpm_studio.gui import theme
 from ddpm_studio.language import tr
 
 if TYPE_CHECKING:
@@ -47,6 +48,17 @@ def choose_target(parent: QWidget, studio: Studio, title: str, name: str, chosen
     dialog.setDefaultSuffix(kinds.partition("*.")[2].partition(")")[0])
     dialog.fileSelected.connect(lambda path: chosen(Path(path)))
     return _open(dialog, studio, "saveDialog")
+
+
+def tell(parent: QWidget, name: str, title: str, text: str, more: str) -> QMessageBox:
+    """A box that says something and stands beside the work until it is closed."""
+    box = QMessageBox(QMessageBox.Icon.NoIcon, title, text, QMessageBox.StandardButton.Close, parent)
+    box.setObjectName(name)
+    box.setInformativeText(more)
+    box.setIconPixmap(theme.app_icon().pixmap(48, 48))
+    box.finished.connect(box.deleteLater)
+    box.open()
+    return box
 
 
 def last_folder(studio: Studio, usual: Path | None = None) -> Path:

@@ -71,7 +71,7 @@ class Header(QWidget):
         self._offer.setVisible(model is not None and self._page in WITH_MODEL)
         if model:
             text = tr("Use {name}", name=elided(model.name, 20))
-            self._offer.setText(text)
+            self._offer.setText(text.replace("&", "&&"))
             self._offer.setAccessibleName(text)
             theme.set_icon(self._offer, "sparkles")
             training = self._studio.training.active

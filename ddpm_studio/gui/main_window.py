@@ -189,7 +189,7 @@ class MainWindow(QMainWindow):
             self.language_chosen.emit()
             return
         language.speak(after, paths.languages_dir())
-        self.reporting.say(tr("The language changes when DDPM Studio is started again: something runs now"), "accent")
+        self.banner.show_notice(tr("The language changes when DDPM Studio is started again: something runs now"))
         language.speak(before, paths.languages_dir())
 
     # Hands and keys.
@@ -203,8 +203,8 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space and self.studio.training.active and not event.isAutoRepeat():
-            self.studio.training.toggle_pause()
+        if event.key() == Qt.Key.Key_Space and self.page == "Train" and self.studio.training.active and not event.isAutoRepeat():
+            self.studio.training.toggle_pause()  # on other pages nobody would see it
         elif not press_focused(event):
             super().keyPressEvent(event)
 

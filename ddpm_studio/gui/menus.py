@@ -211,4 +211,4 @@ class Menus(QObject):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.data_dir())))
 
     def _about(self) -> None:
-        self._window.studio.said.emit(tr("DDPM Studio {version}: train, watch and use denoising diffusion models on your own pictures", version=__version__))
+        dialogs.tell(self._window, "aboutBox", tr("About DDPM Studio"), f"DDPM Studio {__version__}", tr("Train, watch and use denoising diffusion models on your own pictures."))

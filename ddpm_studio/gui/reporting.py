@@ -25,6 +25,7 @@ TONES = {
     State.RUNNING: "ok", State.PREPARING: "accent", State.WAITING: "accent", State.PAUSED: "warn", State.MAKING_ROOM: "warn", State.PAUSING: "warn",
     State.STOPPING: "warn", State.FAILED: "bad",
 }
+READING_MS = 4000
 
 
 class Reporting(QObject):
@@ -42,6 +43,8 @@ class Reporting(QObject):
         """The words of the status line go with the page."""
         self._just_said = QTimer(self, singleShot=True, interval=0)
         """Runs out with the turn of the event loop in which they were said."""
+        self._reading = QTimer(self, singleShot=True, interval=READING_MS)
+        """As long as it takes to read them the steps of a training are not told."""
         self._connect()
         self.say(*self._now())
 
@@ -65,6 +68,7 @@ class Reporting(QObject):
     def say(self, text: str, tone: str = "faint") -> None:
         """What holds on every page."""
         self._passing = False
+        self._reading.stop()
         self._status.say(text, tone)
 
     @Slot(str)
@@ -73,6 +77,7 @@ class Reporting(QObject):
         self._status.say(text, self._quiet_tone)
         self._passing = True
         self._just_said.start()
+        self._reading.start()
 
     def leave_page(self) -> None:
         """Another page is about to be shown: a complaint belongs to the page where it arose, and so does a remark."""
@@ -193,8 +198,9 @@ class Reporting(QObject):
     def _show_step(self, last: StepDone) -> None:
         self._speed = tr("{count:,.0f} images/s", count=last.images_per_second)
         self._show_device()
-        run = self._studio.training.run
-        self.say(tr("Training {name}  ·  step {step:,}  ·  loss {loss}", name=run.name if run else "", step=last.step, loss=loss(last.loss)), "ok")
+        if not self._reading.isActive():
+            run = self._studio.training.run
+            self.say(tr("Training {name}  ·  step {step:,}  ·  loss {loss}", name=run.name if run else "", step=last.step, loss=loss(last.loss)), "ok")
         endless = last.fraction is None
         self._status.set_progress(-1.0 if endless else last.fraction, tr("until you stop it") if endless else time_left(last.seconds_left or 0))
 

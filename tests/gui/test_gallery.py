@@ -18,9 +18,9 @@ from pytestqt.qtbot import QtBot
 from ddpm_studio import gallery, imaging
 from ddpm_studio.gallery import Facts, Search
 from ddpm_studio.gui import gallery_model, theme, trash, workers
+from ddpm_studio.gui.answers import ModelChoice
 from ddpm_studio.gui.gallery_model import KEPT_THUMBNAILS, WAITING, GalleryModel
 from ddpm_studio.gui.item_models import RunsModel
-from ddpm_studio.gui.jobs import ModelChoice
 from ddpm_studio.gui.model_lines import show_models
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.gallery_side import GallerySide, recipe_lines
@@ -275,6 +275,19 @@ def test_what_is_thrown_away_comes_back(qtbot: QtBot, page: GalleryPage, tmp_pat
     qtbot.waitUntil(lambda: page.model.rowCount() == 6 and doomed[0].exists())
     idle(qtbot)
     assert [path.read_bytes() for path in doomed] == contents
+    # By Ctrl+Z, too, also when the strip is gone.
+    choose(page, 1, 2)
+    page.side.trash.click()
+    page.question.confirm.click()
+    qtbot.waitUntil(lambda: page.model.rowCount() == 4)
+    idle(qtbot)
+    page.question.close_button.click()
+    assert page._studio.undo_stack.undoText() == "2 pictures moved to the trash"
+    page._studio.undo_stack.undo()
+    qtbot.waitUntil(lambda: page.model.rowCount() == 6)
+    idle(qtbot)
+    assert not page._studio.undo_stack.canUndo()
+    assert not page._studio.undo_stack.canRedo()
 
 
 def test_a_picture_that_cannot_be_read_is_shown_as_such(qtbot: QtBot, page: GalleryPage) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery
@@ -53,14 +54,13 @@ def test_finished_pictures_are_news_on_one_page(qtbot: QtBot, open_window: Open)
     assert said(window) == "Ready"
 
 
-@pytest.mark.parametrize("name", ["CopyGenerationAsACommand", "AboutDdpmStudio"])
-def test_what_a_menu_answers_goes_with_the_page(qtbot: QtBot, open_window: Open, name: str) -> None:
+def test_what_a_menu_answers_goes_with_the_page(qtbot: QtBot, open_window: Open) -> None:
     """That a command shows its page first takes nothing away."""
     window = open_window()
-    action = window.findChild(QAction, f"action{name}")
+    action = window.findChild(QAction, "actionCopyGenerationAsACommand")
     assert action
     action.trigger()
-    assert said(window).startswith(("Copied: ddpm-studio generate", "DDPM Studio"))
+    assert said(window).startswith("Copied: ddpm-studio generate")
     go_to(qtbot, window, "Runs")
     assert said(window) == "Ready"
 
@@ -77,17 +77,14 @@ def test_words_after_a_change_of_page_belong_to_the_new_one(qtbot: QtBot, open_w
     assert said(window) == "Ready"
 
 
-def test_words_before_a_change_of_page_belong_to_the_new_one(qtbot: QtBot, open_window: Open, home: Path) -> None:
+def test_words_before_a_change_of_page_belong_to_the_new_one(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
-    run = train(qtbot, window, home)
-    window.studio.training.pause()
-    qtbot.waitUntil(lambda: window.studio.training.state is State.PAUSED)
     go_to(qtbot, window, "Runs")
-    window.studio.replay_wanted.emit(run)
-    assert window.page == "Train"
-    assert said(window) == "A run is in training; its curve is on the Train page"
-    go_to(qtbot, window, "Gallery")
-    assert said(window).startswith("mine is paused at step"), "what is true now"
+    window.studio.said.emit("It is on the Train page")
+    window.studio.page_wanted.emit("Train")
+    assert said(window) == "It is on the Train page"
+    go_to(qtbot, window, "Runs")
+    assert said(window) == "Ready"
 
 
 def test_a_dropped_picture_is_spoken_of_on_the_page_that_it_opens(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
@@ -137,3 +134,37 @@ def test_an_error_is_not_swallowed(qtbot: QtBot, open_window: Open) -> None:
     window.studio.said.emit("Copied")
     go_to(qtbot, window, "Gallery")
     assert said(window) == "Ready", "what was said before is over, too"
+
+
+def test_a_remark_can_be_read_while_a_training_counts_its_steps(qtbot: QtBot, open_window: Open, home: Path) -> None:
+    window = open_window(FakeJobs(pause=0.002, steps=4000))
+    train(qtbot, window, home)
+    window.studio.said.emit("Copied: this")
+    step = window.studio.training.step
+    qtbot.waitUntil(lambda: window.studio.training.step > step + 50)
+    assert said(window) == "Copied: this"
+    window.reporting._reading.setInterval(1)
+    window.studio.said.emit("Copied: that")
+    qtbot.waitUntil(lambda: said(window).startswith("Training mine"))
+
+
+def test_space_pauses_only_where_that_is_seen(qtbot: QtBot, open_window: Open, home: Path) -> None:
+    window = open_window(FakeJobs(pause=0.002, steps=4000))
+    train(qtbot, window, home)
+    window.show_page("Gallery")
+    qtbot.keyClick(window, Qt.Key.Key_Space)
+    assert window.studio.training.state is State.RUNNING
+    window.show_page("Train")
+    qtbot.keyClick(window, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: window.studio.training.state is State.PAUSED)
+
+
+def test_about_is_a_box_of_its_own(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.menus._about()
+    box = window.findChild(QMessageBox, "aboutBox")
+    assert box
+    assert box.isVisible()
+    assert box.text().startswith("DDPM Studio ")
+    qtbot.keyClick(box, Qt.Key.Key_Escape)
+    assert not box.isVisible()

@@ -134,6 +134,7 @@ class BlendPage(QWidget):
         if letter in self.wells.quiet:
             self.maker.blend_unasked()
         else:
+            self._studio.tried_again.emit()
             self.maker.blend()
 
     @Slot()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,12 @@ class TrashQuestion(TrashStrip):
     """These came back from there."""
 
     def __init__(self, studio: Studio, view: QWidget) -> None:
-        super().__init__("galleryQuestion", tr("Delete the pictures?"), view)
+        super().__init__("galleryQuestion", tr("Delete the pictures?"), view, studio.undo_stack)
         self._studio = studio
         self._trash = Trash()
+        """What was thrown away last."""
         self._files: list[Path] = []
         self.confirmed.connect(self._throw_away)
-        self.undone.connect(self._take_back)
 
     def ask_about(self, files: list[Path]) -> None:
         self._files = files
@@ -56,12 +57,9 @@ class TrashQuestion(TrashStrip):
             said = ntr("{count} picture moved to the trash", "{count} pictures moved to the trash", len(moved.done))
             self._studio.said.emit(said)
             if trash.places:
-                self.tell(said)
+                self.tell(said, partial(self._bring_back, trash))
 
-    @Slot()
-    def _take_back(self) -> None:
-        trash = self._trash
-
+    def _bring_back(self, trash: Trash) -> None:
         def moved(batch: list[Event]) -> None:
             for event in batch:
                 if isinstance(event, PicturesMoved):
@@ -78,4 +76,4 @@ class TrashQuestion(TrashStrip):
             text = ntr("{count} picture could not be taken back from the trash.", "{count} pictures could not be taken back from the trash.", len(moved.failed))
             self._studio.failed.emit(Failed(text, tr("Look for it there in your file manager; another file may have its place.")))
             if trash is self._trash:
-                self.tell(text)
+                self.tell_again(text)

@@ -74,9 +74,7 @@ class RunsPage(QWidget):
         self.search.setToolTip(tr("Shows the runs that have all of these words"))
         self.search.setClearButtonEnabled(True)
         self.details = RunDetails()
-        self.question = TrashStrip("deleteQuestion", tr("Delete the run?"), self.view)
-        self._trash = Trash()
-        """What was thrown away last."""
+        self.question = TrashStrip("deleteQuestion", tr("Delete the run?"), self.view, studio.undo_stack)
         table = Card(actions, self.question, self.search, self.view, spacing=12, margin=12)
         inside = table.layout()
         if isinstance(inside, QVBoxLayout):
@@ -110,7 +108,6 @@ class RunsPage(QWidget):
         self.folder_button.clicked.connect(self._open_folder)
         self.delete_button.clicked.connect(self._ask_delete)
         self.question.confirmed.connect(self._delete)
-        self.question.undone.connect(self._take_back)
         QShortcut(QKeySequence(Qt.Key.Key_Escape), self.listed, self._escape, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self.search.textChanged.connect(self._filter)
         self.details.renamed.connect(self._rename)
@@ -313,15 +310,13 @@ class RunsPage(QWidget):
                 said = tr("{name} moved to the trash", name=run.name)
                 self._studio.said.emit(said)
                 if trash.places:
-                    self._trash = trash
-                    self.question.tell(said)
+                    self.question.tell(said, partial(self._take_back, trash))
             self._look_again()
 
-    @Slot()
-    def _take_back(self) -> None:
-        for path in list(self._trash.places):
+    def _take_back(self, trash: Trash) -> None:
+        for path in list(trash.places):
             try:
-                back = self._trash.take_back(path)
+                back = trash.take_back(path)
             except OSError:
                 back = False
             if back:
@@ -330,7 +325,7 @@ class RunsPage(QWidget):
             else:
                 text = tr("{name} could not be taken back from the trash.", name=path.name)
                 self._studio.failed.emit(Failed(text, tr("Look for it there in your file manager; another run may have its name.")))
-                self.question.tell(text)
+                self.question.tell_again(text)
         self._look_again()
 
     def _look_again(self) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QFrame, QPushButton, QWidget
 
+from ddpm_studio.gui.undo_stack import Change, UndoStack
 from ddpm_studio.gui.widgets.basics import button, label, row
 from ddpm_studio.language import tr
 
 
 class TrashStrip(QFrame):
-    """Asked in place: a box in the way would stop everything else. The focus goes to what does no harm, and comes back."""
+    """Asked in place: a box in the way would stop everything else. The focus goes to what does no harm, and comes back.
+    What is in the trash can be taken back by the button, and like everything else by Ctrl+Z."""
 
     confirmed = Signal()
-    undone = Signal()
 
-    def __init__(self, name: str, accessible: str, view: QWidget) -> None:
+    def __init__(self, name: str, accessible: str, view: QWidget, stack: UndoStack) -> None:
         """`view`: what it is about; it has the focus afterwards."""
         super().__init__()
+        self._stack = stack
+        self._thrown: Thrown | None = None
+        self._take_back: Callable[[], None] = lambda: None
         self.setObjectName(name)
         self.setAccessibleName(accessible)
         self.setProperty("card", "notice")
@@ -33,7 +39,7 @@ class TrashStrip(QFrame):
         for part in (self.confirm, self.undo, self.keep, self.close_button):
             part.clicked.connect(self.leave)
         self.confirm.clicked.connect(self.confirmed)
-        self.undo.clicked.connect(self.undone)
+        self.undo.clicked.connect(self._undo)
         self.hide()
 
     @property
@@ -44,9 +50,29 @@ class TrashStrip(QFrame):
         self._say(text, self.confirm, self.keep)
         self.keep.setFocus()
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, take_back: Callable[[], None]) -> None:
         """What was done, and can be undone."""
+        self._thrown, self._take_back = Thrown(text, take_back, self), take_back
+        self._stack.push(self._thrown)
         self._say(text, self.undo, self.close_button)
+
+    def tell_again(self, text: str) -> None:
+        """That did not go well; the button tries once more."""
+        self._say(text, self.undo, self.close_button)
+
+    @Slot()
+    def _undo(self) -> None:
+        if self._thrown is None:
+            self._take_back()
+        elif self._stack.command(self._stack.index() - 1) is self._thrown:
+            self._stack.undo()
+        else:
+            self._thrown.undo()
+
+    def is_back(self, thrown: Thrown) -> None:
+        if thrown is self._thrown:
+            self._thrown = None
+            self.leave()
 
     def forget(self) -> None:
         """Others are chosen: the question is no longer about them, what was done can still be undone."""
@@ -64,3 +90,20 @@ class TrashStrip(QFrame):
         for part in (self.undo, self.confirm, self.keep, self.close_button):
             part.setVisible(part in buttons)
         self.show()
+
+
+class Thrown(Change):
+    """Something went to the trash. It is taken back once, and not thrown away again unasked."""
+
+    def __init__(self, text: str, take_back: Callable[[], None], strip: TrashStrip) -> None:
+        super().__init__(text)
+        self._take_back, self._strip = take_back, strip
+
+    def undo(self) -> None:
+        if not self.isObsolete():
+            self.setObsolete(True)
+            self._strip.is_back(self)
+            self._take_back()
+
+    def redo(self) -> None:
+        """Qt does this when it is pushed; then it has been done already."""
