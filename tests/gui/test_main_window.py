@@ -438,6 +438,33 @@ def test_two_runs_are_compared(qtbot: QtBot, open_window: Open) -> None:
     assert [info.run.name for info in page.chosen] == [page.model.runs[i].run.name for i in (0, 2)]
 
 
+def test_what_differs_has_room_in_a_small_window_and_keeps_it(qtbot: QtBot, open_window: Open) -> None:
+    make_runs(2)
+    window = open_window()
+    window.resize(1024, 700)
+    page = show_runs(qtbot, window)
+    page.compare.set_runs(read("a"), read("b", 1e-3))
+    page.stack.setCurrentWidget(page.compare)
+    QApplication.processEvents()
+    halves, table = page.compare.halves, page.compare.table
+    assert table.viewport().height() >= 4 * table.rowHeight(0)
+    before = table.height()
+    handle = halves.handle(1)
+    middle = handle.rect().center()
+    qtbot.mousePress(handle, Qt.MouseButton.LeftButton, pos=middle)
+    qtbot.mouseMove(handle, middle - QPoint(0, 40))
+    qtbot.mouseRelease(handle, Qt.MouseButton.LeftButton, pos=middle - QPoint(0, 40))
+    assert table.height() > before
+    sizes = halves.sizes()
+    window.close()
+    again = open_window()
+    again.resize(1024, 700)
+    page = show_runs(qtbot, again)
+    page.stack.setCurrentWidget(page.compare)
+    QApplication.processEvents()
+    assert page.compare.halves.sizes() == sizes
+
+
 def test_the_last_run_is_offered_and_goes_on(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     make_runs(1)
     run = Run(tmp_path / "home" / "runs" / "pixel_tiles-tiny-32-1")
