@@ -159,7 +159,8 @@ def pictures_of(a: RunRead, b: RunRead) -> tuple[str, str]:
     """What both learnt from."""
 
     def said(read: RunRead) -> str:
-        return ", ".join(filter(None, [read.data, read.pictures and ntr("{count} picture", "{count} pictures", read.pictures)])) or "–"
+        number = ntr("{count} picture", "{count} pictures", read.pictures) if read.pictures else ""
+        return ", ".join(filter(None, (read.data, number))) or "–"
 
     one, other = said(a), said(b)
     return one, other if one != other or is_one_data(a, b) else tr("{pictures}, but others", pictures=other)
