@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from ddpm_studio.language import tr
@@ -47,6 +49,12 @@ def choose_target(parent: QWidget, studio: Studio, title: str, name: str, chosen
     dialog.setDefaultSuffix(kinds.partition("*.")[2].partition(")")[0])
     dialog.fileSelected.connect(lambda path: chosen(Path(path)))
     return _open(dialog, studio, "saveDialog")
+
+
+def show_folder(studio: Studio, folder: Path) -> None:
+    """In the file manager; where there is none, by its name."""
+    if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
+        studio.said.emit(tr("No file manager was found; the folder is {folder}", folder=str(folder)))
 
 
 def last_folder(studio: Studio, usual: Path | None = None) -> Path:

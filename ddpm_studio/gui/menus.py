@@ -7,8 +7,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QUrl
-from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QGuiApplication, QKeySequence
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QActionGroup, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QMenu
 
 from ddpm_studio import __version__, language, paths
@@ -199,7 +199,7 @@ class Menus(QObject):
         self._blend_page().copy_command()
 
     def _open_data_folder(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.data_dir())))
+        dialogs.show_folder(self._window.studio, paths.data_dir())
 
     def _about(self) -> None:
         self._window.status.say(tr("DDPM Studio {version}: train, watch and use denoising diffusion models on your own pictures", version=__version__))

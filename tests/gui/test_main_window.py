@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QItemSelectionModel, QMimeData, QObject, QPoint, Qt
-from PySide6.QtGui import QDragEnterEvent, QImage, QPalette
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QSlider, QWidget
+from PySide6.QtCore import QEvent, QItemSelectionModel, QMimeData, QObject, QPoint, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QImage, QPalette
+from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QScrollArea, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery
@@ -347,6 +347,11 @@ def test_runs_are_listed_shown_and_deleted_after_a_question(qtbot: QtBot, open_w
     page.delete_button.click()
     assert page.question.isVisible()
     assert doomed.exists
+    window.activateWindow()
+    page.view.setFocus()
+    qtbot.keyClick(page.view, Qt.Key.Key_Escape)
+    assert not page.question.isVisible(), "no"
+    page.delete_button.click()
     find(window, "confirmDeleteButton").click()  # type: ignore[attr-defined]
     assert not doomed.exists
     assert page.model.rowCount() == 2
@@ -436,6 +441,43 @@ def test_two_runs_are_compared(qtbot: QtBot, open_window: Open) -> None:
     assert page.compare.table.rowCount() > 3
     page.compare.back.click()
     assert [info.run.name for info in page.chosen] == [page.model.runs[i].run.name for i in (0, 2)]
+
+
+def test_where_a_folder_is_that_nothing_can_open(qtbot: QtBot, open_window: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_runs(1)
+    window = open_window()
+    page = show_runs(qtbot, window)
+    opened: list[str] = []
+    found = False
+
+    def open_url(url: QUrl) -> bool:
+        opened.append(url.toLocalFile())
+        return found
+
+    monkeypatch.setattr(QDesktopServices, "openUrl", open_url)
+    with qtbot.waitSignal(window.studio.said) as said:
+        page.folder_button.click()
+    assert page.current
+    assert str(page.current.run.path) in said.args[0]
+    found = True
+    with qtbot.assertNotEmitted(window.studio.said, wait=50):
+        page.folder_button.click()
+    assert [Path(path) for path in opened] == 2 * [page.current.run.path]
+
+
+def test_all_settings_are_scrolled_into_view(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.resize(1024, 700)
+    window.show_page("Train")
+    QApplication.processEvents()
+    more = window.train_page.settings.more
+    qtbot.mouseClick(more.toggle, Qt.MouseButton.LeftButton)
+    qtbot.wait(50)
+    area = more.parentWidget()
+    while not isinstance(area, QScrollArea):
+        assert area
+        area = area.parentWidget()
+    assert 0 <= more.toggle.mapTo(area.viewport(), QPoint()).y() < area.viewport().height() / 3
 
 
 def test_what_differs_has_room_in_a_small_window_and_keeps_it(qtbot: QtBot, open_window: Open) -> None:

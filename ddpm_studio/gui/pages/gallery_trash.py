@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QFrame, QPushButton
 
 from ddpm_studio.events import Event, Failed
 from ddpm_studio.gui.answers import PicturesMoved
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.trash import Trash
-from ddpm_studio.gui.widgets.basics import button, label, row
+from ddpm_studio.gui.widgets.basics import Question, button, label, row
 from ddpm_studio.language import ntr, tr
 
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QPushButton
 
-class TrashQuestion(QFrame):
+
+class TrashQuestion(Question):
     gone = Signal(tuple)
     """These files are in the trash."""
     back = Signal(tuple)
     """These came back from there."""
 
     def __init__(self, studio: Studio) -> None:
-        super().__init__()
-        self.setObjectName("galleryQuestion")
-        self.setAccessibleName(tr("Delete the pictures?"))
-        self.setProperty("card", "notice")
+        super().__init__("galleryQuestion", tr("Delete the pictures?"))
         self._studio = studio
         self._trash = Trash()
         self._files: list[Path] = []
@@ -41,7 +41,6 @@ class TrashQuestion(QFrame):
         self.undo.clicked.connect(self._take_back)
         for part in (self.keep, self.close_button):
             part.clicked.connect(self.hide)
-        self.hide()
 
     def ask(self, files: list[Path]) -> None:
         self._files = files

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, QUrl, Slot
-from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QLineEdit, QStackedWidget, QTableView, QVBoxLayout, QWidget
+from PySide6.QtCore import QItemSelectionModel, Slot
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
 from ddpm_studio import runs
 from ddpm_studio.comparing import RunRead
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed, Finished, StepDone
+from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.answers import RunsListed
 from ddpm_studio.gui.item_models import RunsModel
 from ddpm_studio.gui.pages.exporting import export_plot
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.trash import Trash
-from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row
+from ddpm_studio.gui.widgets.basics import Card, EmptyState, Question, button, column, label, row
 from ddpm_studio.gui.widgets.compare_view import CompareView
 from ddpm_studio.gui.widgets.run_details import RunDetails
 from ddpm_studio.gui.workers import LatestRun
@@ -89,12 +89,8 @@ class RunsPage(QWidget):
         self.setLayout(column(self.stack))
         self._connect()
 
-    def _make_question(self) -> QFrame:
-        """Asked in place: a box in the way would stop everything else."""
-        self.question = QFrame()
-        self.question.setObjectName("deleteQuestion")
-        self.question.setAccessibleName(tr("Delete the run?"))
-        self.question.setProperty("card", "notice")
+    def _make_question(self) -> Question:
+        self.question = Question("deleteQuestion", tr("Delete the run?"))
         self.question_text = label("", wrap=True)
         yes, no = button(tr("Move to trash"), "confirmDeleteButton", "trash-2"), button(tr("Keep"), "keepRunButton", kind="quiet")
         yes.clicked.connect(self._delete)
@@ -102,7 +98,6 @@ class RunsPage(QWidget):
         layout = row(self.question_text, yes, no, margins=(16, 10, 10, 10))
         layout.setStretch(0, 1)
         self.question.setLayout(layout)
-        self.question.hide()
         return self.question
 
     def _connect(self) -> None:
@@ -248,7 +243,7 @@ class RunsPage(QWidget):
     @Slot()
     def _open_folder(self) -> None:
         if self.current:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.current.run.path)))
+            dialogs.show_folder(self._studio, self.current.run.path)
 
     # What is written about a run.
 

@@ -6,8 +6,8 @@ import html
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QKeySequence, QPainter, QPaintEvent, QShortcut
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QButtonGroup,
@@ -262,6 +262,7 @@ class Collapsible(QWidget):
         self.toggle.setProperty("disclosure", "true")
         self.toggle.setCheckable(True)
         self.toggle.toggled.connect(self._set_open)
+        self.toggle.clicked.connect(lambda: QTimer.singleShot(0, self, self._reveal))
         self.setLayout(column(self.toggle, content, spacing=8))
         self._set_open(False)
 
@@ -269,6 +270,20 @@ class Collapsible(QWidget):
     def _set_open(self, is_open: bool) -> None:
         self.content.setVisible(is_open)
         theme.set_icon(self.toggle, "chevron-down" if is_open else "chevron-right", "dim", 16)
+
+
+    @Slot()
+    def _reveal(self) -> None:
+        """Whoever opens it wants to see what is in it: as much of it as there is room for."""
+        area: QWidget | None = self
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is None or not self.toggle.isChecked():
+            return
+        area.widget().layout().activate()  # type: ignore[union-attr]
+        top = self.mapTo(area.widget(), QPoint()).y()
+        if top + self.height() > area.verticalScrollBar().value() + area.viewport().height():
+            area.verticalScrollBar().setValue(top)
 
 
 class Segments(QFrame):
@@ -303,6 +318,18 @@ class Segments(QFrame):
 
     def choose(self, index: int) -> None:
         self._group.button(index).setChecked(True)
+
+
+class Question(QFrame):
+    """Asked in place: a box in the way would stop everything else. Escape is no, wherever the focus is."""
+
+    def __init__(self, name: str, accessible: str) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setAccessibleName(accessible)
+        self.setProperty("card", "notice")
+        self.hide()
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.hide)  # which Qt asks only while this is seen
 
 
 class EmptyState(QWidget):
