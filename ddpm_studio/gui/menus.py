@@ -13,10 +13,12 @@ from PySide6.QtWidgets import QAbstractButton, QMenu
 
 from ddpm_studio import __version__, language, paths
 from ddpm_studio.as_command import generate_command, train_command
+from ddpm_studio.events import Failed
 from ddpm_studio.gui import dialogs, theme
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.widgets.command_palette import Command, CommandPalette, without_mnemonic
+from ddpm_studio.gui.widgets.handbook import Handbook
 from ddpm_studio.language import tr
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ class Menus(QObject):
         self._menus = (files, edit, training, pictures, view, about)
         self.palette = CommandPalette(window)
         self._add(about, "FindACommand", tr("&Find a command…"), "Ctrl+K", self._find_command, "search")
+        self._add(about, "OpenTheHandbook", tr("&Handbook"), "F1", self._open_handbook, "circle-help")
         self._add(about, "OpenTheDataFolder", tr("&Open the data folder"), "", self._open_data_folder, "folder")
         self._add(about, "AboutDdpmStudio", tr("&About DDPM Studio"), "", self._about, "info")
         self._say_keys()
@@ -197,6 +200,12 @@ class Menus(QObject):
 
     def _copy_blend(self) -> None:
         self._blend_page().copy_command()
+
+    def _open_handbook(self) -> None:
+        try:
+            Handbook(self._window).show()
+        except OSError as error:
+            self._window.studio.failed.emit(Failed.of(error))
 
     def _open_data_folder(self) -> None:
         dialogs.show_folder(self._window.studio, paths.data_dir())

@@ -32,6 +32,7 @@ from ddpm_studio.gui.pages.train import LIVE
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.widgets.command_palette import matches
+from ddpm_studio.gui.widgets.handbook import Handbook
 from ddpm_studio.gui.widgets.welcome import Welcome
 from ddpm_studio.models import find_model
 from ddpm_studio.presets import get_preset
@@ -463,6 +464,18 @@ def test_where_a_folder_is_that_nothing_can_open(qtbot: QtBot, open_window: Open
     with qtbot.assertNotEmitted(window.studio.said, wait=50):
         page.folder_button.click()
     assert [Path(path) for path in opened] == 2 * [page.current.run.path]
+
+
+def test_the_handbook_is_opened_from_the_menu(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    next(command.action for command in window.menus.commands() if command.action.objectName() == "actionOpenTheHandbook").trigger()
+    book = window.findChild(Handbook)
+    assert book
+    assert book.isVisible()
+    assert not book.isModal()
+    assert book.text.verticalScrollBar().value() == 0 < book.text.verticalScrollBar().maximum()
+    assert "Compare. Two runs that are selected" in book.text.toPlainText()
+    book.close()
 
 
 def test_all_settings_are_scrolled_into_view(qtbot: QtBot, open_window: Open) -> None:

@@ -278,10 +278,12 @@ class Collapsible(QWidget):
         area: QWidget | None = self
         while area is not None and not isinstance(area, QScrollArea):
             area = area.parentWidget()
-        if area is None or not self.toggle.isChecked():
+        inside = area.widget() if area is not None else None
+        if area is None or inside is None or not self.toggle.isChecked():
             return
-        area.widget().layout().activate()  # type: ignore[union-attr]
-        top = self.mapTo(area.widget(), QPoint()).y()
+        if layout := inside.layout():
+            layout.activate()
+        top = self.mapTo(inside, QPoint()).y()
         if top + self.height() > area.verticalScrollBar().value() + area.viewport().height():
             area.verticalScrollBar().setValue(top)
 
