@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from ddpm_studio.as_command import words_of
 from ddpm_studio.config import SECTIONS, RunConfig
 from ddpm_studio.events import Event, LossByNoise, StepDone
 from ddpm_studio.files import whole_number
@@ -27,6 +27,11 @@ class RunRead(Event):
     images: int
     seconds: float
     """Spent training, in all sessions."""
+    data: str = ""
+    """Name of the data set; empty before the run was saved for the first time."""
+    pictures: int = 0
+    fingerprint: str = ""
+    """Of the pictures: sets of one name and size need not be the same."""
 
     @property
     def end_loss(self) -> float | None:
@@ -49,18 +54,27 @@ def read_run(run: Run) -> RunRead:
     seconds = notes.get("seconds")
     steps, measures = tuple(event for event in events if isinstance(event, StepDone)), tuple(event for event in events if isinstance(event, LossByNoise))
     spent = float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < 1e12 else 0.0
-    return RunRead(run.name, run.read_config(), steps, measures, whole_number(notes.get("step")), whole_number(notes.get("images")), spent)
+    data, fingerprint = (str(notes.get(key) or "") for key in ("data", "fingerprint"))
+    done = whole_number(notes.get("step")), whole_number(notes.get("images")), spent
+    return RunRead(run.name, run.read_config(), steps, measures, *done, data, whole_number(notes.get("pictures")), fingerprint)
 
 
-def differing_settings(a: RunConfig, b: RunConfig) -> list[tuple[str, str, str]]:
-    """The settings that are not the same: their names `section.field`, and both values in words."""
-    found = [("preset", a.preset, b.preset)] if a.preset != b.preset else []
+def differing_settings(a: RunConfig, b: RunConfig) -> list[tuple[str, Any, Any]]:
+    """The settings that are not the same: their names `section.field`, and both values."""
+    found = []
     for section, kind in SECTIONS.items():
         for field in kind.model_fields:
             one, other = getattr(getattr(a, section), field), getattr(getattr(b, section), field)
             if one != other:
-                found.append((f"{section}.{field}", words_of(one), words_of(other)))
+                found.append((f"{section}.{field}", one, other))
     return found
+
+
+def is_one_data(a: RunRead, b: RunRead) -> bool:
+    """Whether both learnt from the same pictures, as far as is known."""
+    if a.fingerprint and b.fingerprint:
+        return a.fingerprint == b.fingerprint
+    return (a.data, a.pictures) == (b.data, b.pictures)
 
 
 def is_one_loss(a: RunConfig, b: RunConfig) -> bool:

@@ -376,9 +376,9 @@ class BlockInfo:
 
     name: str
     kind: str
-    """stem, res, attention, down, up, head, skip (the linear path from input to output), or time."""
+    """stem, res, attention, down, up, head, skip (the linear path from input to output), time, fold or unfold."""
     side: str
-    """stem, down, middle, up, head or time."""
+    """stem, down, middle, up, head, time, fold or unfold."""
     level: int
     in_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
@@ -404,6 +404,8 @@ class NetworkInfo:
     """What the sides of a picture must be divisible by."""
     time: BlockInfo | None = None
     """The embedding of t, beside the way of the picture."""
+    folding: tuple[BlockInfo, ...] = ()
+    """The picture folded into patches before the first block, and unfolded after the last; empty where it comes in as it is."""
 
 
 @dataclass(frozen=True, slots=True)

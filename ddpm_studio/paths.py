@@ -50,7 +50,7 @@ def log_file() -> Path:
 
 
 def _shipped(folder: str) -> Path:
-    """`resources` or `models`: beside the frozen program, inside the installed package, or at the top of a checkout."""
+    """`resources`, `models` or `docs`: beside the frozen program, inside the installed package, or at the top of a checkout."""
     here = Path(__file__).resolve().parent
     frozen = getattr(sys, "_MEIPASS", None)
     places = [Path(frozen) / folder] if frozen else []
@@ -70,6 +70,11 @@ def languages_dir() -> Path:
 def models_dir() -> Path:
     """The models that ship with the program."""
     return _shipped("models")
+
+
+def guide_file() -> Path:
+    """The handbook."""
+    return _shipped("docs") / "GUIDE.md"
 
 
 def samples_archive() -> Path:

@@ -128,6 +128,26 @@ def title(name: str) -> str:
     return tr(name.partition(".")[2].replace("_", " ").capitalize())
 
 
+def meaning(name: str) -> str:
+    """The sentence that explains the setting `section.field`."""
+    section, _, field_name = name.partition(".")
+    description = SECTIONS[section].model_fields[field_name].description
+    return tr(description) if description else ""
+
+
+def in_words(value: Any) -> str:
+    """A setting's value as people read it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    if isinstance(value, str):
+        return tr(value.replace("_", " "))
+    if isinstance(value, tuple):
+        return ", ".join(in_words(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
 def make_field(kind: Any, limits: list[Any]) -> Field:
     """The widget for a type: combo box for Literal, check box for bool, spin box for int, a line for the rest."""
     kind, optional, more = _plain(kind)
@@ -163,7 +183,7 @@ def _plain(kind: Any) -> tuple[Any, bool, list[Any]]:
 def _choice(values: tuple[Any, ...]) -> Field:
     box = QComboBox()
     for value in values:
-        box.addItem(tr(value.replace("_", " ")) if isinstance(value, str) else str(value), value)
+        box.addItem(in_words(value), value)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(3)
     return Field(box, box.currentData, lambda value: box.setCurrentIndex(values.index(value)), box.currentIndexChanged)
@@ -188,12 +208,7 @@ def _line(kind: Any, optional: bool, low: Any, high: Any) -> Field:
         return value
 
     def write(value: Any) -> None:
-        if value is None:
-            edit.setText("")
-        elif isinstance(value, tuple):
-            edit.setText(", ".join((tr("yes") if part else tr("no")) if isinstance(part, bool) else str(part) for part in value))
-        else:
-            edit.setText(f"{value:g}" if isinstance(value, float) else str(value))
+        edit.setText("" if value is None else in_words(value))
 
     return Field(edit, read, write, edit.editingFinished, _in_words(kind, optional, low, high))
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from ddpm_studio.gui import theme
@@ -59,6 +61,12 @@ def tell(parent: QWidget, name: str, title: str, text: str, more: str) -> QMessa
     box.finished.connect(box.deleteLater)
     box.open()
     return box
+
+
+def show_folder(studio: Studio, folder: Path) -> None:
+    """In the file manager; where there is none, by its name."""
+    if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
+        studio.said.emit(tr("No file manager was found; the folder is {folder}", folder=str(folder)))
 
 
 def last_folder(studio: Studio, usual: Path | None = None) -> Path:

@@ -7,16 +7,18 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QUrl, Slot
-from PySide6.QtGui import QAction, QActionGroup, QDesktopServices, QGuiApplication, QKeySequence
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QAction, QActionGroup, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QMenu
 
 from ddpm_studio import __version__, language, paths
 from ddpm_studio.as_command import generate_command, train_command
+from ddpm_studio.events import Failed
 from ddpm_studio.gui import dialogs, theme
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.widgets.command_palette import Command, CommandPalette, without_mnemonic
+from ddpm_studio.gui.widgets.handbook import Handbook
 from ddpm_studio.language import tr
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class Menus(QObject):
         self._menus = (files, edit, training, pictures, view, about)
         self.palette = CommandPalette(window)
         self._add(about, "FindACommand", tr("&Find a command…"), "Ctrl+K", self._find_command, "search")
+        self._add(about, "OpenTheHandbook", tr("&Handbook"), "F1", self._open_handbook, "circle-help")
         self._add(about, "OpenTheDataFolder", tr("&Open the data folder"), "", self._open_data_folder, "folder")
         self._add(about, "AboutDdpmStudio", tr("&About DDPM Studio"), "", self._about, "info")
         self._say_keys()
@@ -207,8 +210,14 @@ class Menus(QObject):
     def _copy_blend(self) -> None:
         self._blend_page().copy_command()
 
+    def _open_handbook(self) -> None:
+        try:
+            Handbook(self._window).show()
+        except OSError as error:
+            self._window.studio.failed.emit(Failed.of(error))
+
     def _open_data_folder(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(paths.data_dir())))
+        dialogs.show_folder(self._window.studio, paths.data_dir())
 
     def _about(self) -> None:
         dialogs.tell(self._window, "aboutBox", tr("About DDPM Studio"), f"DDPM Studio {__version__}", tr("Train, watch and use denoising diffusion models on your own pictures."))

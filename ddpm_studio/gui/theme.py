@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Literal
 
@@ -37,6 +39,16 @@ def name() -> str:
 
 def color(token: str) -> QColor:
     return QColor(_palettes()[name()][token])
+
+
+@contextmanager
+def on_paper() -> Iterator[None]:
+    """What is drawn meanwhile has the light colours, whatever the window has."""
+    shown, _state["name"] = name(), "light"
+    try:
+        yield
+    finally:
+        _state["name"] = shown
 
 
 def resolve(choice: str) -> str:

@@ -52,6 +52,20 @@ def describe_network(config: RunConfig) -> NetworkInfo:
         activations=activations + sum(layer.out_features for layer in time) + math.prod(head.in_shape),  # the last: of the normalisation before the head
         size_factor=config.model.size_factor,
         time=embedding,
+        folding=_folding(net, config),
+    )
+
+
+def _folding(net: UNet, config: RunConfig) -> tuple[BlockInfo, ...]:
+    """Nothing is learnt in it, so it is no module."""
+    if (patch := net.stem_patch) == 1:
+        return ()
+    sides = config.data.shape[:2]
+    inside = tuple(side // patch for side in sides)
+    entering, leaving = cast("nn.Conv2d", net.stem).in_channels, cast("nn.Conv2d", net.head).out_channels
+    return (
+        BlockInfo("fold", "fold", "fold", 0, (entering // patch**2, *sides), (entering, *inside), 0, 0.0),
+        BlockInfo("unfold", "unfold", "unfold", 0, (leaving, *inside), (leaving // patch**2, *sides), 0, 0.0),
     )
 
 

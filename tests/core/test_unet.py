@@ -88,6 +88,12 @@ def test_the_description_is_what_a_network_does(name: str) -> None:
         assert (block.in_shape, block.out_shape) == shapes[block.name], block.name
         assert block.gmacs == pytest.approx(flops.get(block.name, 0) / 2e9), block.name
         assert block.parameters == sum(parameter.numel() for parameter in net.get_submodule(block.name).parameters())
+    if config.model.stem_patch == 1:
+        assert described.folding == ()
+    else:
+        fold, unfold = described.folding
+        assert (fold.in_shape, fold.out_shape) == ((channels, height, width), shapes["stem"][0])
+        assert (unfold.in_shape, unfold.out_shape) == (shapes["head"][1], shapes[""][1])
     assert described.time is not None
     beside = sum(parameter.numel() for parameter in net.head_norm.parameters())
     assert sum(block.parameters for block in described.blocks) + described.time.parameters + beside == described.parameters == sum(p.numel() for p in net.parameters())

@@ -109,8 +109,12 @@ def softened(images: Images, amount: float) -> Images:
     return frozen_images(np.stack(out))
 
 
+SHAPES = (3, 32, 32), (12, 16, 16)
+"""Of a picture, and of its patches."""
+
+
 def blocks(levels: tuple[int, ...] = (32, 64, 128), size: int = 16, skip: bool = True) -> tuple[BlockInfo, ...]:
-    found = [BlockInfo("stem", "stem", "stem", 0, (3, 32, 32), (levels[0], size, size), 3_500, 0.001)]
+    found = [BlockInfo("stem", "stem", "stem", 0, (12, size, size), (levels[0], size, size), 3_500, 0.001)]
     channels, side = levels[0], size
     for level, width in enumerate(levels):
         found.append(BlockInfo(f"down.{level}.res0", "res", "down", level, (channels, side, side), (width, side, side), width * width * 20, 0.02))
@@ -130,7 +134,7 @@ def blocks(levels: tuple[int, ...] = (32, 64, 128), size: int = 16, skip: bool =
         if level:
             found.append(BlockInfo(f"up.{level}.up", "up", "up", level, (width, side, side), (width, side * 2, side * 2), width * width * 9, 0.01))
             side *= 2
-    found.append(BlockInfo("head", "head", "head", 0, (levels[0], size, size), (3, 32, 32), 3_500, 0.002))
+    found.append(BlockInfo("head", "head", "head", 0, (levels[0], size, size), (12, size, size), 3_500, 0.002))
     if skip:
         found.append(BlockInfo("input_skip", "skip", "head", 0, (12, size, size), (12, size, size), 5_000, 0.003))
     return tuple(found)
@@ -341,7 +345,8 @@ class FakeJobs(Jobs):
         def job(control: RunControl) -> Iterator[Event]:
             found = blocks()
             time = BlockInfo("time", "time", "time", 0, (32,), (128,), 20_736, 0.00002)
-            yield ArchitectureReady(name, NetworkInfo(found, sum(b.parameters for b in found), sum(b.gmacs for b in found), 1_000_000, 8, time))
+            fold, unfold = (BlockInfo(kind, kind, kind, 0, *shapes, 0, 0.0) for kind, shapes in (("fold", SHAPES), ("unfold", SHAPES[::-1])))
+            yield ArchitectureReady(name, NetworkInfo(found, sum(b.parameters for b in found), sum(b.gmacs for b in found), 1_000_000, 8, time, (fold, unfold)))
             yield Finished()
 
         return job

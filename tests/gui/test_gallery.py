@@ -12,7 +12,7 @@ from types import FrameType
 import numpy as np
 import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton
+from PySide6.QtWidgets import QApplication, QComboBox, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery, imaging
@@ -255,6 +255,10 @@ def test_what_is_thrown_away_comes_back(qtbot: QtBot, page: GalleryPage, tmp_pat
     qtbot.keyClick(page.view, Qt.Key.Key_Delete)
     assert page.question.isVisible()
     assert all(path.exists() for path in doomed)
+    page.window().activateWindow()
+    qtbot.keyClick(page.question.confirm, Qt.Key.Key_Escape)
+    assert not page.question.isVisible(), "no"
+    page.side.trash.click()
     choose(page, 0)
     assert not page.question.isVisible(), "others are chosen: the question is gone"
     choose(page, 1, 2)
@@ -318,3 +322,26 @@ def test_a_recipe_is_said_as_on_the_pages_that_make_it() -> None:
     assert recipe_lines({"kind": "sample", "sampler": "ddim", "steps": 25}) == [("Kind", "From noise"), ("Sampler", "Steady (DDIM)"), ("Steps", "25")]
     assert recipe_lines({"kind": "blend", "noise": "slerp"}) == [("Kind", "Blend"), ("Noise", "Variance-true (slerp)")]
     assert recipe_lines({"kind": "of a stranger", "sampler": "euler"}) == [("Kind", "of a stranger"), ("Sampler", "euler")]
+
+
+@pytest.mark.qt_log_ignore("grabbing the keyboard")
+def test_the_menu_of_a_picture_does_what_the_buttons_do(qtbot: QtBot, page: GalleryPage) -> None:
+    choose(page, 1)
+
+    def menu() -> QMenu:
+        page.view.customContextMenuRequested.emit(page.view.visualRect(page.model.index(1)).center())
+        found = [menu for menu in page.findChildren(QMenu, "galleryMenu") if menu.isVisible()]
+        assert len(found) == 1
+        return found[0]
+
+    one = menu()
+    names = [action.objectName() for action in one.actions() if not action.isSeparator()]
+    assert names == ["againAction", "recreateAction", "leftAction", "rightAction", "copyAction", "saveAction", "starAction", "trashAction"]
+    action = next(action for action in one.actions() if action.objectName() == "starAction")
+    action.trigger()
+    one.close()
+    assert page.chosen[0].name in page.model.stars
+    choose(page, 0, 1)
+    several = menu()
+    assert [action.objectName() for action in several.actions() if not action.isSeparator()] == ["copyAction", "folderAction", "sheetAction", "starAction", "trashAction"]
+    several.close()

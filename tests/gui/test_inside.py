@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,18 +15,19 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage, QPainter
 from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio.config import DiffusionConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Images
-from ddpm_studio.gui import workers
+from ddpm_studio.gui import theme, workers
 from ddpm_studio.gui.forward import OF_MODEL, ForwardReady, log_snr, shares
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.pages.inside import FORWARD, NETWORK, InsidePage
-from ddpm_studio.gui.widgets.architecture import ArchitectureView
+from ddpm_studio.gui.widgets.architecture import READABLE, ArchitectureView
 from ddpm_studio.gui.widgets.block_item import BOX_H, BOX_W, formula, meaning, title
 from ddpm_studio.gui.widgets.feature_panel import FeaturePanel, colours
 from ddpm_studio.gui.widgets.noise_strip import evening
@@ -181,12 +183,13 @@ def test_every_network_is_drawn_whole_and_nothing_overlaps(qtbot: QtBot, name: s
     network = describe_network(PRESETS[name] if name in PRESETS else PRESETS["tiny-32"].with_changes(VARIANTS[name]))
     view = ArchitectureView()
     qtbot.addWidget(view)
-    view.show_blocks(network.blocks, network.time)
-    assert list(view._scene.items_by_name) == [block.name for block in network.blocks] + ["time"]
+    view.show_blocks(network.blocks, network.time, network.folding)
+    inside = [block.name for block in network.blocks]
+    assert list(view._scene.items_by_name) == [*(["fold"] if network.folding else []), *inside, *(["unfold"] if network.folding else []), "time"]
     rooms = {name: item.sceneBoundingRect() for name, item in view._scene.items_by_name.items()}
     for (one, a), (other, b) in itertools.combinations(rooms.items(), 2):
         assert not a.intersects(b), f"{one} lies on {other}"
-    for block in network.blocks:
+    for block in view.blocks:
         assert meaning(block)
         assert formula(block)
         assert title(block) != block.kind
@@ -199,14 +202,94 @@ def test_the_drawing_is_exported(qtbot: QtBot, tmp_path: Path, suffix: str) -> N
     network = describe_network(PRESETS["tiny-32"])
     view = ArchitectureView()
     qtbot.addWidget(view)
-    view.show_blocks(network.blocks, network.time)
+    view.show_blocks(network.blocks, network.time, network.folding)
     file = tmp_path / f"network{suffix}"
     view.export(file)
     if suffix == ".svg":
         assert QSvgRenderer(str(file)).isValid()
+        assert {"Folding into patches", "3 × 32 × 32 → 12 × 16 × 16", "12 × 16 × 16 → 3 × 32 × 32"} <= set(re.findall(">([^<>]+)</text>", file.read_text(encoding="utf-8")))
         assert file.read_text(encoding="utf-8").count("Residual block") == sum(block.kind == "res" for block in network.blocks)
     else:
         assert QImage(str(file)).width() == pytest.approx(2 * view.sceneRect().width(), abs=2)
+
+
+def test_the_export_is_light_and_nothing_in_it_is_chosen(qtbot: QtBot, tmp_path: Path) -> None:
+    network = describe_network(PRESETS["tiny-32"])
+    view = ArchitectureView()
+    qtbot.addWidget(view)
+    program = QApplication.instance()
+    assert isinstance(program, QApplication)
+    before = theme.name()
+    files = []
+    for name, chosen in (("light", ""), ("dark", "middle1")):
+        theme.apply(program, name)
+        view.show_blocks(network.blocks, network.time, network.folding)
+        view.choose(chosen)
+        files.append(tmp_path / f"{name}.svg")
+        view.export(files[-1])
+        assert theme.name() == name
+    theme.apply(program, before)
+    assert files[0].read_text(encoding="utf-8") == files[1].read_text(encoding="utf-8")
+
+
+def test_a_large_network_is_not_fitted_below_what_can_be_read(qtbot: QtBot) -> None:
+    network = describe_network(PRESETS["annotated"])
+    view = ArchitectureView()
+    qtbot.addWidget(view)
+    view.resize(800, 500)
+    view.show()
+    view.show_blocks(network.blocks, network.time, network.folding)
+    view.fit()
+    assert view.transform().m11() == pytest.approx(READABLE)
+    assert view.verticalScrollBar().maximum() > 0
+
+
+def test_the_chosen_block_stays_in_sight_beside_its_maps(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.resize(1024, 700)
+    page = page_of(window, NETWORK)
+    network = page.network
+    qtbot.waitUntil(lambda: bool(network.view.blocks), timeout=5000)
+    for name in network.view._scene.items_by_name:
+        network.panel.close_button.click()
+        QApplication.processEvents()
+        network.view.choose(name)
+        QApplication.processEvents()
+        item = network.view.item(name)
+        assert item is not None
+        room = network.view.mapFromScene(item.scenePos().x(), item.scenePos().y()), network.view.mapFromScene(item.scenePos().x() + BOX_W, item.scenePos().y() + BOX_H)
+        assert all(network.view.viewport().rect().contains(corner) for corner in room), name
+
+
+def test_presets_are_drawn_without_a_model(qtbot: QtBot, open_window: Open) -> None:
+    jobs = FakeJobs()
+    window = open_window(jobs)
+    page = page_of(window, NETWORK)
+    network = page.network
+    qtbot.waitUntil(lambda: bool(network.view.blocks) and page.forward.parts is not None, timeout=5000)
+    asked: list[tuple[str, object]] = []
+    right = jobs.architecture
+
+    def architecture(name: str, model: Path | RunConfig) -> workers.Job:
+        asked.append((name, model))
+        return right(name, model)
+
+    jobs.architecture = architecture  # type: ignore[method-assign]
+    names = [network.network.itemData(number) for number in range(network.network.count()) if network.network.itemText(number)]
+    assert names == ["", *PRESETS]
+    network.network.setCurrentIndex(network.network.findData("annotated"))
+    assert asked == [("annotated", PRESETS["annotated"])]
+    network.view.choose("middle0")
+    assert network.panel.without.isVisible()
+    assert network.panel.without.text().startswith("Feature maps need a trained model")
+    assert not any(call.startswith("features") for call in jobs.calls)
+    window.studio.page_wanted.emit("Inside")
+    assert network.preset == "", "who is led here comes to see the model"
+    assert not network.panel.isVisible()
+    network.view.choose("fold")
+    assert network.panel.without.text() == "It only moves pixels about, so it has no maps."
+    network.view.choose("middle0")
+    qtbot.waitUntil(lambda: network.panel.shown is not None, timeout=5000)
 
 
 def test_blocks_are_chosen_by_mouse_and_keys(qtbot: QtBot, open_window: Open) -> None:
@@ -307,12 +390,13 @@ def test_the_embedding_of_t_has_no_maps(qtbot: QtBot, open_window: Open) -> None
     assert not any(call.startswith("features") for call in jobs.calls)
 
 
-def test_without_a_model_the_forward_process_works_and_the_network_says_what_to_do(qtbot: QtBot, open_window: Open) -> None:
+def test_without_a_model_the_forward_process_works_and_presets_are_drawn(qtbot: QtBot, open_window: Open) -> None:
     page = page_of(open_window(FakeJobs(models=False)))
     qtbot.waitUntil(lambda: page.forward.parts is not None, timeout=5000)
     page.view.choose(NETWORK)
     page._show_view()
-    assert page.stack.currentIndex() == 2
+    assert page.network.preset == "tiny-32"
+    qtbot.waitUntil(lambda: bool(page.network.view.blocks), timeout=5000)
 
 
 def test_colours_of_maps() -> None:

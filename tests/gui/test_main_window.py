@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QItemSelectionModel, QMimeData, QObject, QPoint, Qt
-from PySide6.QtGui import QDragEnterEvent, QImage, QPalette
-from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QSlider, QWidget
+from PySide6.QtCore import QEvent, QItemSelectionModel, QMimeData, QObject, QPoint, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QImage, QPalette
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QScrollArea, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery
@@ -32,6 +32,7 @@ from ddpm_studio.gui.pages.train import LIVE, TrainPage
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.widgets.command_palette import matches
+from ddpm_studio.gui.widgets.handbook import Handbook
 from ddpm_studio.gui.widgets.welcome import Welcome
 from ddpm_studio.models import find_model
 from ddpm_studio.presets import get_preset
@@ -436,6 +437,82 @@ def test_two_runs_are_compared(qtbot: QtBot, open_window: Open) -> None:
     assert page.compare.table.rowCount() > 3
     page.compare.back.click()
     assert [info.run.name for info in page.chosen] == [page.model.runs[i].run.name for i in (0, 2)]
+
+
+def test_where_a_folder_is_that_nothing_can_open(qtbot: QtBot, open_window: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_runs(1)
+    window = open_window()
+    page = show_runs(qtbot, window)
+    opened: list[str] = []
+    found = False
+
+    def open_url(url: QUrl) -> bool:
+        opened.append(url.toLocalFile())
+        return found
+
+    monkeypatch.setattr(QDesktopServices, "openUrl", open_url)
+    with qtbot.waitSignal(window.studio.said) as said:
+        page.folder_button.click()
+    assert page.current
+    assert str(page.current.run.path) in said.args[0]
+    found = True
+    with qtbot.assertNotEmitted(window.studio.said, wait=50):
+        page.folder_button.click()
+    assert [Path(path) for path in opened] == 2 * [page.current.run.path]
+
+
+def test_the_handbook_is_opened_from_the_menu(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    next(command.action for command in window.menus.commands() if command.action.objectName() == "actionOpenTheHandbook").trigger()
+    book = window.findChild(Handbook)
+    assert book
+    assert book.isVisible()
+    assert not book.isModal()
+    assert book.text.verticalScrollBar().value() == 0 < book.text.verticalScrollBar().maximum()
+    assert "Compare. Two runs that are selected" in book.text.toPlainText()
+    book.close()
+
+
+def test_all_settings_are_scrolled_into_view(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.resize(1024, 700)
+    window.show_page("Train")
+    QApplication.processEvents()
+    more = window.train_page.settings.more
+    qtbot.mouseClick(more.toggle, Qt.MouseButton.LeftButton)
+    qtbot.wait(50)
+    area = more.parentWidget()
+    while not isinstance(area, QScrollArea):
+        assert area
+        area = area.parentWidget()
+    assert 0 <= more.toggle.mapTo(area.viewport(), QPoint()).y() < area.viewport().height() / 3
+
+
+def test_what_differs_has_room_in_a_small_window_and_keeps_it(qtbot: QtBot, open_window: Open) -> None:
+    make_runs(2)
+    window = open_window()
+    window.resize(1024, 700)
+    page = show_runs(qtbot, window)
+    page.compare.set_runs(read("a"), read("b", 1e-3))
+    page.stack.setCurrentWidget(page.compare)
+    QApplication.processEvents()
+    halves, table = page.compare.halves, page.compare.table
+    assert table.viewport().height() >= 4 * table.rowHeight(0)
+    before = table.height()
+    handle = halves.handle(1)
+    middle = handle.rect().center()
+    qtbot.mousePress(handle, Qt.MouseButton.LeftButton, pos=middle)
+    qtbot.mouseMove(handle, middle - QPoint(0, 40))
+    qtbot.mouseRelease(handle, Qt.MouseButton.LeftButton, pos=middle - QPoint(0, 40))
+    assert table.height() > before
+    sizes = halves.sizes()
+    window.close()
+    again = open_window()
+    again.resize(1024, 700)
+    page = show_runs(qtbot, again)
+    page.stack.setCurrentWidget(page.compare)
+    QApplication.processEvents()
+    assert page.compare.halves.sizes() == sizes
 
 
 def test_the_last_run_is_offered_and_goes_on(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from ddpm_studio.comparing import RunRead, read_run
 from ddpm_studio.events import LossByNoise, StepDone
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.compare_view import CompareView
@@ -19,8 +21,9 @@ from ddpm_studio.gui.widgets.loss_plot import NumberPlot
 from ddpm_studio.gui.widgets.noise_plots import verdict
 from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
 from ddpm_studio.gui.widgets.series import Series
+from ddpm_studio.runs import Run
 
-from .fakes import read
+from .fakes import make_runs, read
 
 
 def step(number: int) -> StepDone:
@@ -221,9 +224,9 @@ def test_two_runs_lie_over_each_other_with_what_differs(qtbot: QtBot, tmp_path: 
     assert view.plot.names == ["fast", "slow"]
     assert [len(curve.getOriginalDataset()[0]) for curve in view.plot._means] == [300, 300]
     rows = [[view.table.item(number, place).text() for place in range(3)] for number in range(view.table.rowCount())]  # type: ignore[union-attr]
-    assert ["training.learning_rate", "0.004", "0.001"] in rows
+    assert ["Learning rate", "0.004", "0.001"] in rows
     assert rows[0] == ["Steps", "3,000", "3,000"]
-    assert len([name for name, *_ in rows if "." in name]) == 1, "what is the same is not shown"
+    assert [name for name, *_ in rows].index("Learning rate") == len(rows) - 1, "what is the same is not shown"
     assert not view.caution.isVisible()
     line = view.plot._read(1504.0, 0.0)
     assert line
@@ -234,6 +237,53 @@ def test_two_runs_lie_over_each_other_with_what_differs(qtbot: QtBot, tmp_path: 
     assert view.caution.isVisible()
     with qtbot.waitSignal(view.closed):
         view.back.click()
+
+
+def test_two_runs_are_compared_in_words(qtbot: QtBot) -> None:
+    view = CompareView()
+    qtbot.addWidget(view)
+    a = read("a")
+    changes = {"diffusion.variance_type": "fixedlarge", "training.held_out": 64, "data.flip": False, "model.attention": (True, True, False)}
+    b = replace(a, name="b", config=a.config.with_changes(changes).model_copy(update={"preset": "mine"}))
+
+    def rows() -> list[list[str]]:
+        return [[view.table.item(number, place).text() for place in range(3)] for number in range(view.table.rowCount())]  # type: ignore[union-attr]
+
+    view.set_runs(a, b)
+    assert rows()[0] == ["Preset", "tiny-32", "mine"]
+    assert ["Held out", "–", "64"] in rows()
+    assert ["Flip", "yes", "no"] in rows()
+    assert ["Attention", "no, yes, no", "yes, yes, no"] in rows()
+    assert ["Variance type", "fixedsmall", "fixedlarge"] in rows()
+    last = view.table.item(view.table.rowCount() - 1, 0)
+    assert last
+    assert last.toolTip().startswith("Pictures that are kept out"), "what the setting means"
+
+
+def test_other_pictures_are_a_difference(qtbot: QtBot) -> None:
+    view = CompareView()
+    qtbot.addWidget(view)
+
+    def first_row(a: RunRead, b: RunRead) -> list[str]:
+        view.set_runs(a, b)
+        return [view.table.item(0, place).text() for place in range(3)]  # type: ignore[union-attr]
+
+    faces = replace(read("a"), data="faces", pictures=1400, fingerprint="one")
+    assert first_row(faces, replace(faces, name="b"))[0] == "Steps"
+    assert view.caution.isHidden()
+    assert first_row(faces, replace(faces, data="flowers", pictures=1, fingerprint="two")) == ["Pictures", "faces, 1,400 pictures", "flowers, 1 picture"]
+    assert view.caution.text().startswith("They learnt from different pictures")
+    assert first_row(faces, replace(faces, fingerprint="two")) == ["Pictures", "faces, 1,400 pictures", "faces, 1,400 pictures, but others"]
+    assert first_row(faces, read("c")) == ["Pictures", "faces, 1,400 pictures", "–"]
+
+
+def test_a_run_knows_its_pictures(home: Path) -> None:
+    make_runs(1)
+    run = Run(home / "runs" / "pixel_tiles-tiny-32-1")
+    notes = json.loads(run.resume_notes.read_text(encoding="utf-8")) | {"pictures": 400, "fingerprint": "abc"}
+    run.resume_notes.write_text(json.dumps(notes), encoding="utf-8")
+    found = read_run(run)
+    assert (found.data, found.pictures, found.fingerprint) == ("pixel_tiles", 400, "abc")
 
 
 def test_without_data_there_are_words_and_no_axes(qtbot: QtBot, panel: PlotsPanel) -> None:

@@ -105,7 +105,8 @@ def test_nothing_is_cut_off(qtbot: QtBot, window: MainWindow, tmp_path: Path) ->
     blend.show_view(0)
     while len(blend.wells.weights) < 6:
         blend.wells.add()
-    look("blend of six")
+        look(f"blend of {len(blend.wells.weights)}")
+        assert all(blend.wells.places[letter].slider.width() >= 80 for letter in blend.wells.letters)
     assert isinstance(gallery, GalleryPage)
     window.show_page("Gallery")
     idle(qtbot, window)

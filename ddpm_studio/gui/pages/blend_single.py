@@ -112,7 +112,9 @@ class BlendSingle(QWidget):
 
     def show_readiness(self) -> None:
         self.add_button.setEnabled(len(self.wells.weights) < MOST)
-        if not self.ready:
+        if self.ready:
+            self.preview.hint = tr("Move a slider, and the blend appears here")
+        else:
             missing = next((letter for letter in self.wells.letters if letter not in self.wells.sources), "")
             self.preview.hint = tr("Choose picture {letter}, and the blend appears here", letter=missing) if missing else tr("The blend appears here")
 

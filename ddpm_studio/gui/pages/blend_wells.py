@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QPoint, Qt, Signal, Slot
+from PySide6.QtCore import QMimeData, QPoint, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QImage, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QMenu, QWidget
 
@@ -56,13 +56,9 @@ class Place(QWidget):
         self.slider.setToolTip(tr("How much of picture {letter} goes into the blend; the others make room", letter=letter))
         self.slider.setRange(0, 100)
         self.share = label("", "value")
-        self.share.setFixedWidth(44)
-        self.share.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.remove = tool_button("x", f"blendRemove{letter}", tr("Take picture {letter} out (Delete)", letter=letter), 14)
         self.bar = QWidget()
-        bar = row(self.slider, self.share, self.remove, spacing=4)
-        bar.setStretch(0, 1)
-        self.bar.setLayout(bar)
+        self.bar.setLayout(column(row(self.share, -1, self.remove), self.slider, spacing=0))  # a slider as long as the picture is wide
         self._parts = column(-1, self.well, self.bar, -1, spacing=4)
         self._parts.setStretch(1, 1000)
         self.setLayout(self._parts)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Slot
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QListView, QStackedWidget, QVBoxLayout, QWidget
 
@@ -77,6 +77,7 @@ class GalleryPage(QWidget):
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.verticalScrollBar().setSingleStep(CELL // 2)
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.question = TrashQuestion(self._studio, self.view)
         top = row(self.search, self.only_stars, spacing=4)
         top.setStretch(0, 1)
@@ -96,6 +97,7 @@ class GalleryPage(QWidget):
         studio, only_here = self._studio, Qt.ShortcutContext.WidgetShortcut
         self.view.selectionModel().selectionChanged.connect(self._show_chosen)
         self.view.activated.connect(self._show_chosen)
+        self.view.customContextMenuRequested.connect(self._show_menu)
         self.model.modelReset.connect(self._show_chosen)
         self.model.thumbnails_wanted.connect(self._make_thumbnails)
         self.model.thumbnails_came.connect(self.view.viewport().update)
@@ -239,6 +241,13 @@ class GalleryPage(QWidget):
             self.side.show_several(len(chosen))
         self.side.show_star(bool(chosen) and all(path.name in self.model.stars for path in chosen))
         self.question.forget()
+
+    @Slot(QPoint)
+    def _show_menu(self, place: QPoint) -> None:
+        if self.chosen:
+            menu = self.side.make_menu(self)
+            menu.aboutToHide.connect(menu.deleteLater)
+            menu.popup(self.view.viewport().mapToGlobal(place))
 
     def _recipe(self, path: Path) -> tuple[dict[str, Any], str]:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QFormLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFormLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.pages.blend_noise import noises
@@ -40,6 +40,10 @@ def recipe_lines(values: dict[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
+MENU = ("again", "recreate", "left", "right", "copy", "save", "folder", "sheet", "star", "trash")
+"""In which order the menu has the names of `GallerySide`."""
+
+
 class GallerySide(QWidget):
     wanted = Signal(str)
     """One of the names below, for all pictures that are chosen."""
@@ -47,6 +51,7 @@ class GallerySide(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._buttons: dict[str, QPushButton] = {}
         self.picture = PictureView("galleryPicture", tr("The chosen picture"), 160)
         self.picture.setFixedHeight(226)
         self.name = label("", "heading", "galleryName", wrap=True)
@@ -69,7 +74,22 @@ class GallerySide(QWidget):
     def _button(self, what: str, text: str, name: str, icon: str, tip: str = "") -> QPushButton:
         widget = button(text, name, icon, tip=tip)
         widget.clicked.connect(lambda: self.wanted.emit(what))
+        self._buttons[what] = widget
         return widget
+
+    def make_menu(self, parent: QWidget) -> QMenu:
+        """All that the buttons do for what is chosen now."""
+        menu = QMenu(parent)
+        menu.setObjectName("galleryMenu")
+        for what, part in sorted(self._buttons.items(), key=lambda pair: MENU.index(pair[0])):
+            if not part.isVisibleTo(self):
+                continue
+            if what in (self.LEFT, self.COPY, self.TRASH):
+                menu.addSeparator()
+            action = menu.addAction(part.icon(), part.text(), part.click)
+            action.setObjectName(f"{what}Action")
+            action.setEnabled(part.isEnabled())
+        return menu
 
     def _make_one(self) -> QVBoxLayout:
         left = self._button(self.LEFT, tr("Left in Blend"), "useAsAButton", "arrow-left", tr("Use it as the left end of a blend"))

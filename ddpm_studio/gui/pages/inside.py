@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from ddpm_studio.gui.pages.forward_view import ForwardView
 from ddpm_studio.gui.pages.network_view import NetworkView
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, EmptyState, Segments, button, column, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, Segments, column, row
 from ddpm_studio.language import tr
 
 FORWARD, NETWORK = 0, 1
@@ -19,23 +19,18 @@ class InsidePage(QWidget):
         super().__init__()
         self.setObjectName("insidePage")
         self.setAccessibleName(tr("Inside"))
-        self._studio = studio
         self.view = Segments((tr("Forward process"), tr("Architecture")), "insideView", tr("What is shown"))
         self.hint = ElidedLabel("", "caption", "insideHint")
         self.forward = ForwardView(studio)
         self.network = NetworkView(studio, self.forward)
-        go = button(tr("Train a model"), "insideDoor", "activity", "primary")
-        go.clicked.connect(lambda: studio.page_wanted.emit("Train"))
-        without = tr("Here you see the network of a model: every block, what goes in and what comes out.")
         self.stack = QStackedWidget()
-        for part in (self.forward, self.network, Card(EmptyState("network", tr("There is no model yet"), without, go))):
+        for part in (self.forward, self.network):
             self.stack.addWidget(part)
         layout: QVBoxLayout = column(row(self.view, 4, self.hint), self.stack, spacing=12)
         layout.setStretch(1, 1)
         self.setLayout(layout)
         self.view.chosen.connect(self._show_view)
         self.network.t_wanted.connect(self.forward.slider.slider.setValue)
-        studio.model_changed.connect(self._show_view)
         self._show_view()
 
     @Slot()
@@ -45,4 +40,4 @@ class InsidePage(QWidget):
             tr("Click a block to see what it makes of a picture. The bar in it is its share of the work"),
         )
         self.hint.setText(hints[self.view.current])
-        self.stack.setCurrentIndex(self.view.current if self.view.current == FORWARD or self._studio.model else 2)
+        self.stack.setCurrentIndex(self.view.current)

@@ -6,14 +6,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, Qt, QUrl, Slot
-from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
+from PySide6.QtCore import QItemSelectionModel, Qt, Slot
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
 from ddpm_studio import runs
 from ddpm_studio.comparing import RunRead
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Failed, Finished, StepDone
+from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.answers import RunsListed
 from ddpm_studio.gui.item_models import RunsModel
 from ddpm_studio.gui.pages.exporting import export_plot
@@ -235,7 +236,7 @@ class RunsPage(QWidget):
     @Slot()
     def _open_folder(self) -> None:
         if self.current:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.current.run.path)))
+            dialogs.show_folder(self._studio, self.current.run.path)
 
     # What is written about a run.
 

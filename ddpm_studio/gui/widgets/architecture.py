@@ -17,8 +17,10 @@ from ddpm_studio.gui.widgets.unet_scene import UNetScene
 from ddpm_studio.gui.words import shape
 from ddpm_studio.language import tr
 
-READABLE = 0.62
-"""The zoom below which the text in the blocks cannot be read."""
+READABLE = 0.8
+"""The zoom below which the text in the blocks is hard to read."""
+LARGEST = 1.25
+"""Up to which zoom a small network is enlarged to fill the room."""
 
 
 class ArchitectureView(QGraphicsView):
@@ -41,7 +43,7 @@ class ArchitectureView(QGraphicsView):
         self._blocks: tuple[BlockInfo, ...] = ()
         self._time: BlockInfo | None = None
         self._drawn_with = ""
-        self._follow: Callable[[], None] | None = self._show_first
+        self._follow: Callable[[], None] | None = self.fit
         """What keeps the drawing in its place when the window changes; None once somebody has zoomed."""
         self._chosen = self._at = ""
         self._pressed_at = QPoint()
@@ -50,14 +52,14 @@ class ArchitectureView(QGraphicsView):
     def blocks(self) -> tuple[BlockInfo, ...]:
         return self._blocks
 
-    def show_blocks(self, blocks: tuple[BlockInfo, ...], time: BlockInfo | None = None) -> None:
-        """In the order in which a picture passes them."""
-        self._blocks, self._time = blocks, time
+    def show_blocks(self, blocks: tuple[BlockInfo, ...], time: BlockInfo | None = None, folding: tuple[BlockInfo, ...] = ()) -> None:
+        """In the order in which a picture passes them; `folding`: what is before the first and after the last."""
+        self._blocks, self._time = (*folding[:1], *blocks, *folding[1:]), time
         self._chosen = self._at = ""
-        described = (tr("{block} {before} to {after}", block=title(b), before=shape(b.in_shape), after=shape(b.out_shape)) for b in blocks)
+        described = (tr("{block} {before} to {after}", block=title(b), before=shape(b.in_shape), after=shape(b.out_shape)) for b in self._blocks)
         self.setAccessibleDescription("; ".join(described))
         self._draw()
-        self._show_first()
+        self.fit()
 
     def _draw(self) -> None:
         self._drawn_with = theme.name()
@@ -117,29 +119,30 @@ class ArchitectureView(QGraphicsView):
     # To take along.
 
     def export(self, file: Path) -> None:
-        """The whole drawing, as .svg or as .png at twice its size. Raises OSError."""
-        part = self._scene.sceneRect()
-        save_drawing(file, self._scene, part, part.size(), tr("The network's blocks"))
+        """The whole drawing on white and with nothing chosen, as .svg or as .png at twice its size. Raises OSError."""
+        scene = UNetScene(self)
+        with theme.on_paper():
+            scene.draw(self._blocks, self._time)
+            part = scene.sceneRect()
+            save_drawing(file, scene, part, part.size(), tr("The network's blocks"))
+        scene.deleteLater()
 
     # Zoom.
 
     @Slot()
     def fit(self) -> None:
-        self._follow = self.fit
-        if self._blocks:
-            self.fitInView(self._scene.sceneRect(), Qt.AspectRatioMode.KeepAspectRatio)
-            if self.transform().m11() > 1.25:
-                self.resetTransform()
-                self.scale(1.25, 1.25)
-
-    def _show_first(self) -> None:
         """All of it, where that can be read; of a large network the top."""
-        self.fit()
-        self._follow = self._show_first
-        if self._blocks and self.transform().m11() < READABLE:
+        self._follow = self.fit
+        if not self._blocks:
+            return
+        whole = self._scene.sceneRect()
+        self.fitInView(whole, Qt.AspectRatioMode.KeepAspectRatio)
+        fitting = self.transform().m11()
+        if not READABLE <= fitting <= LARGEST:
+            zoom = min(max(fitting, READABLE), LARGEST)
             self.resetTransform()
-            self.scale(READABLE, READABLE)
-            self.centerOn(self._scene.sceneRect().center().x(), self._scene.sceneRect().top())
+            self.scale(zoom, zoom)
+            self.centerOn(whole.center().x(), whole.top() if fitting < READABLE else whole.center().y())
 
     @Slot()
     def zoom_in(self) -> None:
@@ -164,6 +167,8 @@ class ArchitectureView(QGraphicsView):
         super().resizeEvent(event)
         if self._follow is not None:
             self._follow()
+        if item := self.item(self._chosen):  # what is shown beside it must not push it out of sight
+            item.ensureVisible()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

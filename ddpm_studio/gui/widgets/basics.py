@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QElapsedTimer, QEvent, QObject, QPointF, QRect, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QElapsedTimer, QEvent, QObject, QPoint, QPointF, QRect, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -309,6 +309,7 @@ class Collapsible(QWidget):
         self.toggle.setProperty("disclosure", "true")
         self.toggle.setCheckable(True)
         self.toggle.toggled.connect(self._set_open)
+        self.toggle.clicked.connect(lambda: QTimer.singleShot(0, self, self._reveal))
         self.setLayout(column(self.toggle, content, spacing=8))
         self._set_open(False)
 
@@ -316,6 +317,22 @@ class Collapsible(QWidget):
     def _set_open(self, is_open: bool) -> None:
         self.content.setVisible(is_open)
         theme.set_icon(self.toggle, "chevron-down" if is_open else "chevron-right", "dim", 16)
+
+
+    @Slot()
+    def _reveal(self) -> None:
+        """Whoever opens it wants to see what is in it: as much of it as there is room for."""
+        area: QWidget | None = self
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        inside = area.widget() if area is not None else None
+        if area is None or inside is None or not self.toggle.isChecked():
+            return
+        if layout := inside.layout():
+            layout.activate()
+        top = self.mapTo(inside, QPoint()).y()
+        if top + self.height() > area.verticalScrollBar().value() + area.viewport().height():
+            area.verticalScrollBar().setValue(top)
 
 
 class Segments(QFrame):

@@ -14,6 +14,8 @@ from ddpm_studio.gui.words import shape, short_count
 from ddpm_studio.language import ntr, tr
 
 BOX_W, BOX_H = 204.0, 44.0
+TONES = {"fold": "stem", "unfold": "head"}
+"""The kinds that have the colour of another one."""
 WITH_TIME = ("res", "skip", "time")
 """The kinds that are told t."""
 
@@ -22,10 +24,12 @@ def title(block: BlockInfo) -> str:
     return {
         "stem": tr("Input convolution"), "res": tr("Residual block"), "attention": tr("Self-attention"), "down": tr("Downsample"), "up": tr("Upsample"),
         "head": tr("Output convolution"), "time": tr("Time embedding"), "skip": tr("Linear filter"),
+        "fold": tr("Folding into patches"), "unfold": tr("Unfolding"),
     }.get(block.kind, block.kind)  # fmt: skip
 
 
 def meaning(block: BlockInfo) -> str:
+    patch = max(1, round(max(block.in_shape[-1], block.out_shape[-1]) / min(block.in_shape[-1], block.out_shape[-1])))
     return {
         "stem": tr("Lifts the picture to the first level's channels."),
         "res": tr("Two 3 × 3 convolutions with group normalisation, the time embedding added between them, and a way around."),
@@ -34,6 +38,8 @@ def meaning(block: BlockInfo) -> str:
         "up": tr("Doubles height and width."),
         "head": tr("Brings the channels back to those of a picture."),
         "skip": tr("A filter from the noisy picture straight to the answer, set by t: the noise need not pass through all blocks."),
+        "fold": tr("Each {patch} × {patch} pixels become one place with {times} times the channels: the network works on less, much faster.", patch=patch, times=patch**2),
+        "unfold": tr("The way back: of each place {patch} × {patch} pixels.", patch=patch),
         "time": tr("Tells every residual block how noisy its input is: sine and cosine of t, then two linear layers."),
     }.get(block.kind, "")
 
@@ -49,6 +55,8 @@ def formula(block: BlockInfo) -> str:
         "up": "y = convᵀ₄(x), stride 2" if block.variant == "transposed" else "y = conv₃(nearest₂(x))",
         "head": "y = conv₃(SiLU(norm(x)))",
         "skip": "y = W′ (W″ e(t) · W xₜ)",
+        "fold": "y[c·p² + p·i + j, u, v] = xₜ[c, p·u + i, p·v + j]",
+        "unfold": "y[c, p·u + i, p·v + j] = x[c·p² + p·i + j, u, v]",
         "time": "e(t) = SiLU(W′ SiLU(W [sin ωt, cos ωt]))\nω = 1 … 1/10000",
     }.get(block.kind, "")
 
@@ -84,7 +92,7 @@ class BlockItem(QGraphicsItem):
         return QRectF(-4, -4, BOX_W + 8, BOX_H + 8)
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
-        kind = theme.color(f"kind_{self.block.kind}")
+        kind = theme.color(f"kind_{TONES.get(self.block.kind, self.block.kind)}")
         room = QRectF(0, 0, BOX_W, BOX_H)
         self._draw_box(painter, room, kind)
         font = QFont()

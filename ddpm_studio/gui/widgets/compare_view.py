@@ -8,20 +8,24 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QSplitter, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
-from ddpm_studio.comparing import RunRead, differing_settings, is_one_loss
+from ddpm_studio.comparing import RunRead, differing_settings, is_one_data, is_one_loss
 from ddpm_studio.gui import theme
+from ddpm_studio.gui.config_form import in_words, meaning
+from ddpm_studio.gui.config_form import title as setting_title
 from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, button, column, label, plain_tip, row
 from ddpm_studio.gui.widgets.loss_plot import newest_of_each
 from ddpm_studio.gui.widgets.plot import BY_PIXEL, Plot
 from ddpm_studio.gui.widgets.series import Series
 from ddpm_studio.gui.words import count, duration, loss
-from ddpm_studio.language import tr
+from ddpm_studio.language import ntr, tr
 
 COLOURS = ("accent", "warn")
 MEMORY = 0.95
 """Of the running means."""
+ROW = 32
+"""Height of a line of the table."""
 
 
 class ComparePlot(Plot):
@@ -102,7 +106,7 @@ class CompareView(QWidget):
         self.table.setShowGrid(False)
         self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(32)
+        self.table.verticalHeader().setDefaultSectionSize(ROW)
         self.table.horizontalHeader().setHighlightSections(False)
         self.table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
@@ -110,28 +114,56 @@ class CompareView(QWidget):
         inside = curve.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(0, 1)
-        layout = column(row(self.back, 4, self.title), curve, Card(self.table, margin=12), spacing=12)
+        self.table.setMinimumHeight(4 * ROW)
+        self.halves = QSplitter(Qt.Orientation.Vertical)
+        self.halves.setObjectName("compareSplitter")
+        self.halves.setChildrenCollapsible(False)
+        self.halves.setHandleWidth(12)
+        for part in (curve, Card(self.table, margin=12)):
+            self.halves.addWidget(part)
+        self.halves.setSizes([1, 1])
+        layout = column(row(self.back, 4, self.title), self.halves, spacing=12)
         layout.setStretch(1, 1)
-        layout.setStretch(2, 1)
         self.setLayout(layout)
 
     def set_runs(self, a: RunRead, b: RunRead) -> None:
         self.title.setText(tr("{a} and {b}", a=a.name, b=b.name))
         self.plot.set_runs((a, b))
-        same = is_one_loss(a.config, b.config)
-        self.caution.setText("" if same else tr("Their losses are measured in different ways, so the lower curve need not be the better run: compare their pictures."))
-        self.caution.setVisible(not same)
+        caution = cautions(a, b)
+        self.caution.setText(caution)
+        self.caution.setVisible(bool(caution))
+        rows = [(name, one, other, name) for name, one, other in figures(a, b)]
         settings = differing_settings(a.config, b.config)
-        rows = [*figures(a, b), *((name, one, other) for name, one, other in settings)]
+        rows += [(setting_title(name), in_words(one), in_words(other), meaning(name)) for name, one, other in settings]
         if not settings:
-            rows.append((tr("Settings"), tr("the same"), tr("the same")))
+            rows.append((tr("Settings"), tr("the same"), tr("the same"), tr("Settings")))
         self.table.setHorizontalHeaderLabels([tr("What differs"), a.name, b.name])
         self.table.setRowCount(len(rows))
-        for number, texts in enumerate(rows):
-            for place, text in enumerate(texts):
+        for number, (name, one, other, tip) in enumerate(rows):
+            for place, (text, said) in enumerate(((name, tip), (one, one), (other, other))):
                 item = QTableWidgetItem(text)
-                item.setToolTip(plain_tip(text))
+                item.setToolTip(plain_tip(said))
                 self.table.setItem(number, place, item)
+
+
+def cautions(a: RunRead, b: RunRead) -> str:
+    """Why the lower curve need not be the better run; empty where it is."""
+    if not is_one_loss(a.config, b.config):
+        return tr("Their losses are measured in different ways, so the lower curve need not be the better run: compare their pictures.")
+    if not is_one_data(a, b):
+        return tr("They learnt from different pictures, so the lower curve need not be the better run: compare what they make.")
+    return ""
+
+
+def pictures_of(a: RunRead, b: RunRead) -> tuple[str, str]:
+    """What both learnt from."""
+
+    def said(read: RunRead) -> str:
+        number = ntr("{count} picture", "{count} pictures", read.pictures) if read.pictures else ""
+        return ", ".join(filter(None, (read.data, number))) or "–"
+
+    one, other = said(a), said(b)
+    return one, other if one != other or is_one_data(a, b) else tr("{pictures}, but others", pictures=other)
 
 
 def figures(a: RunRead, b: RunRead) -> list[tuple[str, str, str]]:
@@ -141,6 +173,8 @@ def figures(a: RunRead, b: RunRead) -> list[tuple[str, str, str]]:
         return "–" if value is None else loss(value)
 
     rows = [
+        *([] if is_one_data(a, b) else [(tr("Pictures"), *pictures_of(a, b))]),
+        *([] if a.config.preset == b.config.preset else [(tr("Preset"), a.config.preset, b.config.preset)]),
         (tr("Steps"), count(a.step), count(b.step)),
         (tr("Pictures seen"), count(a.images), count(b.images)),
         (tr("Time spent"), duration(a.seconds), duration(b.seconds)),

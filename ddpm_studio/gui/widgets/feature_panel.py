@@ -32,6 +32,15 @@ def colours(diverging: bool) -> npt.NDArray[np.uint8]:
     return np.stack(channels, axis=1).round().astype(np.uint8)
 
 
+def why_no_maps(block: BlockInfo, trained: bool) -> str:
+    """Empty: it has some."""
+    if len(block.out_shape) != 3:
+        return tr("It is one vector for the whole picture, so it has no maps.")
+    if block.kind in ("fold", "unfold"):
+        return tr("It only moves pixels about, so it has no maps.")
+    return "" if trained else tr("Feature maps need a trained model; a preset is its settings alone.")
+
+
 class ColourBar(QWidget):
     """What the colours mean: from -spread over zero to spread."""
 
@@ -64,6 +73,7 @@ class FeaturePanel(Card):
     def __init__(self) -> None:
         self.block: BlockInfo | None = None
         self.shown: FeaturesReady | None = None
+        self.has_maps = False
         self.name = label("", "heading", "blockTitle")
         self.path = label("", "caption", "blockName")
         self.close_button = tool_button("x", "closeBlockButton", tr("Close"), 16)
@@ -92,7 +102,7 @@ class FeaturePanel(Card):
         maps = column(inputs, row(label(tr("Feature maps"), "field"), -1, self.colours), self.grid, scale, pages, spacing=8)
         maps.setStretch(2, 1)
         self._maps.setLayout(maps)
-        self.without = label(tr("It is one vector for the whole picture, so it has no maps."), "caption", wrap=True)
+        self.without = label("", "caption", "blockWithoutMaps", wrap=True)
         super().__init__(head, self.meaning, self.formula, self.facts, self._maps, self.without, spacing=8, margin=12)
         inside = self.layout()
         if isinstance(inside, QVBoxLayout):
@@ -110,16 +120,19 @@ class FeaturePanel(Card):
     def first(self) -> int:
         return self.shown.first if self.shown else 0
 
-    def show_block(self, block: BlockInfo, share: float) -> None:
+    def show_block(self, block: BlockInfo, share: float, trained: bool = True) -> None:
+        """`trained`: it has learnt something that maps could show."""
         self.block, self.shown = block, None
         self.name.setText(title(block))
         self.path.setText(block.name)
         self.meaning.setText(meaning(block))
         self.formula.setText(formula(block))
         self.facts.setText(facts(block, share))
-        has_maps = len(block.out_shape) == 3
-        self._maps.setVisible(has_maps)
-        self.without.setVisible(not has_maps)
+        reason = why_no_maps(block, trained)
+        self.has_maps = not reason
+        self.without.setText(reason)
+        self._maps.setVisible(self.has_maps)
+        self.without.setVisible(not self.has_maps)
         self.grid.clear()
         self._show_page()
 

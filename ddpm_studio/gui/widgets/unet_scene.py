@@ -74,17 +74,20 @@ class UNetScene(QGraphicsScene):
         for level in range(levels):
             y = self._draw_level(level, y, right, sources, targets, ups)
         self._put(middle, (right + BOX_W) / 2 - (len(middle) * (BOX_W + GAP_X) - GAP_X) / 2, y)
+        folds, unfolds = ([block for block in blocks if block.kind == kind] for kind in ("fold", "unfold"))
+        self._put(folds, 0, -STEP)
         self._put([block for block in blocks if block.kind == "head"], right, -STEP)
+        self._put(unfolds, right, -2 * STEP)
         for before, after in itertools.pairwise(block for block in blocks if block.kind != "skip"):
             self._connect(self.items_by_name[before.name], self.items_by_name[after.name])
-        self._draw_input(filters)
+        self._draw_input(folds, filters)
         if len(sources) == len(targets):
             for source, target in zip(sources, reversed(targets), strict=True):
                 said = tr("Skip connection: kept on the way down, joined to the channels on the way up")
                 self._draw_skip(self.items_by_name[source[-1].name], self.items_by_name[target[0].name], said)
         if time:
             self._draw_time(time, (right + BOX_W) / 2 - BOX_W / 2, -2 * STEP if filters else -STEP)
-        self._text(tr("what the network predicts"), QPointF(right + 2, -STEP - 22), "dim", 12)
+        self._text(tr("what the network predicts"), QPointF(right + 2, -(2 if unfolds else 1) * STEP - 22), "dim", 12)
         self.items_by_name = {name: self.items_by_name[name] for name in (*(block.name for block in blocks), *(["time"] if time else []))}
         self.setSceneRect(self.itemsBoundingRect().adjusted(-24, -12, 24, 12))
 
@@ -114,13 +117,16 @@ class UNetScene(QGraphicsScene):
             y += STEP
         return y + LEVEL_GAP
 
-    def _draw_input(self, filters: list[BlockInfo]) -> None:
+    def _draw_input(self, folds: list[BlockInfo], filters: list[BlockInfo]) -> None:
         """The picture comes in at the top left; a linear filter reads it too, beside the first block."""
-        noisy = self._text(tr("noisy picture xₜ"), QPointF(2, BOX_H / 2 - STEP - 8 if filters else -22), "dim", 12).sceneBoundingRect()
+        raised = not folds and bool(filters)
+        above = BOX_H / 2 - STEP - 8 if raised else -(STEP + 22) if folds else -22
+        noisy = self._text(tr("noisy picture xₜ"), QPointF(2, above), "dim", 12).sceneBoundingRect()
         if filters:
             self._put(filters, BOX_W + GAP_X, -STEP)
-            self._arrow(QPointF(noisy.center().x(), noisy.bottom() + 2), QPointF(noisy.center().x(), 0))
-            self._arrow(QPointF(noisy.right() + 6, BOX_H / 2 - STEP), QPointF(BOX_W + GAP_X, BOX_H / 2 - STEP))
+            if raised:
+                self._arrow(QPointF(noisy.center().x(), noisy.bottom() + 2), QPointF(noisy.center().x(), 0))
+            self._arrow(QPointF(noisy.right() + 6 if raised else BOX_W, BOX_H / 2 - STEP), QPointF(BOX_W + GAP_X, BOX_H / 2 - STEP))
             self._draw_skip(self.items_by_name[filters[0].name], self.items_by_name["head"], meaning(filters[0]))
 
     def _draw_time(self, time: BlockInfo, x: float, y: float) -> None:
