@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 
 from ddpm_studio.blend_weights import Weights, along
@@ -13,7 +13,7 @@ from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.pages.exporting import save_png
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import ElidedLabel, EmptyState, SecondClick, button, column, keep_room, row, show_instead
+from ddpm_studio.gui.widgets.basics import EmptyState, SecondClick, button, column, keep_room, label, row, show_instead
 from ddpm_studio.gui.widgets.blend_table import BlendTable
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, recipe
@@ -55,12 +55,13 @@ class BlendSheet(QWidget):
         self.progress.setAccessibleName(tr("Progress of the sheet"))
         self.progress.setTextVisible(False)
         keep_room(self.progress)
-        hint = ElidedLabel(tr("λ to the right, t downwards: the more noise, the freer the blend. Click a picture to open it."))
+        self.hint = label(tr("λ to the right, t downwards: the more noise, the freer the blend. Click a picture to open it."), "caption", "sheetHint", wrap=True)
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty = EmptyState("layout-grid", tr("No sheet yet"), tr("It shows at a glance what λ and t do to these pictures."))
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty)
         self.stack.addWidget(self.grid)
-        layout = column(row(hint, self.export_button, self.cancel_button, self.make_button), self.progress, self.stack, spacing=8)
+        layout = column(row(-1, self.export_button, self.cancel_button, self.make_button), self.progress, self.stack, self.hint, spacing=8)
         layout.setStretch(2, 1)
         self.setLayout(layout)
         self.make_button.clicked.connect(self.wanted)
@@ -127,6 +128,7 @@ class BlendSheet(QWidget):
     def _show_state(self) -> None:
         making = self._making
         self.stack.setCurrentIndex(1 if self._requests else 0)
+        self.hint.setVisible(bool(self._requests))
         self.progress.setVisible(making)
         show_instead(*(self.cancel_button, self.make_button)[:: 1 if making else -1])
         self.export_button.setVisible(self.complete)
