@@ -794,3 +794,23 @@ def test_nobody_sees_that_a_training_is_waited_for_when_it_has_ended_elsewhere(q
     assert "training" not in page.single.preview.hint
     page.show()
     qtbot.waitUntil(lambda: page.single.preview.image is not None, timeout=5000)
+
+
+def test_the_hint_of_a_sheet_stands_whole_beside_all_buttons(qtbot: QtBot, page: BlendPage) -> None:
+    page.resize(900, 560)
+    fill(qtbot, page, 2)
+    page.make_sheet()
+    qtbot.waitUntil(lambda: page.sheet.complete, timeout=10_000)
+    QApplication.processEvents()
+    hint = page.sheet.hint
+    assert page.sheet.export_button.isVisible()
+    assert hint.height() >= hint.heightForWidth(hint.width())
+
+
+def test_pictures_become_no_smaller_by_there_being_fewer(qtbot: QtBot, page: BlendPage) -> None:
+    sides = []
+    for count in (3, 4):
+        fill(qtbot, page, count)
+        QApplication.processEvents()
+        sides.append(page.wells.places["A"].well.picture_rect().width())
+    assert sides[0] >= sides[1]

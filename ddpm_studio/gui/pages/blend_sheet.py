@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 
 from ddpm_studio.blend_weights import Weights, along
@@ -55,14 +55,13 @@ class BlendSheet(QWidget):
         self.progress.setAccessibleName(tr("Progress of the sheet"))
         self.progress.setTextVisible(False)
         keep_room(self.progress)
-        hint = label(tr("λ to the right, t downwards: the more noise, the freer the blend. Click a picture to open it."), wrap=True)
+        self.hint = label(tr("λ to the right, t downwards: the more noise, the freer the blend. Click a picture to open it."), "caption", "sheetHint", wrap=True)
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty = EmptyState("layout-grid", tr("No sheet yet"), tr("It shows at a glance what λ and t do to these pictures."))
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty)
         self.stack.addWidget(self.grid)
-        top = row(hint, self.export_button, self.cancel_button, self.make_button)
-        top.setStretch(0, 1)
-        layout = column(top, self.progress, self.stack, spacing=8)
+        layout = column(row(-1, self.export_button, self.cancel_button, self.make_button), self.progress, self.stack, self.hint, spacing=8)
         layout.setStretch(2, 1)
         self.setLayout(layout)
         self.make_button.clicked.connect(self.wanted)
@@ -129,6 +128,7 @@ class BlendSheet(QWidget):
     def _show_state(self) -> None:
         making = self._making
         self.stack.setCurrentIndex(1 if self._requests else 0)
+        self.hint.setVisible(bool(self._requests))
         self.progress.setVisible(making)
         show_instead(*(self.cancel_button, self.make_button)[:: 1 if making else -1])
         self.export_button.setVisible(self.complete)

@@ -340,7 +340,7 @@ class Wells(QWidget):
         self.changed.emit()
 
     def _place_all(self) -> None:
-        """Two stand at either side of the blend; more at its left, each with its share: three in a column, more in two."""
+        """Two stand at either side of the blend; more at its left in two columns, each with its share."""
         grid, count = self._grid, len(self.weights)
         while grid.count():
             grid.takeAt(0)
@@ -348,16 +348,15 @@ class Wells(QWidget):
         for place in self.places.values():
             place.setVisible(place in places)
             place.bar.setVisible(count > FEWEST)
-        across = 1 if count == 3 else 2
-        rows = 1 if count == FEWEST else -(-count // across)
+        rows = 1 if count == FEWEST else -(-count // 2)
         if count == FEWEST:
             for i, part in enumerate((places[0], self._preview, places[1])):
                 grid.addWidget(part, 0, i)
         else:
             for i, place in enumerate(places):
-                grid.addWidget(place, i // across, i % across)
-            grid.addWidget(self._preview, 0, across, rows, 1)
-        for i, stretch in enumerate({FEWEST: (3, 5, 3), 3: (2, 5, 0)}.get(count, (2, 2, 5))):
+                grid.addWidget(place, i // 2, i % 2)
+            grid.addWidget(self._preview, 0, 2, rows, 1)
+        for i, stretch in enumerate((3, 5, 3) if count == FEWEST else (2, 2, 5)):
             grid.setColumnStretch(i, stretch)
         for i in range(3):
             grid.setRowStretch(i, int(i < rows))

@@ -91,7 +91,7 @@ class PictureSource(Card):
         self.hint = label("", "caption", "pickHint", wrap=True)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.stack = QStackedWidget()
-        self.stack.setMinimumHeight(148)
+        self.stack.setMinimumHeight(112)  # with a banner over the page it needs no scroll bar yet
         self.stack.addWidget(self.hint)
         self.stack.addWidget(self.grid)
         self.heading = label(tr("Pick a picture"), "heading", "pickHeading")

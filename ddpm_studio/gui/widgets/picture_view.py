@@ -19,6 +19,7 @@ WELL = "application/x-ddpm-studio-well"
 ROOMY = 128
 CHOSEN = (Qt.FocusReason.MouseFocusReason, Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.OtherFocusReason)
 """Why a well has the focus when somebody has gone to it: not because a window or a menu has closed."""
+UNBROKEN = int(Qt.AlignmentFlag.AlignCenter)
 CENTRED = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
 
 
@@ -73,8 +74,9 @@ class PictureView(QWidget):
         painter.drawText(place, CENTRED, self.hint_for(place))
 
     def hint_for(self, place: QRectF) -> str:
-        """The longest of the hints that stands whole in a place."""
-        fits = (hint for hint in (self.hint, self.short_hint) if place.contains(QRectF(self.fontMetrics().boundingRect(place.toRect(), CENTRED, hint))))
+        """The longest of the hints that stands whole in a place; one that has a shorter one is not broken into more lines than it has."""
+        ways = ((self.hint, UNBROKEN if self.short_hint else CENTRED), (self.short_hint, CENTRED))
+        fits = (hint for hint, way in ways if place.contains(QRectF(self.fontMetrics().boundingRect(place.toRect(), way, hint))))
         return next(fits, "+" if self.short_hint else self.hint)
 
 
