@@ -19,6 +19,8 @@ CAPTION = 20
 CHOICE, LOW = 40, 240
 """Side of the pictures that are chosen from, and up to which height there is no room for them below."""
 LEAST_CELL, LARGEST_CELL = 14.0, 96.0
+FILM_SHARE = 0.6
+"""Of the width, up to which few previews grow beyond that."""
 KEPT = 2000
 """Small pictures that are kept drawn."""
 
@@ -115,7 +117,8 @@ class GrowthFilm(QWidget):
     def _large(self) -> QRectF:
         """Room for the chosen moment."""
         below = 0 if self._beside else CHOICE + 8
-        side = min(self.height() - 2 * CAPTION - below, self.width() * 0.34)
+        film = len(self.previews) * (self._cell + GAP) + 2 * SPACE + (CHOICE if self._beside else 0)
+        side = min(self.height() - 2 * CAPTION - below, max(self.width() * 0.34, self.width() - film))  # what few previews leave is for it
         least = 0 if self._beside else self.pictures * (CHOICE + 4) - 4
         return QRectF(self.width() - max(side, least), CAPTION, side, side)
 
@@ -133,7 +136,8 @@ class GrowthFilm(QWidget):
     def _cell(self) -> float:
         """Side of a small picture: whole pixels of it, where it is not made smaller."""
         room = self.height() - CAPTION
-        side = max(LEAST_CELL, min(LARGEST_CELL, (room + GAP) / max(self.stages, 1) - GAP))
+        largest = max(LARGEST_CELL, self.width() * FILM_SHARE / max(len(self.previews), 1) - GAP)
+        side = max(LEAST_CELL, min(largest, (room + GAP) / max(self.stages, 1) - GAP))
         longest = max((max(preview.walk.shape[2:4]) for preview in self.previews[-1:] if len(preview.walk)), default=0)
         return longest * zoom_for(longest, side, self.devicePixelRatioF()) if 0 < longest <= side else side
 
