@@ -67,7 +67,8 @@ def test_few_previews_use_the_room(film: GrowthFilm, width: int, height: int) ->
     film.set_previews(film.previews[:2], 1)
     right = film.cell_rect(film.columns - 1, 0).right()
     assert film.columns == 2
-    assert right < film._film_end
+    left = film._choice_rect(0).left() if film._beside else film._large.left()
+    assert left == pytest.approx(right + 16), "the large one stands beside them"
     assert film._large.height() >= min(width - right - 120, height - 100), "all that is left over, or as high as there is room"
     assert film.rect().contains(film._large.toAlignedRect())
     film.resize(1300, 1400)
