@@ -11,7 +11,7 @@ from types import FrameType
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QItemSelectionModel, Qt
+from PySide6.QtCore import QItemSelectionModel, QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QComboBox, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -292,6 +292,21 @@ def test_what_is_thrown_away_comes_back(qtbot: QtBot, page: GalleryPage, tmp_pat
     idle(qtbot)
     assert not page._studio.undo_stack.canUndo()
     assert not page._studio.undo_stack.canRedo()
+
+
+@pytest.mark.parametrize("height", [440, 560])
+def test_the_buttons_are_there_however_much_is_said(qtbot: QtBot, page: GalleryPage, height: int) -> None:
+    side = page.side
+    choose(page, 1)
+    more = ("seed", "sampler", "steps", "eta", "spacing", "guide", "guidance", "made_on")
+    long = {"kind": "sample", "model": "faces", "start": {"timestep": 400, "seed": 1}, **dict.fromkeys(more, "something")}
+    side.show_one(page.chosen[0], long, "and there is trouble, too")
+    page.resize(1000, height)
+    qtbot.wait(10)
+    for part in side.findChildren(QPushButton):
+        if not part.isHidden() and part.parentWidget() and not part.parentWidget().isHidden():
+            assert page.rect().contains(QRect(part.mapTo(page, QPoint(0, 0)), part.size())), part.text()
+    assert side.name.isVisible()
 
 
 def test_a_picture_that_cannot_be_read_is_shown_as_such(qtbot: QtBot, page: GalleryPage) -> None:

@@ -61,6 +61,20 @@ def test_all_pictures_can_be_chosen_in_any_window(qtbot: QtBot, film: GrowthFilm
         assert (film.index, film.stage) == (39, 5)
 
 
+@pytest.mark.parametrize(("width", "height"), [(800, 220), (800, 400), (900, 300), (1300, 900)])
+def test_few_previews_use_the_room(film: GrowthFilm, width: int, height: int) -> None:
+    film.resize(width, height)
+    film.set_previews(film.previews[:2], 1)
+    right = film.cell_rect(film.columns - 1, 0).right()
+    assert film.columns == 2
+    left = film._choice_rect(0).left() if film._beside else film._large.left()
+    assert left == pytest.approx(right + 16), "the large one stands beside them"
+    assert film._large.height() >= min(width - right - 120, height - 100), "all that is left over, or as high as there is room"
+    assert film.rect().contains(film._large.toAlignedRect())
+    film.resize(1300, 1400)
+    assert film.cell_rect(0, 0).width() > 96
+
+
 def test_arrow_keys(qtbot: QtBot, film: GrowthFilm) -> None:
     for key in (Qt.Key.Key_Left, Qt.Key.Key_Left, Qt.Key.Key_Up, Qt.Key.Key_3):
         qtbot.keyClick(film, key)

@@ -67,7 +67,7 @@ def test_grid_uses_the_room_and_keeps_pictures_whole(qtbot: QtBot) -> None:
     assert grid.verticalScrollBar().maximum() > 0, "pictures are not made smaller than can be seen"
 
 
-@pytest.mark.parametrize(("width", "height"), [(700, 330), (760, 300), (1200, 500), (500, 600)])
+@pytest.mark.parametrize(("width", "height"), [(700, 330), (760, 300), (1200, 500), (500, 600), (480, 180), (440, 215), (600, 150), (300, 110)])
 def test_rows_are_full(qtbot: QtBot, width: int, height: int) -> None:
     grid = PictureGrid("grid", "Grid")
     qtbot.addWidget(grid)

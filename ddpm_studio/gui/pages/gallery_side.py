@@ -12,10 +12,12 @@ from PySide6.QtWidgets import QFormLayout, QMenu, QPushButton, QVBoxLayout, QWid
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.pages.blend_noise import noises
 from ddpm_studio.gui.pages.generate_controls import samplers
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, button, column, label, row
+from ddpm_studio.gui.widgets.basics import WIDE, Card, ControlColumn, button, column, label, row
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import is_reproducible
+
+WIDTH = 320
 
 
 def recipe_lines(values: dict[str, Any]) -> list[tuple[str, str]]:
@@ -45,6 +47,8 @@ MENU = ("again", "recreate", "left", "right", "copy", "save", "folder", "sheet",
 
 
 class GallerySide(QWidget):
+    """What is said about a picture scrolls where room is short; the buttons stay."""
+
     wanted = Signal(str)
     """One of the names below, for all pictures that are chosen."""
     AGAIN, RECREATE, LEFT, RIGHT, SAVE, COPY, STAR, TRASH, FOLDER, SHEET = "again", "recreate", "left", "right", "save", "copy", "star", "trash", "folder", "sheet"
@@ -64,12 +68,13 @@ class GallerySide(QWidget):
         self.copy = self._button(self.COPY, tr("Copy"), "copyButton", "copy", tr("Copy (Ctrl+C)"))
         self.star = self._button(self.STAR, tr("Star"), "starButton", "star", tr("Stars are found by the filter above the pictures (S)"))
         self.trash = self._button(self.TRASH, tr("Delete"), "deleteButton", "trash-2", tr("Move to the trash (Del)"))
+        self._about = ControlColumn(self.picture, self.name, self.facts, self.no_recipe, width=WIDTH - 2 * WIDE)
         self._one, self._several = QWidget(), QWidget()
         self._one.setLayout(self._make_one())
         self._several.setLayout(self._make_several())
-        columns = ControlColumn(Card(self._one, self._several, row(self.copy, self.star, self.trash), spacing=8))
-        self.setLayout(column(columns))
-        self.setFixedWidth(columns.width())
+        card = Card(self._about, self._one, self._several, row(self.copy, self.star, self.trash), spacing=8)
+        self.setLayout(column(card))
+        self.setFixedWidth(WIDTH)
 
     def _button(self, what: str, text: str, name: str, icon: str, tip: str = "") -> QPushButton:
         widget = button(text, name, icon, tip=tip)
@@ -95,18 +100,19 @@ class GallerySide(QWidget):
         left = self._button(self.LEFT, tr("Left in Blend"), "useAsAButton", "arrow-left", tr("Use it as the left end of a blend"))
         right = self._button(self.RIGHT, tr("Right in Blend"), "useAsBButton", "arrow-right", tr("Use it as the right end of a blend"))
         save = self._button(self.SAVE, tr("Save as…"), "saveButton", "download")
-        return column(self.picture, self.name, self.facts, self.no_recipe, row(self.again, self.recreate), row(left, right), save, spacing=8)
+        return column(row(self.again, self.recreate), row(left, right), save, spacing=8)
 
     def _make_several(self) -> QVBoxLayout:
         self.many = label("", "heading", "galleryChosen", wrap=True)
         folder = self._button(self.FOLDER, tr("Copy into a folder…"), "exportFolderButton", "folder", tr("Each as a PNG with its recipe; nothing there is overwritten"))
         sheet = self._button(self.SHEET, tr("Save as one picture…"), "exportSheetButton", "layout-grid", tr("All side by side in one PNG"))
-        return column(self.many, folder, sheet, spacing=8)
+        return column(self.many, -1, folder, sheet, spacing=8)
 
     def show_one(self, path: Path, values: dict[str, Any], trouble: str) -> None:
         """Its recipe, or the reason why there is none."""
         self._several.hide()
-        self._one.show()
+        for part in (self._about, self._one):
+            part.show()
         image = QImage(str(path))
         self.picture.set_picture(None if image.isNull() else image)
         self.name.setText(path.stem)
@@ -120,7 +126,8 @@ class GallerySide(QWidget):
         self.recreate.setEnabled(is_reproducible(values))
 
     def show_several(self, count: int) -> None:
-        self._one.hide()
+        for part in (self._about, self._one):
+            part.hide()
         self._several.show()
         self.many.setText(ntr("{count} picture is chosen", "{count} pictures are chosen", count))
 

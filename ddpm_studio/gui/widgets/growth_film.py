@@ -19,6 +19,8 @@ CAPTION = 20
 CHOICE, LOW = 40, 240
 """Side of the pictures that are chosen from, and up to which height there is no room for them below."""
 LEAST_CELL, LARGEST_CELL = 14.0, 96.0
+FILM_SHARE = 0.6
+"""Of the width, up to which few previews grow beyond that."""
 KEPT = 2000
 """Small pictures that are kept drawn."""
 
@@ -113,27 +115,39 @@ class GrowthFilm(QWidget):
 
     @property
     def _large(self) -> QRectF:
-        """Room for the chosen moment."""
+        """Room for the chosen moment: at the right, or beside a film that does not reach so far yet."""
+        far = self._film_end - self._film_right if self.columns == len(self.previews) else 0
+        return self._at_the_right.translated(-max(0.0, far), 0)
+
+    @property
+    def _at_the_right(self) -> QRectF:
         below = 0 if self._beside else CHOICE + 8
-        side = min(self.height() - 2 * CAPTION - below, self.width() * 0.34)
+        film = len(self.previews) * (self._cell + GAP) + 2 * SPACE + (CHOICE if self._beside else 0)
+        side = min(self.height() - 2 * CAPTION - below, max(self.width() * 0.34, self.width() - film))  # what few previews leave is for it
         least = 0 if self._beside else self.pictures * (CHOICE + 4) - 4
         return QRectF(self.width() - max(side, least), CAPTION, side, side)
 
     @property
     def _choice(self) -> float:
         """Side of the pictures to choose from."""
-        return min(CHOICE, (self._large.height() + 4) / max(self.pictures, 1) - 4) if self._beside else CHOICE
+        return min(CHOICE, (self._at_the_right.height() + 4) / max(self.pictures, 1) - 4) if self._beside else CHOICE
 
     @property
     def _film_end(self) -> float:
         """Where the film has to end."""
-        return (self._choice_rect(0) if self._beside else self._large).left() - SPACE
+        return self._at_the_right.left() - (SPACE / 2 + self._choice if self._beside else 0) - SPACE
+
+    @property
+    def _film_right(self) -> float:
+        """Where it ends."""
+        return self.columns * (self._cell + GAP) - GAP
 
     @property
     def _cell(self) -> float:
         """Side of a small picture: whole pixels of it, where it is not made smaller."""
         room = self.height() - CAPTION
-        side = max(LEAST_CELL, min(LARGEST_CELL, (room + GAP) / max(self.stages, 1) - GAP))
+        largest = max(LARGEST_CELL, self.width() * FILM_SHARE / max(len(self.previews), 1) - GAP)
+        side = max(LEAST_CELL, min(largest, (room + GAP) / max(self.stages, 1) - GAP))
         longest = max((max(preview.walk.shape[2:4]) for preview in self.previews[-1:] if len(preview.walk)), default=0)
         return longest * zoom_for(longest, side, self.devicePixelRatioF()) if 0 < longest <= side else side
 
@@ -182,7 +196,8 @@ class GrowthFilm(QWidget):
         if (image := self.frame(self.index, self.stage, self.picture)) is not None:
             draw_picture(painter, fitted(QSizeF(image.size()), large, self.devicePixelRatioF()), image)
         painter.setPen(theme.color("dim"))
-        painter.drawText(QRectF(self.width() - 300, large.bottom() + 2, 300, CAPTION), int(Qt.AlignmentFlag.AlignRight), self.caption)
+        text = painter.fontMetrics().horizontalAdvance(self.caption)
+        painter.drawText(QRectF(min(large.left(), self.width() - text), large.bottom() + 2, text + 1, CAPTION), int(Qt.AlignmentFlag.AlignLeft), self.caption)
         for picture in range(self.pictures):
             self._paint_choice(painter, picture)
         painter.end()
@@ -209,11 +224,11 @@ class GrowthFilm(QWidget):
         picture = next((i for i in range(self.pictures) if self._choice_rect(i).contains(event.position())), None)
         if picture is not None:
             self.show_picture(picture)
-        elif event.position().x() < self._film_end + SPACE / 2:
+        elif event.position().x() < self._film_right + SPACE / 2:
             self._go_to(event.position())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if event.buttons() & Qt.MouseButton.LeftButton and event.position().x() < self._film_end + SPACE / 2:
+        if event.buttons() & Qt.MouseButton.LeftButton and event.position().x() < self._film_right + SPACE / 2:
             self._go_to(event.position())
 
     def _go_to(self, point: QPointF) -> None:

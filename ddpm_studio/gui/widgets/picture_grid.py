@@ -14,6 +14,9 @@ from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, enlarged, to_qimage, zoom_for
 from ddpm_studio.language import ntr
 
+SMALLER = 0.6
+"""Of the smallest side, for pictures that are only looked at."""
+
 
 class PictureGrid(QAbstractScrollArea):
     """Shows uint8 [N, H, W, C]. With `selectable` one picture is current: by mouse or by arrow keys."""
@@ -89,10 +92,12 @@ class PictureGrid(QAbstractScrollArea):
             zoom = min(zoom_for(width, (room_w - (columns - 1) * gap) / columns, ratio), zoom_for(height, (room_h - (rows - 1) * gap) / rows - text, ratio), self._largest_zoom)
             fits.append((zoom, count - columns * rows, columns))
         largest, in_full_rows = max(fits), max(fit for fit in fits if fit[1] == 0)
-        floor = self._smallest_side / max(width, height)
+        # What is only looked at may be smaller before it has to be scrolled: better small and whole than cut off.
+        floor = self._smallest_side * (1 if self._selectable else SMALLER) / max(width, height)
         # Full rows are worth a smaller picture, down to half.
         zoom, _, columns = in_full_rows if in_full_rows[0] >= max(largest[0] / 2, min(floor, largest[0])) else largest
         if zoom < floor:
+            floor = self._smallest_side / max(width, height)
             zoom = math.ceil(floor * ratio) / ratio if floor * ratio > 1 else floor
             columns = max(1, int((room_w + gap) // (width * zoom + gap)))
             columns = next((fewer for fewer in range(columns, columns * 2 // 3, -1) if count % fewer == 0), columns)
