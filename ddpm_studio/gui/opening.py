@@ -28,6 +28,7 @@ class Opening(QObject):
         self._picture: Path | None = None
         self._reading = LatestRun(self)
         self._reading.events.connect(self._recipe_read)
+        self._studio.picture_dropped.connect(self.open_picture)
 
     def wants(self, event: QDropEvent) -> bool:
         return lone_png(event) is not None or bool(self._for_training(event))
@@ -50,6 +51,7 @@ class Opening(QObject):
         self._window.show_page("Train")
         self._dataset.open([path])
 
+    @Slot(Path)
     def open_picture(self, picture: Path) -> None:
         """Take over the settings that it was made by; its recipe is read in a worker."""
         self._picture = picture

@@ -40,6 +40,8 @@ class Studio(QObject):
     """The letter of a picture ("A" and on), or "" for the next that is free, and a path or uint8 [H, W, C]."""
     recipe_wanted = Signal(dict, Path)
     """The settings of a picture, for the page that makes such, and its file."""
+    picture_dropped = Signal(Path)
+    """One that was made here: its settings are wanted."""
     recreate_wanted = Signal(Path, bool)
     """A picture whose settings are set now can be made again and compared; True: at once."""
     resume_wanted = Signal(object)

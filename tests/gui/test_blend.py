@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
-from ddpm_studio import gallery
+from ddpm_studio import gallery, imaging
 from ddpm_studio.control import RunControl
 from ddpm_studio.events import BlendReady, Event, FrameReady, frozen_images
 from ddpm_studio.gui import blend_jobs, dialogs, workers
@@ -757,6 +757,13 @@ def test_a_picture_is_dropped_anywhere_on_the_page(qtbot: QtBot, page: BlendPage
     assert send(page, mime)
     qtbot.waitUntil(lambda: page.wells.sources.get("C") == tmp_path / "new.jpg" and page.wells.images is not None, timeout=5000)
     assert not send(page, page.wells.places["A"].well.mime()), "a well goes to another well, or stays where it is"
+    ours = tmp_path / "ours.png"
+    imaging.save_png(ours, tiles(8)[5], gallery.text_of({"kind": "sample", "seed": 3}))
+    mime.setUrls([QUrl.fromLocalFile(str(ours))])
+    with qtbot.waitSignal(page._studio.picture_dropped) as dropped:
+        assert send(page, mime)
+    assert dropped.args == [ours], "its settings are wanted, as everywhere"
+    assert not any(isinstance(source, Path) and source == ours for source in page.wells.sources.values())
 
 
 def test_a_command_says_which_pictures_are_to_be_saved_first(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from ddpm_studio.as_command import blend_command
 from ddpm_studio.blend_weights import Weights, around
+from ddpm_studio.errors import UserError
 from ddpm_studio.events import Images
 from ddpm_studio.gui.pages.blend_controls import BlendControls
 from ddpm_studio.gui.pages.blend_defaults import BlendDefaults
@@ -22,6 +23,7 @@ from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import Control
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, Segments, button, row
+from ddpm_studio.gui.widgets.drop_zone import lone_png
 from ddpm_studio.gui.widgets.picture_view import WELL
 from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import is_reproducible
@@ -122,8 +124,18 @@ class BlendPage(QWidget):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        if not self._is_put_back(event) and self.wells.take(event.mimeData()):
+        picture = lone_png(event) if event.source() is None else None
+        if picture is not None and self._is_ours(picture):  # from outside, as everywhere in the window; what is dropped on a well is blended
+            self._studio.picture_dropped.emit(picture)
             event.acceptProposedAction()
+        elif not self._is_put_back(event) and self.wells.take(event.mimeData()):
+            event.acceptProposedAction()
+
+    def _is_ours(self, picture: Path) -> bool:
+        try:
+            return bool(self._studio.jobs.recipe(picture))
+        except (OSError, UserError):
+            return False
 
     def _is_put_back(self, event: QDropEvent) -> bool:
         source = self.controls.source
