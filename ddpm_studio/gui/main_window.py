@@ -140,7 +140,10 @@ class MainWindow(QMainWindow):
         if index != self.stack.currentIndex():
             self.reporting.leave_page()
         self.rail.choose(index)
+        unseen = self.stack.widget(index).focusWidget() is None
         self.stack.setCurrentIndex(index)
+        if unseen and self.isActiveWindow():
+            self.stack.setFocus()  # or Qt would put a ring around the first control of the page; Tab goes there
         QCoreApplication.sendPostedEvents(None, QEvent.Type.UpdateLater.value)  # or the page would be painted three times
         self.header.show_page(name)
         gallery = self.pages["Gallery"]

@@ -17,7 +17,7 @@ from ddpm_studio.gui.widgets.unet_scene import UNetScene
 from ddpm_studio.gui.words import shape
 from ddpm_studio.language import tr
 
-READABLE = 0.8
+READABLE = 0.7
 """The zoom below which the text in the blocks is hard to read."""
 LARGEST = 1.25
 """Up to which zoom a small network is enlarged to fill the room."""

@@ -123,6 +123,7 @@ class DatasetReportView(QWidget):
         """The table: of the pictures that are trained on."""
         while item := self._grid.takeAt(0):
             if widget := item.widget():
+                widget.hide()  # it may live on for a while
                 widget.deleteLater()
         lines = _lines(self._report, self._contents, self._left_out) if self._report else []
         for i, (name, value) in enumerate(lines):
