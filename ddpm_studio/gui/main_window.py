@@ -140,7 +140,7 @@ class MainWindow(QMainWindow):
         if index != self.stack.currentIndex():
             self.reporting.leave_page()
         self.rail.choose(index)
-        unseen = self.stack.widget(index).focusWidget() is None
+        unseen = self.pages[name].focusWidget() is None
         self.stack.setCurrentIndex(index)
         if unseen and self.isActiveWindow():
             self.stack.setFocus()  # or Qt would put a ring around the first control of the page; Tab goes there
