@@ -76,7 +76,10 @@ class DiffusionConfig(Settings):
         description="Up to which signal-to-noise ratio min_snr counts errors in full: 5 as its authors; more teaches the last, nearly clean steps too, against grain.",
     )
     min_snr_floor: float = Field(
-        0.01, ge=0, le=1, description="What each step counts at least with min_snr: 0 as its authors; a little teaches the noisiest steps too, so that the first guess is no noise."
+        0.01,
+        ge=0,
+        le=1,
+        description="What steps with more noise than picture count at least with min_snr: 0 as its authors; a little makes the first guess a blurred picture instead of noise.",
     )
     variance_type: Literal["fixedlarge", "fixedsmall", "learned"] = Field(
         "fixedsmall", description="Variance of the reverse step: beta (fixedlarge), the posterior's (fixedsmall), or between the two where the network says (learned)."

@@ -94,7 +94,7 @@ def no_mp4() -> UserError:
     if getattr(sys, "frozen", False):
         hint = tr("Save the film as GIF, WebP or PNG; for MP4, install DDPM Studio with Python.")
     else:
-        hint = tr("Install it with: {command}", command=f"{sys.executable} -m pip install --upgrade av")
+        hint = tr("Install it with: {command}", command=f'"{sys.executable}" -m pip install "av>=17,<19"')
     return UserError(tr("MP4 needs PyAV 17 or newer, which is not installed."), hint)
 
 
@@ -224,6 +224,7 @@ class _Mp4:
         import av
 
         self._start, self._duration = 0, 0
+        self._failed = False
         with _in_words():
             self._container = av.open(file, "w", format="mp4", options={"fflags": "+bitexact"})  # without a date, and who wrote it
             name = _encoder()
@@ -241,10 +242,18 @@ class _Mp4:
         frame = av.VideoFrame.from_ndarray(np.asarray(_enlarged(_opaque(picture).convert("RGB"), scale)), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED)
         frame.pts, frame.time_base = self._start, Fraction(1, MP4_CLOCK)
+        self._failed = True
         with _in_words():
             self._write(self._stream.encode(frame))
+        self._failed = False
 
     def close(self) -> None:
+        import av
+
+        if self._failed:  # what is wrong has been said, and closing would say that it failed to write the rest
+            with contextlib.suppress(av.FFmpegError, OSError):
+                self._container.close()
+            return
         with _in_words(), self._container:
             self._write(self._stream.encode())
 

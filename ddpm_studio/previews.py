@@ -23,7 +23,7 @@ _RAW_WEIGHTS = {"weights": "raw"}
 
 def list_previews(run: Run) -> list[Path]:
     """Oldest first."""
-    return sorted(run.previews.glob(WHOLE))
+    return sorted(run.previews.glob(WHOLE), key=_step_of)
 
 
 def save_preview(run: Run, preview: PreviewReady) -> None:
@@ -40,10 +40,16 @@ def save_preview(run: Run, preview: PreviewReady) -> None:
 def forget_previews_after(run: Run, step: int) -> None:
     """Of a run that is taken up again at that step: what came after it, before it was interrupted, is made anew."""
     for file in list_previews(run):
-        if file.stem > f"step_{step:07d}":
+        if _step_of(file) > step:
             for sheet in (file, beside(file, RAW), beside(file, WALK)):
                 with contextlib.suppress(OSError):  # a preview is not worth ending a training for
                     sheet.unlink(missing_ok=True)
+
+
+def _step_of(file: Path) -> int:
+    """-1 for a name that is none of ours."""
+    digits = file.stem.removeprefix("step_")
+    return int(digits) if digits.isdecimal() else -1
 
 
 def read_preview(file: Path, shape: tuple[int, int, int]) -> PreviewReady | None:

@@ -59,7 +59,8 @@ def tell(parent: QWidget, name: str, title: str, text: str, more: str) -> QMessa
     box.setInformativeText(more)
     box.setIconPixmap(theme.app_icon().pixmap(48, 48))
     box.finished.connect(box.deleteLater)
-    box.open()
+    box.setModal(False)
+    box.show()
     return box
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
-from ddpm_studio.events import BlendReady, Event, Failed, ImagesReady, Notice, Progress, StepDone, TrainingStarted
+from ddpm_studio.events import BlendReady, Event, Failed, Finished, ImagesReady, Notice, Progress, StepDone, TrainingStarted
 from ddpm_studio.gui.notifications import Notifier
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.words import loss, short_count, time_left
-from ddpm_studio.language import tr
+from ddpm_studio.language import ntr, tr
 
 if TYPE_CHECKING:
     from ddpm_studio.gui.main_window import MainWindow
@@ -29,8 +29,8 @@ READING_MS = 4000
 
 
 class Reporting(QObject):
-    """Words about what runs, and about what is wrong, stay whichever page is shown. Words about what somebody has done stay
-    until another page is shown. Scripts hear of it by the signals of the window."""
+    """Words about what runs stay whichever page is shown. What is wrong, and what somebody has done, is said until another
+    page is shown. Scripts hear of it by the signals of the window."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
@@ -38,9 +38,9 @@ class Reporting(QObject):
         self._status, self._banner = window.status, window.banner
         self._notifier = Notifier(window)
         self._device = self._speed = ""
-        self._was_training = self._made = False
-        self._passing = False
-        """The words of the status line go with the page."""
+        self._was_training = self._made = self._cancelled = False
+        self._passing = self._complains = False
+        """The words of the status line go with the page; they are those of the banner."""
         self._just_said = QTimer(self, singleShot=True, interval=0)
         """Runs out with the turn of the event loop in which they were said."""
         self._reading = QTimer(self, singleShot=True, interval=READING_MS)
@@ -67,7 +67,7 @@ class Reporting(QObject):
 
     def say(self, text: str, tone: str = "faint") -> None:
         """What holds on every page."""
-        self._passing = False
+        self._passing = self._complains = False
         self._reading.stop()
         self._status.say(text, tone)
 
@@ -75,13 +75,13 @@ class Reporting(QObject):
     def remark(self, text: str) -> None:
         """What was done on the page in sight, or on the one that is shown in the same turn."""
         self._status.say(text, self._quiet_tone)
-        self._passing = True
+        self._passing, self._complains = True, False
         self._just_said.start()
         self._reading.start()
 
     def leave_page(self) -> None:
         """Another page is about to be shown: a complaint belongs to the page where it arose, and so does a remark."""
-        self._banner.hide()
+        self._forget_failure()
         if self._passing and not self._just_said.isActive():
             self.say(*self._now())
 
@@ -104,6 +104,7 @@ class Reporting(QObject):
     def _failed(self, failed: Failed) -> None:
         self._banner.show_failure(failed)
         self.say(failed.message, "bad")
+        self._complains = True
 
     @Slot()
     def _forget_failure(self) -> None:
@@ -111,7 +112,7 @@ class Reporting(QObject):
         if self._banner.is_notice:
             return
         self._banner.hide()
-        if not self._studio.busy:
+        if self._complains:
             self.say(*self._now())
 
     def _tell(self, text: str, wrong: bool = False) -> None:
@@ -216,15 +217,22 @@ class Reporting(QObject):
         quiet = self._studio.lane.training_active  # training has its own words
         self._window.rail.buttons[1].set_busy(state in ACTIVE)
         if state is State.RUNNING:
-            self._made = False
+            self._made = self._cancelled = False
             if not quiet:
                 self.say(*self._now())
         elif state is State.DONE:
             generate = self._window.pages["Generate"]
             assert isinstance(generate, GeneratePage)
-            done, again = tr("The pictures are done and in the gallery"), tr("The picture was made again; it is not kept twice")
+            if not self._made:
+                done = tr("Cancelled")
+            elif not generate.files:
+                done = tr("The picture was made again; it is not kept twice")
+            elif self._cancelled:
+                done = ntr("Cancelled; {count} picture was done and is in the gallery", "Cancelled; {count} pictures were done and are in the gallery", len(generate.files))
+            else:
+                done = tr("The pictures are done and in the gallery")
             if not quiet:
-                self.remark((done if generate.files else again) if self._made else tr("Cancelled"))
+                self.remark(done)
             if self._made and generate.files:
                 self._tell(done)
                 self._window.generationFinished.emit([str(path) for path in generate.files])
@@ -232,6 +240,7 @@ class Reporting(QObject):
     @Slot(list)
     def _sampling_events(self, batch: list[Event]) -> None:
         self._made = self._made or any(isinstance(event, ImagesReady) for event in batch)
+        self._cancelled = self._cancelled or any(isinstance(event, Finished) and event.stopped for event in batch)
 
     @Slot(list)
     def _blend_events(self, batch: list[Event]) -> None:

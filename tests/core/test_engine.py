@@ -187,6 +187,8 @@ def test_previews_of_steps_that_a_crash_has_cost_are_gone_when_the_run_goes_on(r
     train_tiny(run, data, resume=True, max_steps=2)
     assert [file.stem for file in list_previews(run)] == ["step_0000004", "step_0000006"]
     assert not any(beside(lost, name).exists() for name in (RAW, WALK))
+    shutil.copyfile(kept, run.previews / "step_12000000.png")
+    assert list_previews(run)[-1].stem == "step_12000000", "by number, not by letter"
 
 
 def test_previews_show_both_weights_and_the_way_and_are_read_back(run: Run, data: Path) -> None:
@@ -598,7 +600,7 @@ for event in train(request, RunControl()):
 def test_milestones_keep_to_their_budget(run: Run, data: Path) -> None:
     train_tiny(run, data, config=tiny_config(training__milestone_steps=1), max_steps=9)
     folder = run.milestone(0).parent
-    size = run.milestone(1).stat().st_size
+    size = max(file.stat().st_size for file in folder.iterdir())  # they differ by the digits of their steps
     thin_out(folder, 4 * size)
     assert [int(file.stem[5:]) for file in sorted(folder.iterdir())] == [3, 5, 7, 9]
     thin_out(folder, 1)

@@ -83,7 +83,8 @@ def _while_training_it_waits(qtbot: QtBot, chinese: MainWindow) -> None:
     assert chinese.studio.busy
     with qtbot.assertNotEmitted(chinese.language_chosen):
         chinese.menus.languages["en"].trigger()
-    assert "is started again" in chinese.status.message.text(), "said in the language that comes"
+    assert "is started again" in chinese.banner.message.text(), "said in the language that comes"
+    assert chinese.banner.isVisible()
     assert preferences.load().language == "en"
     assert tr("Gallery") == "图库"
 

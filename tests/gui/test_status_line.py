@@ -127,13 +127,22 @@ def test_words_about_pictures_that_are_being_made_come_back(qtbot: QtBot, open_w
 def test_an_error_is_not_swallowed(qtbot: QtBot, open_window: Open) -> None:
     window = open_window()
     window.studio.failed.emit(Failed("The disk is full.", ""))
-    go_to(qtbot, window, "Runs")
-    assert said(window) == "The disk is full."
     window.studio.device_found.emit("cuda", "NVIDIA H100")
     assert said(window) == "The disk is full."
-    window.studio.said.emit("Copied")
-    go_to(qtbot, window, "Gallery")
-    assert said(window) == "Ready", "what was said before is over, too"
+    assert window.banner.isVisible()
+    go_to(qtbot, window, "Runs")
+    assert said(window) == "Ready", "it goes with its banner"
+    window.studio.failed.emit(Failed("The disk is full.", ""))
+    window.studio.tried_again.emit()
+    assert said(window) == "Ready"
+    assert not window.banner.isVisible()
+
+
+def test_a_notice_of_what_runs_stays_on_every_page(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.banner.show_notice("The learning rate was halved.")
+    go_to(qtbot, window, "Runs")
+    assert window.banner.isVisible()
 
 
 def test_a_remark_can_be_read_while_a_training_counts_its_steps(qtbot: QtBot, open_window: Open, home: Path) -> None:
@@ -165,6 +174,7 @@ def test_about_is_a_box_of_its_own(qtbot: QtBot, open_window: Open) -> None:
     box = window.findChild(QMessageBox, "aboutBox")
     assert box
     assert box.isVisible()
+    assert not box.isModal(), "a training can be paused beside it"
     assert box.text().startswith("DDPM Studio ")
     qtbot.keyClick(box, Qt.Key.Key_Escape)
     assert not box.isVisible()

@@ -23,7 +23,7 @@ from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import Control
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, Segments, button, row
-from ddpm_studio.gui.widgets.drop_zone import lone_png
+from ddpm_studio.gui.widgets.drop_zone import local_files, lone_png
 from ddpm_studio.gui.widgets.picture_view import WELL
 from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import is_reproducible
@@ -114,7 +114,8 @@ class BlendPage(QWidget):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Beside the wells, too: from outside, or from the pictures at hand, as long as it has left them."""
         mime = event.mimeData()
-        if self._studio.model is not None and not mime.hasFormat(WELL) and (mime.hasUrls() or mime.hasImage()):
+        folders = any(path.is_dir() for path in local_files(event))
+        if self._studio.model is not None and not folders and not mime.hasFormat(WELL) and (mime.hasUrls() or mime.hasImage()):
             event.acceptProposedAction()
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
@@ -146,7 +147,6 @@ class BlendPage(QWidget):
         if letter in self.wells.quiet:
             self.maker.blend_unasked()
         else:
-            self._studio.tried_again.emit()
             self.maker.blend()
 
     @Slot()

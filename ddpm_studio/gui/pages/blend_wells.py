@@ -163,6 +163,7 @@ class Wells(QWidget):
     def set_paths(self, letter: str, paths: list[Path]) -> None:
         """Several files go into this well and those after it."""
         first = LETTERS.index(letter)
+        self._studio.tried_again.emit()
         self._made_room = set(LETTERS[first : first + len(paths)]) - set(self.letters)
         for path, place in zip(paths, LETTERS[first:], strict=False):
             self.set_source(place, path)

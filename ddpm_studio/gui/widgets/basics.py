@@ -373,7 +373,7 @@ class Segments(QFrame):
         """It stays in its place, grey, and its tip says what is lacking."""
         part = self._group.button(index)
         part.setEnabled(False)
-        part.setToolTip(why)
+        part.setToolTip(wrapped(why))
         part.setAccessibleDescription(why)
 
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QDialog, QProgressBar, QSpinBox, QWidget
 
 from ddpm_studio.events import Event, Failed, FilmSaved, Finished, Images, Progress
 from ddpm_studio.gui import dialogs, theme
-from ddpm_studio.gui.widgets.basics import Segments, button, column, field, label, plain_tip, row, tidy
+from ddpm_studio.gui.widgets.basics import Segments, button, column, field, label, row, tidy
 from ddpm_studio.gui.workers import RunThread
 from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import FilmRequest
@@ -58,7 +58,7 @@ class FilmDialog(QDialog):
         self._build(several=len(versions) > 1)
         if not has_mp4():
             lacking = no_mp4()
-            self.kind.refuse(MP4, plain_tip(f"{lacking.message} {lacking.hint}"))
+            self.kind.refuse(MP4, f"{lacking.message} {lacking.hint}")
         longest = max(self._versions[0].shape[1:3])
         self.scale.choose(next((i for i in (2, 1) if longest * SCALES[i] <= 512), 0))
         for part in (self.version, self.kind, self.scale):
