@@ -156,6 +156,7 @@ def test_the_second_try_is_of_the_same_run(qtbot: QtBot, window: MainWindow) -> 
     qtbot.waitUntil(lambda: first.exists, timeout=10_000)
     idle(qtbot)
     assert not page.question.isVisible()
+    assert not window.banner.isVisible(), "what failed before has gone well"
     assert not stack.canUndo()
     assert page.model.rowCount() == 4
 

@@ -71,6 +71,8 @@ class Throwing(TrashStrip):
                 self.tell(said, partial(self._take_back, trash))
 
     def _take_back(self, trash: Trash, thrown: Thrown) -> None:
+        if thrown.tried:
+            self._studio.tried_again.emit()
         self._move(list(trash.places), trash.take_back, partial(self._tell_back, trash, thrown))
 
     def _tell_back(self, trash: Trash, thrown: Thrown, event: Event) -> None:

@@ -134,8 +134,9 @@ class Thrown(Change):
 
     def undo(self) -> None:
         if not self.busy:
-            self.busy, self.tried = True, False
+            self.busy = True
             self._take_back(self)
+            self.tried = False
 
     def redo(self) -> None:
         """Qt does this when it is pushed; then it has been done already."""
