@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
@@ -16,6 +14,11 @@ class Change(QUndoCommand):
         """What it has changed may not be changed now."""
         return False
 
+    @property
+    def takes_time(self) -> bool:
+        """`undo` only begins. It stays on the stack until it is obsolete, so that nothing is lost that does not go well."""
+        return False
+
 
 class UndoStack(QUndoStack):
     """Qt's, but for `undo` and `redo`; its own actions do not ask first, so they are connected to these."""
@@ -25,15 +28,28 @@ class UndoStack(QUndoStack):
 
     @Slot()
     def undo(self) -> None:
-        self._walk(self.index() - 1, super().undo)
+        change = self._change(self.index() - 1)
+        if change and change.locked:
+            self.refused.emit()
+        elif change and change.takes_time:
+            change.undo()
+        else:
+            super().undo()
+        self.sweep()
 
     @Slot()
     def redo(self) -> None:
-        self._walk(self.index(), super().redo)
-
-    def _walk(self, index: int, go: Callable[[], None]) -> None:
-        change = self.command(index) if 0 <= index < self.count() else None
-        if isinstance(change, Change) and change.locked:
+        change = self._change(self.index())
+        if change and change.locked:
             self.refused.emit()
         else:
-            go()
+            super().redo()
+
+    def sweep(self) -> None:
+        """What became obsolete is never the next to be taken back: one Ctrl+Z would do nothing."""
+        while self.index() > 0 and self.command(self.index() - 1).isObsolete():
+            super().undo()  # Qt drops it
+
+    def _change(self, index: int) -> Change | None:
+        change = self.command(index) if 0 <= index < self.count() else None
+        return change if isinstance(change, Change) else None

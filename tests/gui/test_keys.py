@@ -119,11 +119,11 @@ def test_a_run_that_was_deleted_can_be_taken_back(qtbot: QtBot, open_window: Ope
     assert page.view.hasFocus()
     page.delete_button.click()
     press(qtbot, page.question.confirm)
-    assert not run.exists
     assert page.view.hasFocus(), "not the search field"
+    qtbot.waitUntil(page.question.undo.isVisible, timeout=10_000)
+    assert not run.exists
     assert window.status.message.text() == f"{run.name} moved to the trash"
     qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
-    assert page.question.undo.isVisible()
     page.question.undo.click()
     qtbot.waitUntil(lambda: page.current is not None and page.current.run == run, timeout=10_000)
     assert run.exists

@@ -349,8 +349,8 @@ def test_runs_are_listed_shown_and_deleted_after_a_question(qtbot: QtBot, open_w
     assert page.question.isVisible()
     assert doomed.exists
     page.question.confirm.click()
+    qtbot.waitUntil(lambda: page.model.rowCount() == 2 and not workers.running_threads(), timeout=10_000)
     assert not doomed.exists
-    assert page.model.rowCount() == 2
     window.show_page("Train")
     assert not window.train_page.offer.isVisible(), "it cannot be continued any more"
     show_runs(qtbot, window)

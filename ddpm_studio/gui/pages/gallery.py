@@ -158,7 +158,8 @@ class GalleryPage(QWidget):
 
     def _restore(self, path: Path | None) -> None:
         if path is not None and path != self.current and path in self.model.files:
-            self.view.setCurrentIndex(self.model.index(self.model.files.index(path)))
+            # Not by the view: that would add it to what is chosen as long as somebody holds Ctrl, as for Ctrl+Z.
+            self.view.selectionModel().setCurrentIndex(self.model.index(self.model.files.index(path)), QItemSelectionModel.SelectionFlag.ClearAndSelect)
 
     def _show_count(self) -> None:
         shown, everything = len(self.model.files), len(self.model.all_files)
@@ -240,7 +241,7 @@ class GalleryPage(QWidget):
         elif chosen:
             self.side.show_several(len(chosen))
         self.side.show_star(bool(chosen) and all(path.name in self.model.stars for path in chosen))
-        self.question.forget()
+        self.question.forget(chosen, self.model.files)
 
     @Slot(QPoint)
     def _show_menu(self, place: QPoint) -> None:
@@ -295,14 +296,18 @@ class GalleryPage(QWidget):
 
     @Slot(tuple)
     def _gone(self, files: tuple[Path, ...]) -> None:
-        place, gone = self.view.currentIndex().row(), set(files)
+        kept, place, gone = self.current, self.view.currentIndex().row(), set(files)
         self.model.set_files([path for path in self.model.all_files if path not in gone], self.model.stars)
-        if self.model.files:
+        if kept not in gone:
+            self._restore(kept)
+        elif self.model.files:
             index = self.model.index(min(max(place - len(gone) + 1, 0), len(self.model.files) - 1))
             self.view.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
         self.refresh()
 
     @Slot(tuple)
     def _came_back(self, files: tuple[Path, ...]) -> None:
-        self._wanted = files[0] if files else None
+        """They are shown, unless somebody is asked about others."""
+        if not self.question.asks:
+            self._wanted = files[0]
         self.refresh()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QItemSelectionModel, Qt, Slot
@@ -18,12 +17,11 @@ from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.answers import RunsListed
 from ddpm_studio.gui.item_models import RunsModel
 from ddpm_studio.gui.pages.exporting import export_plot
+from ddpm_studio.gui.pages.runs_trash import RunTrashQuestion
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.trash import Trash
 from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, row
 from ddpm_studio.gui.widgets.compare_view import CompareView
 from ddpm_studio.gui.widgets.run_details import RunDetails
-from ddpm_studio.gui.widgets.trash_strip import TrashStrip
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import later, tr
 from ddpm_studio.remarks import Remarks, write_remarks
@@ -75,7 +73,7 @@ class RunsPage(QWidget):
         self.search.setToolTip(tr("Shows the runs that have all of these words"))
         self.search.setClearButtonEnabled(True)
         self.details = RunDetails()
-        self.question = TrashStrip("deleteQuestion", tr("Delete the run?"), self.view, studio.undo_stack)
+        self.question = RunTrashQuestion(studio, self.view)
         table = Card(actions, self.question, self.search, self.view, spacing=12, margin=12)
         inside = table.layout()
         if isinstance(inside, QVBoxLayout):
@@ -108,7 +106,9 @@ class RunsPage(QWidget):
         self.inside_button.clicked.connect(self._look_inside)
         self.folder_button.clicked.connect(self._open_folder)
         self.delete_button.clicked.connect(self._ask_delete)
-        self.question.confirmed.connect(self._delete)
+        self.question.gone.connect(self._gone)
+        self.question.back.connect(self._came_back)
+        self.question.moving_changed.connect(self._moving_changed)
         QShortcut(QKeySequence(Qt.Key.Key_Escape), self.listed, self._escape, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self.search.textChanged.connect(self._filter)
         self.details.renamed.connect(self._rename)
@@ -198,15 +198,16 @@ class RunsPage(QWidget):
         info = self.current
         training = self._studio.training
         in_training = bool(info and training.active and training.run and training.run.path == info.run.path)
-        self.continue_button.setEnabled(bool(info and info.run.can_resume and not training.active))
+        moving = bool(info and info.run.path in self.question.moving)
+        self.continue_button.setEnabled(bool(info and info.run.can_resume and not training.active and not moving))
         for part in (self.use_button, self.inside_button):
             part.setEnabled(bool(info and info.has_model))
         self.curve_button.setEnabled(bool(info))
         self.compare_button.setEnabled(len(self.chosen) == 2)
         self.folder_button.setEnabled(bool(info))
-        self.delete_button.setEnabled(bool(info) and not in_training)
+        self.delete_button.setEnabled(bool(info) and not in_training and not moving)
         self.details.set_run(info, in_training)
-        self.question.forget()
+        self.question.forget([info.run.path for info in self.chosen], [info.run.path for info in self.model.runs])
 
     @Slot()
     def _continue(self) -> None:
@@ -286,7 +287,7 @@ class RunsPage(QWidget):
     @Slot()
     def _ask_delete(self) -> None:
         if self.current:
-            self.question.ask(tr("Move {name} with its model and its curve to the trash? Pictures in the gallery stay.", name=self.current.run.name))
+            self.question.ask_about(self.current.run)
 
     @Slot()
     def _escape(self) -> None:
@@ -296,45 +297,20 @@ class RunsPage(QWidget):
         elif self.search.hasFocus():
             self.search.clear()
 
+    @Slot(tuple)
+    def _gone(self, folders: tuple[Path, ...]) -> None:
+        self._all = [info for info in self._all if info.run.path not in folders]
+        self._filter()
+
+    @Slot(tuple)
+    def _came_back(self, folders: tuple[Path, ...]) -> None:
+        """It is chosen, unless somebody is asked about another one."""
+        if not self.question.asks:
+            self._wanted = folders[0]
+
     @Slot()
-    def _delete(self) -> None:
-        if self.current:
-            run, trash = self.current.run, Trash()
-            self._studio.tried_again.emit()
-            try:
-                runs.delete_run(run, partial(_to_trash, trash))
-            except (OSError, UserError) as error:
-                self._studio.failed.emit(Failed.of(error))
-            else:
-                self._all = [info for info in self._all if info.run != run]
-                self._filter()
-                said = tr("{name} moved to the trash", name=run.name)
-                self._studio.said.emit(said)
-                if trash.places:
-                    self.question.tell(said, partial(self._take_back, trash))
-            self._look_again()
-
-    def _take_back(self, trash: Trash) -> None:
-        for path in list(trash.places):
-            try:
-                back = trash.take_back(path)
-            except OSError:
-                back = False
-            if back:
-                self._wanted = path
-                self._studio.said.emit(tr("{name} is back", name=path.name))
-            else:
-                text = tr("{name} could not be taken back from the trash.", name=path.name)
-                self._studio.failed.emit(Failed(text, tr("Look for it there in your file manager; another run may have its name.")))
-                self.question.tell_again(text)
-        self._look_again()
-
-    def _look_again(self) -> None:
-        self.refresh()
-        self._studio.refresh_models()
-
-
-def _to_trash(trash: Trash, folder: Path) -> None:
-    """Raises UserError where the system has none for this place."""
-    if not trash.throw_away(folder):
-        raise UserError(tr("{name} could not be moved to the trash.", name=folder.name), tr("Delete the folder in your file manager: Open folder shows it."))
+    def _moving_changed(self) -> None:
+        self._selection_changed()
+        if not self.question.moving:
+            self.refresh()
+            self._studio.refresh_models()
