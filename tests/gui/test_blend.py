@@ -821,3 +821,23 @@ def test_pictures_become_no_smaller_by_there_being_fewer(qtbot: QtBot, page: Ble
         QApplication.processEvents()
         sides.append(page.wells.places["A"].well.picture_rect().width())
     assert sides[0] >= sides[1]
+
+
+def test_a_blend_made_again_stays_when_the_training_has_ended_and_the_verdict_goes_with_it(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    fill(qtbot, page, 2)
+    studio, single = page._studio, page.single
+    qtbot.waitUntil(lambda: single.shown is not None)
+    single.save(tmp_path / "blend.png")
+    page.controls.seed.setValue(7)
+    studio.training.start(TrainRequest(Run(tmp_path / "mine"), tmp_path))
+    page.maker.blend_unasked()
+    page.offer.offer(tmp_path / "blend.png")
+    page.offer.button.click()
+    qtbot.waitUntil(lambda: "bit for bit" in page.offer.text.text(), timeout=5000)
+    again = single.shown
+    studio.training.stop()
+    qtbot.waitUntil(lambda: not studio.training.active and not workers.running_threads(), timeout=5000)
+    assert single.shown is again
+    assert page.offer.isVisible()
+    page.maker.blend()
+    assert page.offer.isHidden(), "another one is blended than that of which it tells"
