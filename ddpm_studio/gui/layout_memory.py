@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from PySide6.QtCore import QByteArray, QSettings
 from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
 
 from ddpm_studio import paths
-from ddpm_studio.gui.undo import controls_of
+from ddpm_studio.gui.pages.past_run import PastRun
+from ddpm_studio.gui.undo import Control, control
 from ddpm_studio.gui.widgets.basics import Collapsible, Segments
+from ddpm_studio.gui.widgets.live_panel import BEHIND
 from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
 
 FOLLOWS_WORK = ("trainView", "blendView", "pictureSource")
@@ -19,6 +22,8 @@ CONTROLS = ("lossLogCheck", "smoothingSlider", "forwardRootsCheck")
 """How something is shown, not what is computed."""
 TITLE_BAR = 36
 """About what a window manager puts on top; without it a small screen would hide the status line."""
+
+Part = TypeVar("Part", bound=QWidget)
 
 
 def kept_settings() -> QSettings:
@@ -53,11 +58,10 @@ def _save_views(pages: Iterable[QWidget], kept: QSettings) -> None:
             kept.setValue(f"views/{name}", segments.current)
         for name, part in _foldable(page):
             kept.setValue(f"open/{name}", int(part.toggle.isChecked()))
-        for panel in page.findChildren(PlotsPanel):
-            kept.setValue(f"curves/{page.objectName()}", " ".join(plot.objectName() for plot in panel.shown))
-        for control in controls_of(page, CONTROLS):
-            if control.widget is not None:
-                kept.setValue(f"shown/{control.widget.objectName()}", int(control.read()))
+        for panel in _parts(page, PlotsPanel):
+            kept.setValue(f"curves/{page.objectName()}", " ".join(_name(plot) for plot in panel.shown))
+        for name, shown in _controls(page):
+            kept.setValue(f"shown/{name}", int(shown.read()))
 
 
 def _restore_views(pages: Iterable[QWidget], kept: QSettings) -> None:
@@ -73,12 +77,11 @@ def _restore_views(pages: Iterable[QWidget], kept: QSettings) -> None:
                 segments.chosen.emit(index)
         for name, part in _foldable(page):
             part.toggle.setChecked(_number(kept, f"open/{name}") == 1)
-        for panel in page.findChildren(PlotsPanel):
+        for panel in _parts(page, PlotsPanel):
             panel.show_only(str(kept.value(f"curves/{page.objectName()}", "")).split())
-        for control in controls_of(page, CONTROLS):
-            value = _number(kept, f"shown/{control.widget.objectName()}") if control.widget is not None else None
-            if value is not None:
-                control.write(type(control.read())(value))
+        for name, shown in _controls(page):
+            if (value := _number(kept, f"shown/{name}")) is not None:
+                shown.write(type(shown.read())(value))
 
 
 def _number(kept: QSettings, key: str) -> int | None:
@@ -86,16 +89,31 @@ def _number(kept: QSettings, key: str) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
+def _parts(page: QWidget, kind: type[Part]) -> list[Part]:
+    """Without those of a past run beside a training: how that is looked at is nothing to remember."""
+    past = page.findChildren(PastRun)
+    return [part for part in page.findChildren(kind) if not any(run.isAncestorOf(part) for run in past)]
+
+
+def _name(part: QWidget) -> str:
+    """Whether or not it can be seen just now."""
+    return part.objectName().removeprefix(BEHIND)
+
+
 def _splitters(page: QWidget) -> Iterator[tuple[str, QSplitter]]:
     """By their own names or those of what they divide."""
-    for splitter in page.findChildren(QSplitter):
+    for splitter in _parts(page, QSplitter):
         parent = splitter.parentWidget()
-        if name := splitter.objectName() or (parent.objectName() if parent else ""):
+        if name := _name(splitter) or (_name(parent) if parent else ""):
             yield f"{page.objectName()}/{name}", splitter
 
 
 def _segments(page: QWidget) -> Iterator[tuple[str, Segments]]:
-    return ((f"{page.objectName()}/{part.objectName()}", part) for part in page.findChildren(Segments) if part.objectName() not in FOLLOWS_WORK)
+    return ((f"{page.objectName()}/{_name(part)}", part) for part in _parts(page, Segments) if _name(part) not in FOLLOWS_WORK)
+
+
+def _controls(page: QWidget) -> Iterator[tuple[str, Control]]:
+    return ((_name(part), control(part)) for part in _parts(page, QWidget) if _name(part) in CONTROLS)
 
 
 def _foldable(page: QWidget) -> Iterator[tuple[str, Collapsible]]:

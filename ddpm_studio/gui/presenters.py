@@ -146,6 +146,12 @@ class TrainingPresenter(RunPresenter):
         self._replay.request(self._jobs.replay(run, follow=True))
         return True
 
+    @Slot()
+    def _ended(self) -> None:
+        if self._thread:
+            self._lane.forget_training(self._thread)
+        super()._ended()
+
     def _make_thread(self, request: TrainRequest) -> RunThread:
         thread = self._adopt(RunThread(self._jobs.train(request)))
         self._set_state(State.PREPARING)

@@ -53,6 +53,7 @@ class Reporting(QObject):
         studio.said.connect(self.remark)
         studio.lane.status.connect(self._lane_says)
         studio.failed.connect(self._failed)
+        studio.noticed.connect(self._noticed)
         studio.tried_again.connect(self._forget_failure)
         self._window.train_page.dataset.opening.connect(self._forget_failure)
         studio.device_found.connect(self._device_found)
@@ -105,6 +106,12 @@ class Reporting(QObject):
         self._banner.show_failure(failed)
         self.say(failed.message, "bad")
         self._complains = True
+
+    @Slot(str)
+    def _noticed(self, text: str) -> None:
+        self._banner.show_notice(text)
+        self._tell(text, wrong=True)
+        log.info("notice: %s", text)
 
     @Slot()
     def _forget_failure(self) -> None:
@@ -186,9 +193,7 @@ class Reporting(QObject):
                 case StepDone():
                     last = event
                 case Notice(text=text):
-                    self._banner.show_notice(text)
-                    self._tell(text, wrong=True)
-                    log.info("notice: %s", text)
+                    self._noticed(text)
                 case Failed(kind="DataChanged"):
                     self._banner.offer(tr("Go on with these"), self._window.train_page.accept_new_data)
                 case Failed(kind="RunBusy") if run := training.run:

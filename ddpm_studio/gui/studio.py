@@ -28,6 +28,8 @@ class Studio(QObject):
     said = Signal(str)
     """A sentence for the status line, about the page in sight: it goes when another one is shown, unless that is in the same turn."""
     failed = Signal(Failed)
+    noticed = Signal(str)
+    """What is to be known of something that goes on, for the banner."""
     models_changed = Signal()
     model_changed = Signal()
     device_found = Signal(str, str)

@@ -256,11 +256,16 @@ class DeviceLane(QObject):
                 self._is_paused = False
         self._next()
 
+    def forget_training(self, thread: RunThread) -> None:
+        """It has ended: whoever borrows the device when hearing of that has nothing to wait for."""
+        if thread is self._training:
+            self._training = None
+            self._is_paused = self._user_paused = False
+
     def _training_ended(self, thread: RunThread) -> None:
-        if thread is not self._training:
+        self.forget_training(thread)
+        if self._training is not None:
             return  # whoever heard of its end before us has started the next one already
-        self._training = None
-        self._is_paused = self._user_paused = False
         self._set_lent(False)
         self._next()
 

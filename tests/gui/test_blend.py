@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
-from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
@@ -828,3 +828,60 @@ def test_pictures_become_no_smaller_by_there_being_fewer(qtbot: QtBot, page: Ble
         QApplication.processEvents()
         sides.append(page.wells.places["A"].well.picture_rect().width())
     assert sides[0] >= sides[1]
+
+
+def test_a_blend_made_again_stays_when_the_training_has_ended_and_the_verdict_goes_with_it(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    fill(qtbot, page, 2)
+    studio, single = page._studio, page.single
+    qtbot.waitUntil(lambda: single.shown is not None)
+    single.save(tmp_path / "blend.png")
+    page.controls.seed.setValue(7)
+    studio.training.start(TrainRequest(Run(tmp_path / "mine"), tmp_path))
+    page.maker.blend_unasked()
+    page.offer.offer(tmp_path / "blend.png")
+    page.offer.button.click()
+    qtbot.waitUntil(lambda: "bit for bit" in page.offer.text.text(), timeout=5000)
+    again = single.shown
+    studio.training.stop()
+    qtbot.waitUntil(lambda: not studio.training.active and not workers.running_threads(), timeout=5000)
+    assert single.shown is again
+    assert page.offer.isVisible()
+    page.maker.blend()
+    assert page.offer.isHidden(), "another one is blended than that of which it tells"
+
+
+def test_a_double_click_picks_one_picture_for_one_well(qtbot: QtBot, page: BlendPage) -> None:
+    grid = page.controls.source.grid
+    grid.offer(tuple(tiles(3)), tiles(3))
+    page.controls.source.stack.setCurrentWidget(grid)
+    picked: list[object] = []
+    grid.picked.connect(picked.append)
+    place = grid.cell_rect(1).center()
+    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    qtbot.mouseDClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    qtbot.mouseRelease(grid.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert len(picked) == 1
+    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=grid.cell_rect(2).center())
+    assert len(picked) == 2
+
+
+@pytest.mark.parametrize("happens", ["another", "gone"])
+def test_what_is_saved_is_what_was_seen_when_save_was_pressed(qtbot: QtBot, page: BlendPage, tmp_path: Path, happens: str) -> None:
+    fill(qtbot, page, 2)
+    qtbot.waitUntil(lambda: page.single.shown is not None and not workers.running_threads())
+    assert page.single.shown is not None
+    seen = page.single.shown[1].image
+    page.single.save_button.click()
+    dialog = page.window().findChild(QFileDialog, "saveDialog")
+    assert dialog is not None
+    if happens == "gone":
+        page.maker.forget()
+    else:
+        page.single.lam.setValue(90)
+        page.maker.blend()
+        qtbot.waitUntil(lambda: page.single.shown is not None and page.single.shown[0].weights[0][1] == 0.9 and not workers.running_threads())
+    dialog.fileSelected.emit(str(tmp_path / "blend.png"))
+    dialog.close()
+    assert np.array_equal(imaging.read_pixels(tmp_path / "blend.png"), seen)
+    assert len(gallery.list_pictures()) == 1
+    assert (tmp_path / "blend.png").read_bytes() == gallery.list_pictures()[0].read_bytes()

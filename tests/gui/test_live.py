@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import RunBusy
-from ddpm_studio.events import Event, PreviewReady
+from ddpm_studio.events import Event, Notice, PreviewReady
 from ddpm_studio.gui import workers
+from ddpm_studio.gui.layout_memory import kept_settings, save_layout
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.presenters import State
@@ -125,6 +127,56 @@ def test_another_run_is_shown_while_one_trains_and_nothing_of_that_is_lost(qtbot
     window.studio.replay_wanted.emit(past)
     window.studio.replay_wanted.emit(training.run)
     assert page.live.isVisible()
+
+
+def test_a_past_run_beside_a_training_leaves_the_layout_and_the_names_alone(qtbot: QtBot, window: MainWindow) -> None:
+    page = window.train_page
+    make_runs(1)
+    run = list_runs()[0].run
+    page.live.plots.show_only(["speedPlot", "memoryPlot"])
+    page.live.plot.log_box.setChecked(False)
+    page.start()
+    qtbot.waitUntil(lambda: len(page.live.previews) >= 1, timeout=30_000)
+    for _ in range(2):
+        window.studio.replay_wanted.emit(run)
+        past = page.past.panel
+        assert past is not None
+        assert [plot.objectName() for plot in past.plots.shown] == ["speedPlot", "memoryPlot"], "as the one beside it"
+        assert not past.plot.log_box.isChecked()
+        assert window.findChildren(QWidget, "lossPlot") == [past.plot], "what is seen has the name"
+        assert window.findChildren(LivePanel, "livePanel") == [past]
+        assert past.accessibleName() == "A run as it went"
+        assert "seconds" not in past.detail.text()
+        page.back_button.click()
+        assert window.findChildren(QWidget, "lossPlot") == [page.live.plot]
+        assert window.findChildren(LivePanel, "livePanel") == [page.live]
+    window.studio.replay_wanted.emit(run)
+    assert page.past.panel is past, "one is kept"
+    past.plots.show_only(["gradientPlot"])
+    past.plot.log_box.setChecked(True)
+    save_layout(window, "Train", window.pages.values())
+    kept = kept_settings()
+    assert kept.value("curves/trainPage") == "speedPlot memoryPlot"
+    assert int(str(kept.value("shown/lossLogCheck"))) == 0
+    assert [key for key in kept.allKeys() if "behind" in key or key.startswith("splitters/trainPage")] == ["splitters/trainPage/livePanel"]
+    assert kept.value("splitters/trainPage/livePanel") == page.live.splitter.saveState()
+
+
+def test_what_is_to_be_known_of_a_past_run_is_said_while_another_one_trains(qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_runs(1)
+    run = list_runs()[0].run
+    words = "It is trained by another window."
+
+    def job(control: RunControl) -> Iterator[Event]:
+        yield Notice(words)
+
+    page = window.train_page
+    page.start()
+    qtbot.waitUntil(lambda: len(page.live.previews) >= 1, timeout=30_000)
+    monkeypatch.setattr(window.studio.jobs, "replay", lambda run, follow=False: job)
+    window.studio.replay_wanted.emit(run)
+    qtbot.waitUntil(lambda: window.banner.is_notice and window.banner.isVisible(), timeout=5000)
+    assert any(words in part.text() for part in window.banner.findChildren(QLabel))
 
 
 # What a training is begun with.

@@ -248,3 +248,23 @@ def test_cancelled_work_is_no_fault(qtbot: QtBot, desk: Desk) -> None:
     desk.training.start(desk.request)
     qtbot.waitUntil(lambda: desk.training.state is State.DONE)
     assert not any(isinstance(event, Failed) for event in desk.events)
+
+
+def test_the_lane_says_nothing_of_a_training_that_has_ended(qtbot: QtBot, desk: Desk) -> None:
+    """Whoever hears of the end may borrow the device at once."""
+    said: list[str] = []
+    desk.training.start(desk.request)
+    qtbot.waitUntil(lambda: desk.training.step > 50)
+    desk.lane.status.connect(said.append)
+    free: list[bool] = []
+
+    def borrow(state: State) -> None:
+        if state is State.DONE:
+            free.append(not desk.lane.training_active)
+            desk.blending.blend(blend(0.5), quick=False)
+
+    desk.training.state_changed.connect(borrow)
+    desk.training.stop()
+    qtbot.waitUntil(lambda: any(isinstance(event, BlendReady) for event in desk.events), timeout=5000)
+    assert free == [True]
+    assert not said

@@ -131,13 +131,14 @@ class BlendMaker(QObject):
             return
         together, place = found
         self._settle.stop()
-        self.stale = False
+        self.stale = self._held_back = False
         self._asked = replace(together, weights=(together.weights[place],))
         self._offer.wait(picture)
         self._studio.blending.recreate(together, place, picture)
 
     def _give_up_recreating(self) -> None:
         """Something else is blended now."""
+        self._offer.take_back()
         if (picture := self._offer.making) is not None:
             self._offer.give_up()
             self._offer.offer(picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, Signal, Slot
@@ -20,6 +21,9 @@ from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, recipe
 
+Made = tuple[BlendRequest, BlendReady]
+"""A blend at full quality, and what it was asked for by."""
+
 
 class BlendSingle(QWidget):
     moved = Signal()
@@ -30,8 +34,8 @@ class BlendSingle(QWidget):
     def __init__(self, studio: Studio) -> None:
         super().__init__()
         self._studio = studio
-        self.shown: tuple[BlendRequest, BlendReady] | None = None
-        """What is seen at full quality, and what it was asked for by."""
+        self.shown: Made | None = None
+        """What is seen at full quality."""
         self._kept: BlendReady | None = None
         """What is in the gallery already: no second one is wanted of it."""
         self.preview = PictureView("blendPreview", tr("The blend"), 160)
@@ -155,26 +159,25 @@ class BlendSingle(QWidget):
     @Slot()
     def _save(self) -> None:
         if self.shown is not None:
-            dialogs.choose_target(self.window(), self._studio, tr("Save the blend"), "blend.png", self.save)
+            dialogs.choose_target(self.window(), self._studio, tr("Save the blend"), "blend.png", partial(self.save, blend=self.shown))
 
-    def save(self, path: Path) -> None:
-        """Where somebody says; and as all that is made on purpose, it is found in the gallery."""
-        if self.shown is None:
+    def save(self, path: Path, blend: Made | None = None) -> None:
+        """Where somebody says; and as all that is made on purpose, it is found in the gallery. `blend`: what was seen when that was
+        wanted, for another one may be by now; else what is seen."""
+        if (blend := blend or self.shown) is None:
             return
-        request, made = self.shown
-        self._keep()
+        self._keep(blend)
+        request, made = blend
         save_png(self._studio, path, made.image, recipe(request, **made.facts), request.images)
 
     @Slot()
     def keep(self) -> None:
-        if self._keep():
+        if self.shown is not None and self._keep(self.shown):
             self._studio.said.emit(tr("The blend is in the gallery"))
 
-    def _keep(self) -> bool:
-        """Whether what is shown is in the gallery now."""
-        if self.shown is None:
-            return False
-        request, made = self.shown
+    def _keep(self, blend: Made) -> bool:
+        """Whether it is in the gallery now."""
+        request, made = blend
         if self._kept is not made and keep(self._studio, made.image, recipe(request, **made.facts), request.images):
             self._kept = made
         return self._kept is made

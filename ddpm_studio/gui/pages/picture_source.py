@@ -32,6 +32,8 @@ class PickGrid(PictureGrid):
         super().__init__("pickGrid", tr("Pictures to pick from"), selectable=True, gap=6, largest_zoom=2, smallest_side=56)
         self.sources: tuple[Path | Images, ...] = ()
         self._held: tuple[int, QPoint] | None = None
+        self._twice = False
+        """The button is down for the second time in a double click."""
         self.activated.connect(self._pick)
 
     def offer(self, sources: tuple[Path | Images, ...], thumbnails: Images) -> None:
@@ -45,7 +47,7 @@ class PickGrid(PictureGrid):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         super().mousePressEvent(event)
-        index, self._pressed_at = self.index_at(event.position().toPoint()), None
+        index, self._pressed_at, self._twice = self.index_at(event.position().toPoint()), None, False
         self._held = (index, event.position().toPoint()) if index >= 0 and event.button() == Qt.MouseButton.LeftButton else None
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -61,13 +63,14 @@ class PickGrid(PictureGrid):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         held, self._held = self._held, None
-        if held and self.index_at(event.position().toPoint()) == held[0]:
+        if held and not self._twice and self.index_at(event.position().toPoint()) == held[0]:
             self._pick(held[0])
             self.set_current(-1)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Each click of two has picked it already."""
+        """The first click of two has picked it already; the second may only drag it."""
         self.mousePressEvent(event)
+        self._twice = True
 
     def mime(self, index: int) -> QMimeData:
         mime, source = QMimeData(), self.sources[index]

@@ -27,6 +27,8 @@ class RecreateOffer(QFrame):
         self._picture = Path()
         self.making: Path | None = None
         """What is being made again; another picture may be offered meanwhile."""
+        self.told = False
+        """How like the new one is stands there, and is true of that one only."""
         self.text = label("", "", "recreateText", wrap=True)
         self.button = button(tr("Recreate"), "recreateButton", "repeat", tip=tr("Make it again by its recipe, and compare the two bit for bit"))
         close = tool_button("x", "closeOfferButton", tr("Close"), 16)
@@ -39,13 +41,13 @@ class RecreateOffer(QFrame):
 
     @Slot(Path)
     def offer(self, picture: Path) -> None:
-        self._picture = picture
+        self._picture, self.told = picture, False
         self.text.setText(tr("These are the settings of {name}.", name=picture.name))
         self.button.show()
         self.show()
 
     def wait(self, picture: Path) -> None:
-        self.making = picture
+        self.making, self.told = picture, False
         self.text.setText(tr("Making {name} again…", name=picture.name))
         self.button.hide()
         self.show()
@@ -56,11 +58,17 @@ class RecreateOffer(QFrame):
             self.making = None
             self.hide()
 
+    def take_back(self) -> None:
+        """Another picture is seen than that of which it tells."""
+        if self.told:
+            self.told = False
+            self.hide()
+
     def tell(self, told: Recreated) -> None:
         picture, self.making = self.making, None
         if picture is None:
             return
-        name = picture.name
+        name, self.told = picture.name, True
         if told.differing:
             self.text.setText(
                 tr("{name} is not the same: {differing} of {values} values differ, by {largest} grey levels at most. {why}",

@@ -84,7 +84,7 @@ class TrainPage(QWidget):
         self.pictures = DatasetView(self._studio, self.dataset)
         self.welcome = Welcome()
         self.stack = QStackedWidget()
-        self.past = PastRun(self._studio)
+        self.past = PastRun(self._studio, self.live)
         self.back_button = button("", "backToTrainingButton", "arrow-left", "link", tip=tr("The curve and the previews of the run in training"))
         for part in (Card(self.welcome), self.pictures, self.live, self.past):
             self.stack.addWidget(part)

@@ -16,6 +16,8 @@ from ddpm_studio.language import tr
 KEPT_PREVIEWS = 400
 KEPT_BYTES = 400 * 10**6
 PICTURES, FILM = 0, 1
+BEHIND = "behind_"
+"""Begins the names of all that is in a panel which another one of the kind covers."""
 
 
 def _bytes(preview: PreviewReady) -> int:
@@ -25,10 +27,12 @@ def _bytes(preview: PreviewReady) -> int:
 class LivePanel(QWidget):
     """Fed with events; it does not know whether they come from a thread or from a journal."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "", empty: str = "") -> None:
+        """`name`: what assistive technology calls it. `empty`: what stands there before the first preview."""
         super().__init__()
         self.setObjectName("livePanel")
-        self.setAccessibleName(tr("Training in progress"))
+        self.setAccessibleName(name or tr("Training in progress"))
+        self._empty = empty or tr("The first preview comes after a few seconds.")
         self.plots = PlotsPanel()
         self.plot = self.plots.loss
         self.grid = PictureGrid("previewGrid", tr("Samples of the model in training"), centred=False)
@@ -60,7 +64,7 @@ class LivePanel(QWidget):
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(1, 1)
         curve = Card(self.plots, margin=12)
-        splitter = QSplitter(Qt.Orientation.Vertical)
+        splitter = self.splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setChildrenCollapsible(False)
         splitter.setHandleWidth(12)
         splitter.addWidget(curve)
@@ -87,7 +91,23 @@ class LivePanel(QWidget):
         self.film.set_previews(self.previews, 0)
         self.slider.setEnabled(False)
         self.newest.setEnabled(False)
-        self.detail.setText(tr("The first preview comes after a few seconds."))
+        self.detail.setText(self._empty)
+
+    def look_like(self, other: LivePanel) -> None:
+        """The same curves, and all else that only says how something is shown."""
+        self.plots.show_only([plot.objectName() for plot in other.plots.shown])
+        self.plot.log_box.setChecked(other.plot.log_box.isChecked())
+        self.plot.smoothing.slider.setValue(other.plot.smoothing.slider.value())
+        self.splitter.restoreState(other.splitter.saveState())
+        self.view.choose(other.view.current)
+        self.stack.setCurrentIndex(other.stack.currentIndex())
+
+    def set_behind(self, behind: bool) -> None:
+        """Of two panels, the one that is seen has the names by which widgets are found."""
+        for part in (self, *self.findChildren(QWidget)):
+            name = part.objectName().removeprefix(BEHIND)
+            if name and not name.startswith("qt_"):
+                part.setObjectName(BEHIND + name if behind else name)
 
     @Slot(list)
     def receive(self, batch: list[Event]) -> None:
