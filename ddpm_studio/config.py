@@ -15,6 +15,8 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.language import later, tr
 
 CONFIG_VERSION = 1
+LEAST_SIDE, MOST_SIDE = 8, 512
+"""Of a picture, in pixels."""
 
 
 def _split_commas(value: Any) -> Any:
@@ -33,8 +35,8 @@ class Settings(BaseModel):
 class DataConfig(Settings):
     """Which pictures, and how they are brought to one shape."""
 
-    image_size: int = Field(32, ge=8, le=512, description="Side of the pictures in pixels; their width, if they are not to be square.")
-    image_height: Annotated[int, Field(ge=8, le=512)] | None = Field(None, description="Height in pixels; empty: square pictures.")
+    image_size: int = Field(32, ge=LEAST_SIDE, le=MOST_SIDE, description="Side of the pictures in pixels; their width, if they are not to be square.")
+    image_height: Annotated[int, Field(ge=LEAST_SIDE, le=MOST_SIDE)] | None = Field(None, description="Height in pixels; empty: square pictures.")
     channels: Literal[1, 3, 4] = Field(3, description="3 for colour, 1 for grey, 4 for colour with transparency.")
     background: Literal["white", "black", "grey"] = Field("white", description="What shows through where a picture is transparent.")
     crop_x: float = Field(0.5, ge=0, le=1, description="Which part of a picture that is too wide is used: 0 its left end, 0.5 the middle, 1 its right end.")
@@ -194,7 +196,7 @@ class RunConfig(Settings):
         for name, side in (("image_size", width), ("image_height", height)):
             if side % factor:
                 below, above = side // factor * factor, math.ceil(side / factor) * factor
-                nearest = tr(" or ").join(str(s) for s in dict.fromkeys((below, above)) if 8 <= s <= 512)
+                nearest = tr(" or ").join(str(s) for s in dict.fromkeys((below, above)) if LEAST_SIDE <= s <= MOST_SIDE)
                 problem = tr("data.{name} must be divisible by {factor} for this network; {side} is not, {nearest} is", name=name, factor=factor, side=side, nearest=nearest)
                 raise ValueError(problem)
         levels, patch = len(self.model.channel_mults), self.model.attention_patch

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from ddpm_studio.data.alike import blocks, difference_hashes, digests, group_alike, group_copies, small_versions
 from ddpm_studio.data.cache import open_dataset
+from ddpm_studio.data.shapes import kept_shares
 from ddpm_studio.errors import Cancelled
 from ddpm_studio.events import DatasetExamined, DatasetReady, Event, Finding, FindingKind, Finished, Images
-from ddpm_studio.forecast import kept_shares
 
 if TYPE_CHECKING:
     from ddpm_studio.config import DataConfig

@@ -11,7 +11,8 @@ import pytest
 
 from ddpm_studio import paths
 from ddpm_studio.config import RunConfig
-from ddpm_studio.forecast import GFLOPS_A_CORE, better_height, copying, cut_off, fitting_shape, forecast, room
+from ddpm_studio.data.shapes import better_height, cut_off, fitting_shape, room
+from ddpm_studio.forecast import GFLOPS_A_CORE, copying, forecast
 from ddpm_studio.presets import PRESETS
 from ddpm_studio.runs import Run
 

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QWidget
 
 from ddpm_studio import forecast
 from ddpm_studio.config import RunConfig
+from ddpm_studio.data import shapes
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event
 from ddpm_studio.forecast import BLOBS, GOOD, RECOGNISABLE, Forecast
@@ -105,18 +106,18 @@ class Expectations(QWidget):
         sizes, shape, factor = self._dataset.sizes, config.data.shape[:2], config.model.size_factor
         if sizes is None:
             return ""
-        used, room, lost = _in_words(shape), forecast.room(sizes, shape), forecast.cut_off(sizes, shape)
-        if room < 1 and (fits := forecast.fitting_shape(sizes, shape, SIZES, factor)):
+        used, room, lost = _in_words(shape), shapes.room(sizes, shape), shapes.cut_off(sizes, shape)
+        if room < 1 and (fits := shapes.fitting_shape(sizes, shape, SIZES, factor)):
             return tr("Most pictures are smaller than {used}: {fits} would do, and be quicker.", used=used, fits=_in_words(fits))
-        if (height := forecast.better_height(sizes, shape, factor)) is not None:
-            before, after = (round(100 * part) for part in (lost, forecast.cut_off(sizes, (height, shape[1]))))
+        if (height := shapes.better_height(sizes, shape, factor)) is not None:
+            before, after = (round(100 * part) for part in (lost, shapes.cut_off(sizes, (height, shape[1]))))
             return tr(
                 "{used} cuts off {before} % of the pictures on average; with an image height of {height} (All settings) it would be {after} %.",
                 used=used, before=before, after=after, height=height,
             )  # fmt: skip
         if lost >= MUCH:
-            shapes = tr("The pictures are of many shapes: {used} cuts off {share} % on average, and no other height does clearly better.", used=used, share=round(100 * lost))
-            return sentences(shapes, tr("Most pictures are smaller than {used}, and look soft.", used=used) if room < 1 else "")
+            many = tr("The pictures are of many shapes: {used} cuts off {share} % on average, and no other height does clearly better.", used=used, share=round(100 * lost))
+            return sentences(many, tr("Most pictures are smaller than {used}, and look soft.", used=used) if room < 1 else "")
         if room < 1:
             return tr("Most pictures are smaller than {used}, and look soft.", used=used)
         if room >= 2 and min(shape) < 64:

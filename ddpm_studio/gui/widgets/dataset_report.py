@@ -11,8 +11,8 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QListView, QListWidget, QPushButton, QVBoxLayout, QWidget
 
 from ddpm_studio.data.findings import in_words
+from ddpm_studio.data.shapes import cut_off
 from ddpm_studio.events import Contents, DatasetExamined, DatasetReport, FindingKind, Rows
-from ddpm_studio.forecast import cut_off
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.basics import Collapsible, button, column, label, plain_tip, row
 from ddpm_studio.gui.widgets.histogram import Bin, Histogram, shape_bins, size_bins
