@@ -83,7 +83,7 @@ def measure(model: str, rounds: int) -> dict[str, object]:
     # Slide.
     window.show_page("Blend")
     blend = window.pages["Blend"]
-    run_until(lambda: len(blend.pictures) == 2, 30)  # type: ignore[attr-defined]
+    run_until(lambda: len(blend.wells.pictures) == 2, 30)  # type: ignore[attr-defined]
     run_until(lambda: not studio.blending.busy, 30)
     moves: list[tuple[float, float]] = []
     answers: list[tuple[float, float]] = []
@@ -91,10 +91,10 @@ def measure(model: str, rounds: int) -> dict[str, object]:
     for stroke in range(12):
         for i in range(25):
             lam = i * 4 if stroke % 2 == 0 else 100 - i * 4
-            if lam == blend.lam.value():  # type: ignore[attr-defined]
+            if lam == blend.single.lam.value():  # type: ignore[attr-defined]
                 continue
             moves.append((time.perf_counter(), lam / 100))
-            blend.lam.setValue(lam)  # type: ignore[attr-defined]
+            blend.single.lam.setValue(lam)  # type: ignore[attr-defined]
             until = time.perf_counter() + 0.04
             run_until(lambda until=until: time.perf_counter() >= until, 1)
         run_until(lambda: not studio.blending.busy, 30)

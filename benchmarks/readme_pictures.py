@@ -60,7 +60,7 @@ def photograph(name: str, folder: Path) -> None:
     page.replay(run)
     run_until(lambda: page.live.previews, 60)
     run_until(lambda: False, 2.0)
-    page.dismiss_button.click()
+    page.offer.dismiss_button.click()
     grab("train", "dark")
 
     made: list[object] = []
