@@ -80,6 +80,10 @@ def test_rows_are_full(qtbot: QtBot, width: int, height: int) -> None:
 
 def test_raw_and_averaged_weights_stand_side_by_side_at_one_size(qtbot: QtBot) -> None:
     panel = LivePanel()
+    panel.call_past(True)
+    assert (panel.accessibleName(), panel.detail.text()) == ("A run as it went", "There is no preview of this run yet.")
+    panel.call_past(False)
+    assert (panel.accessibleName(), panel.detail.text()) == ("Training in progress", "The first preview comes after a few seconds.")
     qtbot.addWidget(panel)
     panel.resize(840, 640)
     panel.show()

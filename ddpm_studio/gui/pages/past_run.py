@@ -11,7 +11,6 @@ from ddpm_studio.gui.widgets.basics import column
 from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.plot import Plot
 from ddpm_studio.gui.workers import LatestRun
-from ddpm_studio.language import tr
 from ddpm_studio.runs import Run
 
 
@@ -50,8 +49,8 @@ class PastRun(QWidget):
         self.run = None
 
     def _make_panel(self) -> LivePanel:
-        panel = LivePanel(tr("A run as it went"), tr("There is no preview of this run yet."))
-        panel.grid.setAccessibleName(tr("Samples of the model as it was"))
+        panel = LivePanel()
+        panel.call_past(True)
         panel.look_like(self._own)
         panel.plots.export_wanted.connect(self.export_wanted)
         self._lines.addWidget(panel)

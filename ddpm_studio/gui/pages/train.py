@@ -238,6 +238,7 @@ class TrainPage(QWidget):
 
     def _name_stage(self, name: str, past: bool = False) -> None:
         self._shown, self._past = name, past
+        self.live.call_past(past)
         self._show_head()
 
     @Slot(object, object)

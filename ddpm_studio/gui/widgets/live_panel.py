@@ -27,15 +27,12 @@ def _bytes(preview: PreviewReady) -> int:
 class LivePanel(QWidget):
     """Fed with events; it does not know whether they come from a thread or from a journal."""
 
-    def __init__(self, name: str = "", empty: str = "") -> None:
-        """`name`: what assistive technology calls it. `empty`: what stands there before the first preview."""
+    def __init__(self) -> None:
         super().__init__()
         self.setObjectName("livePanel")
-        self.setAccessibleName(name or tr("Training in progress"))
-        self._empty = empty or tr("The first preview comes after a few seconds.")
         self.plots = PlotsPanel()
         self.plot = self.plots.loss
-        self.grid = PictureGrid("previewGrid", tr("Samples of the model in training"), centred=False)
+        self.grid = PictureGrid("previewGrid", "", centred=False)
         self.raw_grid = PictureGrid("rawPreviewGrid", tr("Samples of the raw weights"), centred=False)
         self.caption = label(tr("Samples"), "heading")
         self.detail = ElidedLabel("", "caption", "previewCaption")
@@ -79,7 +76,16 @@ class LivePanel(QWidget):
         self.newest.clicked.connect(self._show_newest)
         self.view.chosen.connect(self._show_view)
         self.film.chosen.connect(self.slider.setValue)
+        self.call_past(False)
         self.clear()
+
+    def call_past(self, past: bool) -> None:
+        """A run as it went is called otherwise than one in training, and no first preview is to be waited for."""
+        self.setAccessibleName(tr("A run as it went") if past else tr("Training in progress"))
+        self.grid.setAccessibleName(tr("Samples of the model as it was") if past else tr("Samples of the model in training"))
+        self._empty = tr("There is no preview of this run yet.") if past else tr("The first preview comes after a few seconds.")
+        if not self.previews:
+            self.detail.setText(self._empty)
 
     def clear(self) -> None:
         self.previews.clear()
