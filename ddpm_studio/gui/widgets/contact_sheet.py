@@ -7,13 +7,14 @@ from collections import OrderedDict
 import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QHelpEvent, QImage, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QToolTip
+from PySide6.QtGui import QHelpEvent, QImage, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QApplication, QFrame, QToolTip
 
 from ddpm_studio.events import Images, Rows
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, to_qimage
 from ddpm_studio.gui.widgets.basics import plain_tip
+from ddpm_studio.gui.widgets.ringed_area import RingedArea
 from ddpm_studio.gui.widgets.sheet_layout import MARGIN, SheetLayout
 from ddpm_studio.gui.words import count
 from ddpm_studio.language import tr
@@ -24,7 +25,7 @@ GAP, GROUP_GAP = 2, 8
 _NONE = np.zeros(0, np.int64)
 
 
-class ContactSheet(QAbstractScrollArea):
+class ContactSheet(RingedArea):
     """Shows the pictures `rows` of a data set. They are asked for with `pictures_wanted` and given with `add_pictures`."""
 
     pictures_wanted = Signal(object)
@@ -223,19 +224,11 @@ class ContactSheet(QAbstractScrollArea):
             shade.setAlpha(40)
             painter.setBrush(shade)
             painter.drawRect(self._band)
-        if self._current < 0 and self.hasFocus():
-            theme.draw_ring(painter, self.viewport().rect())
+        if self._current < 0:
+            self.draw_ring(painter)
         painter.end()
         if missing:
             self._ask.start()
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.viewport().update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.viewport().update()
 
     def _draw_mark(self, painter: QPainter, cell: QRect) -> None:
         """A cross in the corner: told by its form, not by paleness alone."""

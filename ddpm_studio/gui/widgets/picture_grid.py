@@ -6,19 +6,20 @@ import math
 
 import numpy as np
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QDrag, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QWidget
+from PySide6.QtGui import QDrag, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
+from PySide6.QtWidgets import QApplication, QFrame, QWidget
 
 from ddpm_studio.events import Images
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, enlarged, to_qimage, zoom_for
+from ddpm_studio.gui.widgets.ringed_area import RingedArea
 from ddpm_studio.language import ntr
 
 SMALLER = 0.6
 """Of the smallest side, for pictures that are only looked at."""
 
 
-class PictureGrid(QAbstractScrollArea):
+class PictureGrid(RingedArea):
     """Shows uint8 [N, H, W, C]. With `selectable` one picture is current: by mouse or by arrow keys."""
 
     current_changed = Signal(int)
@@ -159,17 +160,9 @@ class PictureGrid(QAbstractScrollArea):
             if i < len(self.captions):
                 painter.setPen(theme.color("dim"))
                 painter.drawText(QRect(cell.left() - 8, cell.bottom() + 3, cell.width() + 16, 17), int(Qt.AlignmentFlag.AlignCenter), self.captions[i])
-        if self._selectable and self._current < 0 and self.hasFocus():
-            theme.draw_ring(painter, self.viewport().rect())
+        if self._selectable and self._current < 0:
+            self.draw_ring(painter)
         painter.end()
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.viewport().update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.viewport().update()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         index = self.index_at(event.position().toPoint())
