@@ -67,7 +67,7 @@ def test_grid_uses_the_room_and_keeps_pictures_whole(qtbot: QtBot) -> None:
     assert grid.verticalScrollBar().maximum() > 0, "pictures are not made smaller than can be seen"
 
 
-@pytest.mark.parametrize(("width", "height"), [(700, 330), (760, 300), (1200, 500), (500, 600), (480, 180), (440, 215), (600, 150), (300, 110)])
+@pytest.mark.parametrize(("width", "height"), [(700, 330), (760, 300), (1200, 500), (500, 600), (480, 180), (600, 150), (300, 110)])
 def test_rows_are_full(qtbot: QtBot, width: int, height: int) -> None:
     grid = PictureGrid("grid", "Grid")
     qtbot.addWidget(grid)
@@ -75,6 +75,17 @@ def test_rows_are_full(qtbot: QtBot, width: int, height: int) -> None:
     grid.set_images(tiles(16))
     grid.show()
     assert 16 % grid._columns == 0
+    assert all(grid.viewport().rect().contains(grid.cell_rect(i)) for i in range(16))
+
+
+@pytest.mark.parametrize(("width", "height"), [(440, 215), (520, 245)])
+def test_a_last_row_is_rather_short_than_all_pictures_half_the_size(qtbot: QtBot, width: int, height: int) -> None:
+    grid = PictureGrid("grid", "Grid")
+    qtbot.addWidget(grid)
+    grid.resize(width, height)
+    grid.set_images(tiles(16))
+    grid.show()
+    assert grid.cell_rect(0).width() == 64
     assert all(grid.viewport().rect().contains(grid.cell_rect(i)) for i in range(16))
 
 

@@ -95,8 +95,8 @@ class PictureGrid(RingedArea):
         largest, in_full_rows = max(fits), max(fit for fit in fits if fit[1] == 0)
         # What is only looked at may be smaller before it has to be scrolled: better small and whole than cut off.
         floor = self._smallest_side * (1 if self._selectable else SMALLER) / max(width, height)
-        # Full rows are worth a smaller picture, down to half.
-        zoom, _, columns = in_full_rows if in_full_rows[0] >= max(largest[0] / 2, min(floor, largest[0])) else largest
+        # Full rows are worth a smaller picture, but not one of half the size.
+        zoom, _, columns = in_full_rows if in_full_rows[0] > largest[0] / 2 and in_full_rows[0] >= min(floor, largest[0]) else largest
         if zoom < floor:
             floor = self._smallest_side / max(width, height)
             zoom = math.ceil(floor * ratio) / ratio if floor * ratio > 1 else floor
