@@ -41,9 +41,11 @@ def create(argv: list[str] | None = None, jobs: Any = None) -> tuple[QApplicatio
     app.setWindowIcon(theme.app_icon())
     known = preferences.load()
     choose_language(app, known.language)
-    theme.apply(app, known.theme)
+    theme.set_colors(app, known.theme)
     motion.apply(app, known.reduced_motion)
-    return app, MainWindow(jobs)
+    window = MainWindow(jobs)
+    theme.set_style_sheet(app)
+    return app, window
 
 
 def choose_language(app: QApplication, preference: str) -> None:

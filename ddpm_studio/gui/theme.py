@@ -76,16 +76,29 @@ def prepare(app: QApplication) -> None:
 
 def apply(app: QApplication, choice: str) -> None:
     """Recolour the whole program, also while it runs. Widgets that paint themselves read `color` when they paint."""
+    set_colors(app, choice)
+    if set_style_sheet(app):
+        for window in app.topLevelWidgets():
+            refresh_icons(window)
+
+
+def set_colors(app: QApplication, choice: str) -> None:
+    """What `color` says from now on, and the palette."""
     _state["name"] = resolve(choice)
-    if app.property("theme") == name():
-        return
-    app.setProperty("theme", name())
-    tokens = _palettes()[name()]
-    app.setPalette(_palette(tokens))
+    if app.property("palette") != name():
+        app.setProperty("palette", name())
+        app.setPalette(_palette(_palettes()[name()]))
+
+
+def set_style_sheet(app: QApplication) -> bool:
+    """The sheet in the colours that were set; whether it is another one. It takes a moment for every widget that is there,
+    and as long again each time one that comes later moves into another: at the start it waits until the window is put together."""
+    if app.property("styleSheetTheme") == name():
+        return False
+    app.setProperty("styleSheetTheme", name())
     sheet = (paths.resources_dir() / "styles" / "base.qss").read_text(encoding="utf-8")
-    app.setStyleSheet(string.Template(sheet).safe_substitute(tokens, theme=name()))
-    for window in app.topLevelWidgets():
-        refresh_icons(window)
+    app.setStyleSheet(string.Template(sheet).safe_substitute(_palettes()[name()], theme=name()))
+    return True
 
 
 def _palette(tokens: dict[str, str]) -> QPalette:
