@@ -9,11 +9,12 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from PySide6.QtCore import QLibraryInfo, QMessageLogContext, Qt, QTimer, QtMsgType, QTranslator, qInstallMessageHandler
+from PySide6.QtCore import QEvent, QLibraryInfo, QMessageLogContext, QObject, Qt, QTimer, QtMsgType, QTranslator, Slot, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from ddpm_studio import language, paths
@@ -86,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
 
     listen_for_language(app, reporter)
     window.show()
-    QTimer.singleShot(0, window, lambda: _begin(window, options))
+    _WhenSeen(window, lambda: _begin(window, options))
     status = app.exec()
     pulse.stop()
     if not workers.stop_all(2_000):
@@ -94,6 +95,30 @@ def main(argv: list[str] | None = None) -> int:
         logging.shutdown()
         os_exit(status)
     return status
+
+
+class _WhenSeen(QObject):
+    """Does something once, when a window has been painted; one that opens minimised is not waited for. What is begun
+    before, be it in another thread, keeps the interpreter from painting: loading torch, a quarter of a second."""
+
+    def __init__(self, window: MainWindow, begin: Callable[[], None]) -> None:
+        super().__init__(window)
+        self._window, self._begin = window, begin
+        window.installEventFilter(self)
+        self._at_the_latest = QTimer(self, singleShot=True, interval=1_000)
+        self._at_the_latest.timeout.connect(self._seen)
+        self._at_the_latest.start()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint:
+            self._at_the_latest.start(0)  # behind the painting of all that is in the window
+        return False
+
+    @Slot()
+    def _seen(self) -> None:
+        self._window.removeEventFilter(self)
+        self.deleteLater()
+        self._begin()
 
 
 def listen_for_language(app: QApplication, reporter: _Reporter) -> None:

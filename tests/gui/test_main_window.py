@@ -1016,3 +1016,39 @@ def test_what_the_window_does_can_be_copied_as_a_command(qtbot: QtBot, open_wind
     commands["Copy training as a command"].trigger()
     assert QApplication.clipboard().text() == f"ddpm-studio train {tmp_path / 'cats'} --run cats-tiny-32-1 --preset tiny-32 --max-seconds 600"
     assert not any((tmp_path / "home" / "runs").iterdir()), "only the name was wanted"
+
+
+def test_what_is_heavy_begins_when_the_window_has_been_painted(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    window.hide()
+    told: list[str] = []
+    painted = _Painted(window, told)
+    app._WhenSeen(window, lambda: told.append("begun"))
+    window.show()
+    qtbot.waitUntil(lambda: "begun" in told)
+    window.update()
+    qtbot.wait(50)
+    assert told[0] == "painted"
+    assert told.count("begun") == 1
+    window.removeEventFilter(painted)
+
+
+def test_a_window_that_is_never_painted_is_not_waited_for(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window()
+    told: list[str] = []
+    window.hide()
+    app._WhenSeen(window, lambda: told.append("begun"))
+    assert told == []
+    qtbot.waitUntil(lambda: told == ["begun"], timeout=5_000)
+
+
+class _Painted(QObject):
+    def __init__(self, window: MainWindow, told: list[str]) -> None:
+        super().__init__(window)
+        self._told = told
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint:
+            self._told.append("painted")
+        return False
