@@ -15,7 +15,8 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QLineEd
 from ddpm_studio.config import SECTIONS, RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import label, tidy, wrapped
+from ddpm_studio.gui.widgets.basics import label, wrapped
+from ddpm_studio.gui.widgets.inputs import tidy
 from ddpm_studio.language import later, tr
 
 _NOTHING = object()

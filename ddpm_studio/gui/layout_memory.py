@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
 from ddpm_studio import paths
 from ddpm_studio.gui.pages.past_run import PastRun
 from ddpm_studio.gui.undo import Control, control
-from ddpm_studio.gui.widgets.basics import Collapsible, Segments
+from ddpm_studio.gui.widgets.containers import Collapsible
+from ddpm_studio.gui.widgets.inputs import Segments
 from ddpm_studio.gui.widgets.live_panel import BEHIND
 from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
 

@@ -219,6 +219,7 @@ def test_the_export_is_light_and_nothing_in_it_is_chosen(qtbot: QtBot, tmp_path:
     qtbot.addWidget(view)
     program = QApplication.instance()
     assert isinstance(program, QApplication)
+    theme.prepare(program)
     before = theme.name()
     files = []
     for name, chosen in (("light", ""), ("dark", "middle1")):

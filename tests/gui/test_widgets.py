@@ -16,10 +16,10 @@ from ddpm_studio.events import BlockInfo, DatasetReport, FrameReady, PreviewRead
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import fitted, to_array, to_qimage, zoom_for
 from ddpm_studio.gui.widgets.architecture import ArchitectureView
-from ddpm_studio.gui.widgets.basics import Slider
 from ddpm_studio.gui.widgets.block_item import BlockItem
 from ddpm_studio.gui.widgets.dataset_report import DatasetReportView
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip
+from ddpm_studio.gui.widgets.inputs import Slider
 from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.loss_plot import LossPlot
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
@@ -297,7 +297,10 @@ def test_a_curve_is_exported_as_picture_drawing_and_numbers(qtbot: QtBot, tmp_pa
 
 @pytest.mark.parametrize("large", [False, True])
 def test_a_slider_goes_where_it_is_clicked_and_is_dragged_on_from_there(qtbot: QtBot, large: bool) -> None:
-    theme.apply(QApplication.instance(), "dark")  # type: ignore[arg-type]
+    program = QApplication.instance()
+    assert isinstance(program, QApplication)
+    theme.prepare(program)
+    theme.apply(program, "dark")
     slider = Slider()
     qtbot.addWidget(slider)
     slider.setProperty("large", large)

@@ -22,8 +22,10 @@ from ddpm_studio.gui.pages.blend_single import BlendSingle
 from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import Control
-from ddpm_studio.gui.widgets.basics import Card, EmptyState, Segments, button, row
+from ddpm_studio.gui.widgets.basics import button, row
+from ddpm_studio.gui.widgets.containers import Card, EmptyState
 from ddpm_studio.gui.widgets.drop_zone import local_files, lone_png
+from ddpm_studio.gui.widgets.inputs import Segments
 from ddpm_studio.gui.widgets.picture_view import WELL
 from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import is_reproducible

@@ -11,7 +11,9 @@ from PySide6.QtWidgets import QWidget
 from ddpm_studio.gui.pages.blend_noise import noises
 from ddpm_studio.gui.pages.picture_source import PictureSource
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ValueSlider, column, combo, field, label, row, spin, tool_button
+from ddpm_studio.gui.widgets.basics import column, field, label, row, tool_button
+from ddpm_studio.gui.widgets.containers import Card, ControlColumn
+from ddpm_studio.gui.widgets.inputs import ValueSlider, combo, spin
 from ddpm_studio.language import tr
 
 

@@ -11,8 +11,10 @@ from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images, Progress
 from ddpm_studio.gui import motion, theme
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import EmptyState, SecondClick, Slider, button, column, keep_room, label, row, show_instead, spin, tool_button
+from ddpm_studio.gui.widgets.basics import SecondClick, button, column, keep_room, label, row, show_instead, tool_button
+from ddpm_studio.gui.widgets.containers import EmptyState
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
+from ddpm_studio.gui.widgets.inputs import Slider, spin
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import BlendRequest

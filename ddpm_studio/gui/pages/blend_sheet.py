@@ -13,8 +13,9 @@ from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.pages.exporting import save_png
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import EmptyState, SecondClick, button, column, keep_room, label, row, show_instead
+from ddpm_studio.gui.widgets.basics import SecondClick, button, column, keep_room, label, row, show_instead
 from ddpm_studio.gui.widgets.blend_table import BlendTable
+from ddpm_studio.gui.widgets.containers import EmptyState
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, recipe
 

@@ -16,7 +16,8 @@ from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
 from ddpm_studio.gui.pages.blend_wells import MOST, Wells
 from ddpm_studio.gui.pages.exporting import keep, save_png
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Slider, button, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import button, column, label, row, tool_button
+from ddpm_studio.gui.widgets.inputs import Slider
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import tr
 from ddpm_studio.requests import BlendRequest, recipe

@@ -16,7 +16,8 @@ from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.answers import PictureLoaded
 from ddpm_studio.gui.qimage import to_array
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Slider, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import column, label, row, tool_button
+from ddpm_studio.gui.widgets.inputs import Slider
 from ddpm_studio.gui.widgets.picture_view import PictureView, PictureWell
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import tr

@@ -14,8 +14,9 @@ from ddpm_studio.gui import theme
 from ddpm_studio.gui.pages.dataset_section import DatasetSection
 from ddpm_studio.gui.qimage import to_qimage
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, button, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row, tool_button
 from ddpm_studio.gui.widgets.contact_sheet import ContactSheet
+from ddpm_studio.gui.widgets.containers import Card
 from ddpm_studio.gui.widgets.crop_view import CropView
 from ddpm_studio.gui.widgets.dataset_report import Some
 from ddpm_studio.gui.words import count

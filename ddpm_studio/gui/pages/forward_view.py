@@ -17,8 +17,10 @@ from ddpm_studio.gui.forward import OF_MODEL, ForwardReady, as_picture, log_snr,
 from ddpm_studio.gui.pages.picture_source import PictureSource
 from ddpm_studio.gui.qimage import to_array, to_qimage
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, ValueSlider, button, column, combo, field, label, row, spin, tool_button
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, field, label, row, tool_button
+from ddpm_studio.gui.widgets.containers import Card, ControlColumn
 from ddpm_studio.gui.widgets.equation import SUBSCRIPTS, Equation
+from ddpm_studio.gui.widgets.inputs import ValueSlider, combo, spin
 from ddpm_studio.gui.widgets.noise_strip import evening
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.widgets.picture_view import PictureView

@@ -18,7 +18,8 @@ from ddpm_studio.gui.pages.gallery_export import GalleryExport
 from ddpm_studio.gui.pages.gallery_side import GallerySide
 from ddpm_studio.gui.pages.gallery_trash import TrashQuestion
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, label, row, tool_button, wrapped
+from ddpm_studio.gui.widgets.basics import button, label, row, tool_button, wrapped
+from ddpm_studio.gui.widgets.containers import Card, EmptyState
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
 

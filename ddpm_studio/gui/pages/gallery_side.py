@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QFormLayout, QMenu, QPushButton, QVBoxLayout, QWid
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.pages.blend_noise import noises
 from ddpm_studio.gui.pages.generate_controls import samplers
-from ddpm_studio.gui.widgets.basics import WIDE, Card, ControlColumn, button, column, label, row
+from ddpm_studio.gui.widgets.basics import WIDE, button, column, label, row
+from ddpm_studio.gui.widgets.containers import Card, ControlColumn
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import is_reproducible

@@ -11,7 +11,9 @@ from PySide6.QtWidgets import QComboBox, QFrame, QProgressBar, QWidget
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.presenters import ACTIVE, State
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, button, column, combo, decimal, field, label, row, spin, tool_button, wrapped
+from ddpm_studio.gui.widgets.basics import button, column, field, label, row, tool_button, wrapped
+from ddpm_studio.gui.widgets.containers import Card, ControlColumn
+from ddpm_studio.gui.widgets.inputs import combo, decimal, spin
 from ddpm_studio.language import tr
 from ddpm_studio.models import GuideInfo
 from ddpm_studio.requests import MAX_SEED, SampleRequest, Spacing, Start, model_name

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QMenu, QPushButton, QToolButton, QVBoxLayout, QWid
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.answers import NearestFound
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, button, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row, tool_button
+from ddpm_studio.gui.widgets.containers import Card
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.language import ntr, tr
 

@@ -12,7 +12,8 @@ from ddpm_studio.gui.answers import ModelChoice, NearestFound
 from ddpm_studio.gui.pages.generate_controls import is_noisy, samplers
 from ddpm_studio.gui.pages.generate_results import NearestPanel, Results
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, label, row, wrapped
+from ddpm_studio.gui.widgets.basics import button, column, label, row, wrapped
+from ddpm_studio.gui.widgets.containers import Card, EmptyState
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip, FrameView
 from ddpm_studio.gui.words import count

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from ddpm_studio.gui.pages.forward_view import ForwardView
 from ddpm_studio.gui.pages.network_view import NetworkView
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import ElidedLabel, Segments, column, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, column, row
+from ddpm_studio.gui.widgets.inputs import Segments
 from ddpm_studio.language import tr
 
 FORWARD, NETWORK = 0, 1

@@ -14,8 +14,10 @@ from ddpm_studio.gui.pages.exporting import save
 from ddpm_studio.gui.pages.forward_view import ForwardView
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.architecture import ArchitectureView
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, combo, row, tool_button
+from ddpm_studio.gui.widgets.basics import ElidedLabel, row, tool_button
+from ddpm_studio.gui.widgets.containers import Card
 from ddpm_studio.gui.widgets.feature_panel import FeaturePanel
+from ddpm_studio.gui.widgets.inputs import combo
 from ddpm_studio.gui.words import short_count
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import tr

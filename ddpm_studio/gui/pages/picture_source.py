@@ -13,7 +13,9 @@ from ddpm_studio.events import Event, Images
 from ddpm_studio.gui.answers import PicturesOffered
 from ddpm_studio.gui.qimage import enlarged, to_qimage
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, Segments, label, row
+from ddpm_studio.gui.widgets.basics import label, row
+from ddpm_studio.gui.widgets.containers import Card
+from ddpm_studio.gui.widgets.inputs import Segments
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import tr

@@ -19,8 +19,9 @@ from ddpm_studio.gui.item_models import RunsModel
 from ddpm_studio.gui.pages.exporting import export_plot
 from ddpm_studio.gui.pages.runs_trash import RunTrashQuestion
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, EmptyState, button, column, row
+from ddpm_studio.gui.widgets.basics import button, column, row
 from ddpm_studio.gui.widgets.compare_view import CompareView
+from ddpm_studio.gui.widgets.containers import Card, EmptyState
 from ddpm_studio.gui.widgets.run_details import RunDetails
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import later, tr

@@ -22,7 +22,9 @@ from ddpm_studio.gui.pages.resume_offer import ResumeOffer
 from ddpm_studio.gui.pages.train_settings import TrainSettings
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import Card, ControlColumn, ElidedLabel, Segments, button, column, label, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row
+from ddpm_studio.gui.widgets.containers import Card, ControlColumn
+from ddpm_studio.gui.widgets.inputs import Segments
 from ddpm_studio.gui.widgets.live_panel import LivePanel
 from ddpm_studio.gui.widgets.plot import Plot
 from ddpm_studio.gui.widgets.welcome import SHOWN_RUNS, Welcome

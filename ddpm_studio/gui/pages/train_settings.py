@@ -17,7 +17,9 @@ from ddpm_studio.gui.answers import ModelChoice
 from ddpm_studio.gui.config_form import ConfigForm
 from ddpm_studio.gui.model_lines import show_models
 from ddpm_studio.gui.undo import Control, control
-from ddpm_studio.gui.widgets.basics import Card, Collapsible, column, combo, field, label, row, wrapped
+from ddpm_studio.gui.widgets.basics import column, field, label, row, wrapped
+from ddpm_studio.gui.widgets.containers import Card, Collapsible
+from ddpm_studio.gui.widgets.inputs import combo
 from ddpm_studio.gui.words import sentences
 from ddpm_studio.language import later, tr
 from ddpm_studio.models import starting_settings

@@ -14,7 +14,8 @@ from ddpm_studio.comparing import RunRead, differing_settings, is_one_data, is_o
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.config_form import in_words, meaning
 from ddpm_studio.gui.config_form import title as setting_title
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, button, column, label, plain_tip, row
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, plain_tip, row
+from ddpm_studio.gui.widgets.containers import Card
 from ddpm_studio.gui.widgets.loss_plot import newest_of_each
 from ddpm_studio.gui.widgets.plot import BY_PIXEL, Plot
 from ddpm_studio.gui.widgets.series import Series

@@ -14,7 +14,8 @@ from ddpm_studio.data.findings import in_words
 from ddpm_studio.data.shapes import cut_off
 from ddpm_studio.events import Contents, DatasetExamined, DatasetReport, FindingKind, Rows
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import Collapsible, button, column, label, plain_tip, row
+from ddpm_studio.gui.widgets.basics import button, column, label, plain_tip, row
+from ddpm_studio.gui.widgets.containers import Collapsible
 from ddpm_studio.gui.widgets.histogram import Bin, Histogram, shape_bins, size_bins
 from ddpm_studio.gui.words import count
 from ddpm_studio.language import again, ntr, tr

@@ -10,8 +10,10 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from ddpm_studio.events import BlockInfo, FeaturesReady, Images
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import Card, Segments, ValueSlider, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import column, label, row, tool_button
 from ddpm_studio.gui.widgets.block_item import facts, formula, meaning, title
+from ddpm_studio.gui.widgets.containers import Card
+from ddpm_studio.gui.widgets.inputs import Segments, ValueSlider
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import tr

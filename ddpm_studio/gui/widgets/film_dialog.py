@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QDialog, QProgressBar, QSpinBox, QWidget
 
 from ddpm_studio.events import Event, Failed, FilmSaved, Finished, Images, Progress
 from ddpm_studio.gui import dialogs, theme
-from ddpm_studio.gui.widgets.basics import Segments, button, column, field, label, row, tidy
+from ddpm_studio.gui.widgets.basics import button, column, field, label, row
+from ddpm_studio.gui.widgets.inputs import Segments, tidy
 from ddpm_studio.gui.workers import RunThread
 from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import FilmRequest

@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from ddpm_studio.events import FrameReady, Images
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.qimage import draw_picture, fitted, to_qimage
-from ddpm_studio.gui.widgets.basics import Slider, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import column, label, row, tool_button
+from ddpm_studio.gui.widgets.inputs import Slider
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
 

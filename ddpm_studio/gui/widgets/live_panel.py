@@ -6,8 +6,10 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from ddpm_studio.events import Event, PreviewReady
-from ddpm_studio.gui.widgets.basics import Card, ElidedLabel, Segments, Slider, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import ElidedLabel, column, label, row, tool_button
+from ddpm_studio.gui.widgets.containers import Card
 from ddpm_studio.gui.widgets.growth_film import GrowthFilm
+from ddpm_studio.gui.widgets.inputs import Segments, Slider
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
 from ddpm_studio.gui.words import count

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QCheckBox, QWidget
 
 from ddpm_studio.events import StepDone
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.widgets.basics import ValueSlider, row
+from ddpm_studio.gui.widgets.basics import row
+from ddpm_studio.gui.widgets.inputs import ValueSlider
 from ddpm_studio.gui.widgets.plot import BY_PIXEL, REDRAW_MS, Plot
 from ddpm_studio.gui.widgets.series import Series
 from ddpm_studio.gui.words import count, loss

@@ -7,7 +7,8 @@ from dataclasses import replace
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
-from ddpm_studio.gui.widgets.basics import Card, button, column, field, row
+from ddpm_studio.gui.widgets.basics import button, column, field, row
+from ddpm_studio.gui.widgets.containers import Card
 from ddpm_studio.language import tr
 from ddpm_studio.remarks import Remarks, parse_tags
 from ddpm_studio.runs import RunInfo

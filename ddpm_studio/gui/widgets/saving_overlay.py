@@ -6,7 +6,8 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QHideEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QProgressBar, QWidget
 
-from ddpm_studio.gui.widgets.basics import Card, button, column, label, row
+from ddpm_studio.gui.widgets.basics import button, column, label, row
+from ddpm_studio.gui.widgets.containers import Card
 from ddpm_studio.language import tr
 
 PATIENCE_MS, LIMIT_MS = 3_000, 7_500
