@@ -72,9 +72,10 @@ def models_dir() -> Path:
     return _shipped("models")
 
 
-def guide_file() -> Path:
-    """The handbook."""
-    return _shipped("docs") / "GUIDE.md"
+def guide_file(language: str = "en") -> Path:
+    """The handbook, in English where there is none in that language."""
+    translated = _shipped("docs") / f"GUIDE.{language}.md"
+    return translated if translated.is_file() else _shipped("docs") / "GUIDE.md"
 
 
 def samples_archive() -> Path:

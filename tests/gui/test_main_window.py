@@ -19,7 +19,7 @@ from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QImage, QPalette
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QScrollArea, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
-from ddpm_studio import gallery
+from ddpm_studio import gallery, language
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import DataChanged, UserError
 from ddpm_studio.events import Event, Failed, TrainingStarted
@@ -459,6 +459,14 @@ def test_where_a_folder_is_that_nothing_can_open(qtbot: QtBot, open_window: Open
     with qtbot.assertNotEmitted(window.studio.said, wait=50):
         page.folder_button.click()
     assert [Path(path) for path in opened] == 2 * [page.current.run.path]
+
+
+def test_the_handbook_speaks_the_language_of_the_window(qtbot: QtBot, open_window: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = open_window()
+    monkeypatch.setattr(language, "spoken", lambda: "zh_CN")
+    book = Handbook(window)
+    assert "比较。 在 任务 页选中两个任务" in book.text.toPlainText()
+    book.close()
 
 
 def test_the_handbook_is_opened_from_the_menu(qtbot: QtBot, open_window: Open) -> None:

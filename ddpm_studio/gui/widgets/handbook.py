@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QDialog, QFrame, QTextBrowser, QWidget
 
-from ddpm_studio import paths
+from ddpm_studio import language, paths
 from ddpm_studio.gui.widgets.basics import column
 from ddpm_studio.language import tr
 
@@ -24,7 +24,7 @@ class Handbook(QDialog):
         self.text.setAccessibleName(tr("Handbook"))
         self.text.setFrameShape(QFrame.Shape.NoFrame)
         self.text.setOpenExternalLinks(True)
-        self.text.setMarkdown(paths.guide_file().read_text(encoding="utf-8"))
+        self.text.setMarkdown(paths.guide_file(language.spoken()).read_text(encoding="utf-8"))
         self.text.document().setDocumentMargin(16)
         self._space_out()
         self.text.moveCursor(QTextCursor.MoveOperation.Start)
