@@ -212,9 +212,13 @@ class Menus(QObject):
 
     def _open_handbook(self) -> None:
         try:
-            Handbook(self._window).show()
+            book = self._window.findChild(Handbook) or Handbook(self._window)
         except OSError as error:
             self._window.studio.failed.emit(Failed.of(error))
+            return
+        book.show()
+        book.raise_()
+        book.activateWindow()
 
     def _open_data_folder(self) -> None:
         dialogs.show_folder(self._window.studio, paths.data_dir())

@@ -61,7 +61,7 @@ class Opening(QObject):
     def _recipe_read(self, batch: list[Event]) -> None:
         for event in batch:
             if isinstance(event, RecipeRead):
-                self._window.banner.hide()
+                self._studio.tried_again.emit()
                 if self._studio.open_settings(event.path, event.values) and is_reproducible(event.values):
                     self._studio.recreate_wanted.emit(event.path, False)
             elif isinstance(event, Failed) and self._window.page == "Train" and self._picture is not None:

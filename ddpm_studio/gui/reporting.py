@@ -110,6 +110,8 @@ class Reporting(QObject):
     @Slot(str)
     def _noticed(self, text: str) -> None:
         self._banner.show_notice(text)
+        if self._complains:
+            self.say(*self._now())  # its banner gave way
         self._tell(text, wrong=True)
         log.info("notice: %s", text)
 

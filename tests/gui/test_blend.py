@@ -23,7 +23,7 @@ from shiboken6 import isValid
 from ddpm_studio import gallery, imaging
 from ddpm_studio.control import RunControl
 from ddpm_studio.events import BlendReady, Event, FrameReady, frozen_images
-from ddpm_studio.gui import blend_jobs, dialogs, workers
+from ddpm_studio.gui import blend_jobs, dialogs, motion, workers
 from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
 from ddpm_studio.gui.pages.picture_source import DATA, EXAMPLES, GALLERY
@@ -402,6 +402,26 @@ def test_the_sheet_is_walked_by_keys(qtbot: QtBot) -> None:
         qtbot.keyClick(grid, Qt.Key.Key_Return)
     assert opened.args == [1, 1]
     assert not grid.grab().isNull()
+
+
+def test_no_film_plays_unasked_where_motion_is_reduced(qtbot: QtBot, page: BlendPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(qtbot, page, 2)
+    monkeypatch.setattr(motion, "reduced", lambda: True)
+    page.make_film()
+    assert not page.film.playing
+    qtbot.waitUntil(lambda: page.film.complete, timeout=5000)
+    assert page.film.slider.value() == 0
+
+
+def test_a_sheet_and_a_film_say_which_picture_they_wait_for(qtbot: QtBot, page: BlendPage) -> None:
+    fill(qtbot, page, 2)
+    page.wells.add()
+    for series in (page.sheet, page.film):
+        assert not series.make_button.isEnabled()
+        assert series.empty.text.text() == "Choose picture C first."
+    page.set_source("C", tiles(3)[2])
+    qtbot.waitUntil(page.film.make_button.isEnabled, timeout=5000)
+    assert "back to the first" in page.film.empty.text.text()
 
 
 def test_a_film_plays_while_it_is_made_and_is_saved(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:

@@ -325,6 +325,14 @@ def test_a_dropped_picture_restores_its_settings_and_is_made_again(qtbot: QtBot,
     assert made.guide == GUIDE.path
 
 
+def test_the_offer_goes_with_the_model_of_its_picture(qtbot: QtBot, window: MainWindow, page: GeneratePage, tmp_path: Path) -> None:
+    picture = gallery.save_pictures(tiles(1), gallery.recipes(SampleRequest("tiles"), [0], 24_000, "cpu"), tmp_path)[0]
+    window.opening.open_picture(picture)
+    qtbot.waitUntil(page.offer.isVisible)
+    window.studio.choose_model(next(model for model in window.studio.models if model.name == "faces"))
+    assert page.offer.isHidden(), "it would be made by another model"
+
+
 def held_back(picture_job: workers.Job, go_on: threading.Event) -> workers.Job:
     def job(control: RunControl) -> Iterator[Event]:
         go_on.wait(10)
@@ -533,4 +541,8 @@ def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: Gene
     assert page.stage.side.currentIndex() == 1
     page.stage.nearest.close_button.click()
     assert page.stage.side.currentIndex() == 0
+    tool.trigger()
+    qtbot.waitUntil(lambda: page.stage.side.currentIndex() == 1)
+    page.stage.results.grid.set_current(1)
+    assert page.stage.side.currentIndex() == 0, "they are not those of this picture"
     qtbot.waitUntil(lambda: not workers.running_threads())

@@ -478,6 +478,8 @@ def test_the_handbook_is_opened_from_the_menu(qtbot: QtBot, open_window: Open) -
     assert not book.isModal()
     assert book.text.verticalScrollBar().value() == 0 < book.text.verticalScrollBar().maximum()
     assert "Compare. Two runs that are selected" in book.text.toPlainText()
+    next(command.action for command in window.menus.commands() if command.action.objectName() == "actionOpenTheHandbook").trigger()
+    assert window.findChildren(Handbook) == [book]
     book.close()
 
 

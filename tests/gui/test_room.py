@@ -19,7 +19,7 @@ from ddpm_studio.gui.pages.runs import COMPARED, RunsPage
 
 from .fakes import FakeJobs, make_runs, read
 
-SMALL = 1024, 700
+SMALL = 960, 640
 
 
 @pytest.fixture(params=["en", "zh_CN"])
@@ -93,6 +93,8 @@ def test_nothing_is_cut_off(qtbot: QtBot, window: MainWindow, tmp_path: Path) ->
     generate.stage.again_from.click()
     generate.offer.offer(generate.files[0])
     look("generate from a frame")
+    strip, slider = generate.stage.filmstrip.strip, generate.stage.filmstrip.slider
+    assert strip.geometry().bottom() < slider.geometry().top()
     assert isinstance(blend, BlendPage)
     window.show_page("Blend")
     look("blend")

@@ -14,7 +14,7 @@ from ddpm_studio.events import Failed
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.presets import get_preset
-from ddpm_studio.requests import BlendRequest, TrainRequest, recipe
+from ddpm_studio.requests import BlendRequest, SampleRequest, TrainRequest, recipe
 from ddpm_studio.runs import Run
 
 from .drops import drop_on
@@ -138,11 +138,27 @@ def test_an_error_is_not_swallowed(qtbot: QtBot, open_window: Open) -> None:
     assert not window.banner.isVisible()
 
 
-def test_a_notice_of_what_runs_stays_on_every_page(qtbot: QtBot, open_window: Open) -> None:
+def test_a_notice_of_what_runs_stays_on_every_page(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
     window = open_window()
-    window.banner.show_notice("The learning rate was halved.")
+    window.studio.failed.emit(Failed("The disk is full.", ""))
+    window.studio.noticed.emit("The learning rate was halved.")
+    assert said(window) == "Ready", "the complaint went with its banner"
     go_to(qtbot, window, "Runs")
     assert window.banner.isVisible()
+    picture = gallery.save_pictures(tiles(1), gallery.recipes(SampleRequest("tiles"), [0], 24_000, "cpu"), tmp_path)[0]
+    window.opening.open_picture(picture)
+    qtbot.waitUntil(lambda: window.page == "Generate")
+    assert window.banner.isVisible()
+
+
+def test_a_complaint_goes_when_a_picture_is_opened(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    window = open_window()
+    go_to(qtbot, window, "Generate")
+    window.studio.failed.emit(Failed("The disk is full.", ""))
+    picture = gallery.save_pictures(tiles(1), gallery.recipes(SampleRequest("tiles"), [0], 24_000, "cpu"), tmp_path)[0]
+    window.opening.open_picture(picture)
+    qtbot.waitUntil(lambda: not window.banner.isVisible())
+    assert said(window) != "The disk is full."
 
 
 def test_a_remark_can_be_read_while_a_training_counts_its_steps(qtbot: QtBot, open_window: Open, home: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QGuiApplication, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from ddpm_studio.as_command import blend_command
@@ -22,7 +22,7 @@ from ddpm_studio.gui.pages.blend_single import BlendSingle
 from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo import Control
-from ddpm_studio.gui.widgets.basics import button, row
+from ddpm_studio.gui.widgets.basics import WIDE, button, row, show_names
 from ddpm_studio.gui.widgets.containers import Card, EmptyState
 from ddpm_studio.gui.widgets.drop_zone import local_files, lone_png
 from ddpm_studio.gui.widgets.inputs import Segments
@@ -72,6 +72,11 @@ class BlendPage(QWidget):
         self.stack.addWidget(Card(self.empty))
         self.stack.addWidget(stage)
         return self.stack
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        others = (self.view, self.single.keep_button, self.single.save_button)
+        show_names([self.single.add_button], self.width() - self.controls.width() - 3 * WIDE - sum(part.sizeHint().width() + 8 for part in others) - 8)
 
     def _connect(self) -> None:
         studio, controls, single, wells = self._studio, self.controls, self.single, self.wells
@@ -280,8 +285,8 @@ class BlendPage(QWidget):
 
     def _show_readiness(self) -> None:
         ready = self.single.ready
-        self.sheet.make_button.setEnabled(ready)
-        self.film.make_button.setEnabled(ready)
+        self.sheet.show_readiness(ready, self.single.missing)
+        self.film.show_readiness(ready, self.single.missing)
         self.single.show_readiness()
         if not ready:
             self.maker.forget()

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QProgressBar, QStackedWidget, QWidget
 from ddpm_studio.events import BlendReady, Event, Failed, Finished, Images, Progress
 from ddpm_studio.gui import motion, theme
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import SecondClick, button, column, keep_room, label, row, show_instead, tool_button
+from ddpm_studio.gui.widgets.basics import SPACE, SecondClick, button, column, keep_room, label, row, show_instead, show_names, tool_button
 from ddpm_studio.gui.widgets.containers import EmptyState
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.inputs import Slider, spin
@@ -20,7 +20,7 @@ from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import BlendRequest
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QHideEvent, QShowEvent
+    from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 
 
 class BlendFilm(QWidget):
@@ -56,7 +56,7 @@ class BlendFilm(QWidget):
 
     def _build(self) -> None:
         self.view = PictureView("filmView", tr("The film"), 160)
-        self.empty = EmptyState("film", tr("No film yet"), tr("It goes from picture to picture and back to the first, without end."))
+        self.empty = EmptyState("film", tr("No film yet"), "")
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty)
         self.stack.addWidget(self.view)
@@ -81,10 +81,11 @@ class BlendFilm(QWidget):
         self.progress.setAccessibleName(tr("Progress of the film"))
         self.progress.setTextVisible(False)
         keep_room(self.progress)
-        steps, rate = label(tr("Steps"), "field"), label(tr("Frames/s"), "field")  # short: all of it stands in one line
+        steps, rate = label(tr("Between"), "field"), label(tr("Frames/s"), "field")  # short: all of it stands in one line
         for caption, box in ((steps, self.steps), (rate, self.rate)):
             caption.setBuddy(box)
             caption.setToolTip(box.toolTip())
+        self._beside_it = (steps, self.steps, rate, self.rate, self.make_button)
         top = row(steps, self.steps, 8, rate, self.rate, -1, self.save_button, self.cancel_button, self.make_button)
         timeline = row(self.play_button, self.slider, self.place)
         timeline.setStretch(1, 1)
@@ -93,6 +94,10 @@ class BlendFilm(QWidget):
         layout = column(top, self.progress, self.stack, self.timeline, spacing=8)
         layout.setStretch(2, 1)
         self.setLayout(layout)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        show_names([self.save_button], self.width() - sum(part.sizeHint().width() + SPACE for part in self._beside_it) - 2 * SPACE)
 
     @property
     def frames(self) -> Images:
@@ -103,12 +108,18 @@ class BlendFilm(QWidget):
     def complete(self) -> bool:
         return self._request is not None and len(self._frames) == len(self._request.weights)
 
+    def show_readiness(self, ready: bool, missing: str) -> None:
+        """`missing`: the letter of the first picture that has to be chosen before, if any."""
+        self.make_button.setEnabled(ready)
+        first = tr("Choose picture {letter} first.", letter=missing)
+        self.empty.say(tr("No film yet"), first if missing else tr("It goes from picture to picture and back to the first, without end."))
+
     def make(self, request: BlendRequest, letters: str) -> None:
         """A film that is there stays until the first picture of the new one."""
         self._second_click.begin()
         self._request, self._letters, self._making, self._anew = request, letters, True, True
         self._studio.blending.film(request)
-        self.play(True)
+        self.play(not motion.reduced())
         self._show_state()
 
     @Slot()

@@ -58,7 +58,7 @@ class BlendSheet(QWidget):
         keep_room(self.progress)
         self.hint = label(tr("λ to the right, t downwards: the more noise, the freer the blend. Click a picture to open it."), "caption", "sheetHint", wrap=True)
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty = EmptyState("layout-grid", tr("No sheet yet"), tr("It shows at a glance what λ and t do to these pictures."))
+        self.empty = EmptyState("layout-grid", tr("No sheet yet"), "")
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty)
         self.stack.addWidget(self.grid)
@@ -80,6 +80,12 @@ class BlendSheet(QWidget):
     @property
     def complete(self) -> bool:
         return bool(self._requests) and len(self._made) == sum(len(request.weights) for request in self._requests)
+
+    def show_readiness(self, ready: bool, missing: str) -> None:
+        """`missing`: the letter of the first picture that has to be chosen before, if any."""
+        self.make_button.setEnabled(ready)
+        first = tr("Choose picture {letter} first.", letter=missing)
+        self.empty.say(tr("No sheet yet"), first if missing else tr("It shows at a glance what λ and t do to these pictures."))
 
     def make(self, requests: tuple[BlendRequest, ...], letters: str) -> None:
         """A request for each row, all with the same weights. A sheet that is there stays until the first picture of the new one."""

@@ -115,13 +115,17 @@ class BlendSingle(QWidget):
         """All pictures are there, in the shape of the model."""
         return self.wells.images is not None
 
+    @property
+    def missing(self) -> str:
+        """The letter of the first picture that has to be chosen before there can be a blend, or "": none, or they are read."""
+        return next((letter for letter in self.wells.letters if letter not in self.wells.sources), "")
+
     def show_readiness(self) -> None:
         self.add_button.setEnabled(len(self.wells.weights) < MOST)
         if self.ready:
             self.preview.hint = tr("Move a slider, and the blend appears here")
         else:
-            missing = next((letter for letter in self.wells.letters if letter not in self.wells.sources), "")
-            self.preview.hint = tr("Choose picture {letter}, and the blend appears here", letter=missing) if missing else tr("The blend appears here")
+            self.preview.hint = tr("Choose picture {letter}, and the blend appears here", letter=self.missing) if self.missing else tr("The blend appears here")
 
     def show_blend(self, request: BlendRequest | None, made: BlendReady) -> None:
         """`request`: what it was asked for by."""

@@ -188,6 +188,8 @@ class GeneratePage(QWidget):
     @Slot()
     def _model_changed(self) -> None:
         model = self._studio.model
+        if self.offer.making is None:
+            self.offer.hide()  # it would be made again by another model than its own
         if model is not None:
             if self.controls.start and self.controls.start.walk.model != model.path:
                 self.controls.begin_anew()  # a way of another model

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QMenu, QPushButton, QToolButton, QVBoxLayout, QWid
 
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.answers import NearestFound
-from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row, tool_button
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row, show_names, tool_button
 from ddpm_studio.gui.widgets.containers import Card
 from ddpm_studio.gui.widgets.picture_grid import PictureGrid
 from ddpm_studio.language import ntr, tr
@@ -93,14 +93,9 @@ class Results(QWidget):
         return part
 
     def resizeEvent(self, event: object) -> None:
-        """Where room is short, the buttons are their icons; what they do stands in their tool tips."""
-        with_names = [*self._texts, self.save_grid]
-        for part in with_names:
-            part.setText(part.accessibleName())
-        needed = sum(part.sizeHint().width() + 2 for part in self._texts) + 2 * 36 + 24
-        if self.width() < needed:
-            for part in with_names:
-                part.setText("")
+        """Where room is short, the buttons are their icons."""
+        show_names(self._texts, self.width() - 2 * len(self._texts) - 2 * 36 - 24)
+        self.save_grid.setText(self.save_grid.accessibleName() if self._texts[0].text() else "")
 
     def show_ready(self, ready: bool) -> None:
         """Whether the pictures are finished ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QStackedWidget, QWidget
@@ -12,7 +13,7 @@ from ddpm_studio.gui.answers import ModelChoice, NearestFound
 from ddpm_studio.gui.pages.generate_controls import is_noisy, samplers
 from ddpm_studio.gui.pages.generate_results import NearestPanel, Results
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import button, column, label, row, wrapped
+from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row, wrapped
 from ddpm_studio.gui.widgets.containers import Card, EmptyState
 from ddpm_studio.gui.widgets.film_dialog import FilmDialog
 from ddpm_studio.gui.widgets.filmstrip import Filmstrip, FrameView
@@ -20,6 +21,9 @@ from ddpm_studio.gui.words import count
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import SampleRequest
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QResizeEvent
 
 NEAREST_COUNT = 6
 FRAME, NEAREST = 0, 1
@@ -50,9 +54,9 @@ class GenerateStage(QStackedWidget):
         self.show_side(FRAME)
 
     def _make_result(self) -> QWidget:
-        legend = label(tr("x\u209c · the noise found in it · the guess x\u0302\u2080"), "caption")
+        legend = ElidedLabel(tr("x\u209c · the noise found in it · the guess x\u0302\u2080"), "caption")
         legend.setToolTip(wrapped(tr("Above the noisy picture, below the network's guess of what it will be, between them the noise that would explain the difference")))
-        film = Card(row(label(tr("From noise to picture"), "heading"), 8, legend, -1, self.again_from), self.filmstrip, spacing=8, margin=12)
+        film = Card(row(label(tr("From noise to picture"), "heading"), 8, legend, self.again_from), self.filmstrip, spacing=8, margin=12)
         self.side = QStackedWidget()
         self.side.addWidget(self.frame)
         self.side.addWidget(self.nearest)
@@ -62,10 +66,16 @@ class GenerateStage(QStackedWidget):
         bottom.setStretch(0, 5)
         bottom.setStretch(1, 1)
         result = QWidget()
-        layout = column(film, bottom, spacing=12)
-        layout.setStretch(1, 1)
-        result.setLayout(layout)
+        self._parts = column(film, bottom, spacing=12)
+        self._parts.setStretch(1, 1)
+        result.setLayout(self._parts)
         return result
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a low window the frames are smaller, before anything lies on something else."""
+        super().resizeEvent(event)
+        strip = self.filmstrip.strip
+        strip.make_do(self.height() - (self._parts.minimumSize().height() - strip.height()))
 
     def _connect(self) -> None:
         studio = self._studio
@@ -144,6 +154,8 @@ class GenerateStage(QStackedWidget):
     @Slot(int)
     def _picture_chosen(self, index: int) -> None:
         self.filmstrip.set_picture(index)
+        self._nearest.cancel()
+        self.show_side(FRAME)  # the nearest ones are those of another picture
         self._show_actions()
 
     @Slot(int)

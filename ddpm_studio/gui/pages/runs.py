@@ -66,7 +66,7 @@ class RunsPage(QWidget):
         self.inside_button = button(tr("Look inside"), "lookInsideButton", "network")
         self.folder_button = button(tr("Open folder"), "openRunButton", "folder-open")
         self.delete_button = button(tr("Delete"), "deleteRunButton", "trash-2")
-        actions = row(self.continue_button, self.use_button, self.curve_button, self.compare_button, self.inside_button, self.folder_button, -1, self.delete_button)
+        actions = row(self.continue_button, self.use_button, self.curve_button, self.compare_button, self.inside_button, self.folder_button, -1, self.delete_button, spacing=4)
         self.search = QLineEdit()
         self.search.setObjectName("runSearch")
         self.search.setAccessibleName(tr("Search"))

@@ -26,7 +26,7 @@ from ddpm_studio.models import starting_settings
 from ddpm_studio.presets import DESCRIPTIONS, PRESETS, choose_preset
 
 SIZES = (16, 32, 48, 64, 96, 128, 256)
-DURATIONS = ((later("10 minutes"), 600), (later("30 minutes"), 1800), (later("1 hour"), 3600), (later("Tonight (8 hours)"), 8 * 3600), (later("Until I stop it"), None))
+DURATIONS = ((later("10 minutes"), 600), (later("30 minutes"), 1800), (later("1 hour"), 3600), (later("Tonight (8 h)"), 8 * 3600), (later("Until I stop it"), None))
 _AS_PRESET = object()
 """In the place of a setting that nobody has changed."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import textwrap
+from collections.abc import Sequence
 
 from PySide6.QtCore import QElapsedTimer, Qt
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
@@ -77,6 +78,16 @@ def button(text: str, name: str, icon: str = "", kind: str = "", tip: str = "", 
     if tip:
         widget.setToolTip(wrapped(tip))
     return widget
+
+
+def show_names(buttons: Sequence[QPushButton], room: int) -> None:
+    """Their names, which are their accessible names, or their icons alone where the names need more than `room` pixels
+    in all; what they do stands in their tool tips."""
+    for part in buttons:
+        part.setText(part.accessibleName())
+    if sum(part.sizeHint().width() for part in buttons) > room:
+        for part in buttons:
+            part.setText("")
 
 
 def tool_button(icon: str, name: str, tip: str, side: int = 18) -> QToolButton:

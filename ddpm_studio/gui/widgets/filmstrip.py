@@ -21,8 +21,8 @@ HEAD = 20
 GAP = 2
 EDGE = 2
 """Room for the frame around the chosen column."""
-LARGEST = 96
-"""Side of a frame at most: there must be room for the pictures below."""
+SMALLEST, LARGEST = 16, 96
+"""Side of a frame at least and at most: there must be room for the pictures below."""
 
 
 Column = tuple[int, QImage, QImage, QImage | None]
@@ -45,6 +45,7 @@ class Strip(QWidget):
         self.current = -1
         self.note = ""
         """Said instead of the frames."""
+        self._room = self._height(LARGEST)
 
     def sizeHint(self) -> QSize:
         return QSize(720, self._height(66))
@@ -58,8 +59,13 @@ class Strip(QWidget):
     def resizeEvent(self, event: object) -> None:
         self.arrange()
 
+    def make_do(self, height: int) -> None:
+        """There is no more room than this."""
+        self._room = height
+        self.arrange()
+
     def arrange(self) -> None:
-        self.setFixedHeight(min(self.heightForWidth(self.width()), self._height(LARGEST)))
+        self.setFixedHeight(max(self._height(SMALLEST), min(self.heightForWidth(self.width()), self._height(LARGEST), self._room)))
 
     def _step(self, width: int) -> float:
         return (width - 2 * EDGE + GAP) / self.count
