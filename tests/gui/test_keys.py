@@ -131,6 +131,38 @@ def test_a_run_that_was_deleted_can_be_taken_back(qtbot: QtBot, open_window: Ope
     assert not page.question.isVisible()
 
 
+@pytest.mark.parametrize("by", [Qt.Key.Key_Tab, Qt.Key.Key_Return])
+def test_tab_goes_on_from_a_new_name_to_the_tags_and_the_note(qtbot: QtBot, window: MainWindow, by: Qt.Key) -> None:
+    make_runs(3)
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    qtbot.waitUntil(lambda: page.current is not None and not workers.running_threads())
+    page._choose([1])
+    assert page.current
+    run = page.current.run
+    details = page.details
+    with qtbot.assertNotEmitted(window.studio.resume_wanted):
+        details.name.setFocus(Qt.FocusReason.TabFocusReason)
+        details.name.selectAll()
+        qtbot.keyClicks(details.name, "other")
+        qtbot.keyClick(details.name, by)
+        assert page.current
+        assert page.current.run.name == "other"
+        assert not run.exists
+        if by != Qt.Key.Key_Tab:
+            assert details.name.hasFocus()
+            qtbot.keyClick(details.name, Qt.Key.Key_Tab)
+        assert details.tags.hasFocus()
+        qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)  # it has been listed again
+        assert details.tags.hasFocus()
+        qtbot.keyClick(details.tags, Qt.Key.Key_Tab)
+        assert details.note.hasFocus()
+        qtbot.keyClicks(details.note, "a note")
+    assert page.current.run.name == "other"
+    assert details.remarks.note == "a note"
+
+
 # The ring.
 
 

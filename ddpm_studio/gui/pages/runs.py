@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, Qt, Slot
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
@@ -157,14 +157,15 @@ class RunsPage(QWidget):
         self._selection_changed()
 
     def _choose(self, rows: list[int]) -> None:
-        flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+        """In one go: between two runs there is no moment without any, in which the field that has the focus would lose it."""
+        flags = QItemSelectionModel.SelectionFlag
+        lines = QItemSelection()
+        for number in rows if self.model.runs else []:
+            lines.select(self.model.index(number, 0), self.model.index(number, 0))
         selection = self.view.selectionModel()
-        selection.clear()
-        if not self.model.runs:
-            return
-        selection.setCurrentIndex(self.model.index(rows[0], 0), QItemSelectionModel.SelectionFlag.NoUpdate)
-        for number in rows:
-            selection.select(self.model.index(number, 0), flags)
+        if self.model.runs:
+            selection.setCurrentIndex(self.model.index(rows[0], 0), flags.NoUpdate)
+        selection.select(lines, flags.ClearAndSelect | flags.Rows)
 
     @property
     def chosen(self) -> list[RunInfo]:
@@ -268,8 +269,9 @@ class RunsPage(QWidget):
         self._studio.said.emit(tr("{old} is called {new} now", old=run.name, new=renamed.name))
         model = self._studio.model
         self._all = [replace(info, run=renamed) if info.run == run else info for info in self._all]
+        self._wanted = renamed.path
         self._filter()
-        self._choose([number for number, info in enumerate(self.model.runs) if info.run == renamed] or [0])
+        self._wanted = None
         self.refresh()
         self._studio.refresh_models(renamed.model_file if model and model.path == run.model_file else None)
 
