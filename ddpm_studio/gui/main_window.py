@@ -43,7 +43,7 @@ PAGES = (
 )
 """Name, icon and tip of each. By the name the program knows a page; people read its translation."""
 UNDOABLE = {
-    "Generate": ("countSpin", "samplerCombo", "stepsSpin", "etaSpin", "seedSpin", "guideCombo", "guidanceSpin"),
+    "Generate": ("countSpin", "samplerCombo", "stepsSpin", "etaSpin", "seedSpin", "seedLockButton", "guideCombo", "guidanceSpin"),
     "Blend": ("timestepSlider", "noiseCombo", "blendSeedSpin", "filmStepsSpin", "lambdaSlider"),  # behind its pictures, which may set lambda
     "Inside": ("forwardScheduleCombo", "forwardRootsCheck", "forwardSeedSpin", "timestepForwardSlider"),
 }
@@ -125,11 +125,15 @@ class MainWindow(QMainWindow):
         settings.adopted.connect(partial(history.record, tr("Settings of a run")))
         blend = self.pages["Blend"]
         assert isinstance(blend, BlendPage)
-        first = {"Blend": blend.mixture()}
-        histories = {name: History(self.studio, name, self.pages[name], first.get(name, []) + controls_of(self.pages[name], controls)) for name, controls in UNDOABLE.items()}
         generate = self.pages["Generate"]
         assert isinstance(generate, GeneratePage)
+        first, last = {"Generate": [generate.beginning()], "Blend": blend.mixture()}, {"Generate": [generate.adoption()]}
+        histories = {
+            name: History(self.studio, name, self.pages[name], [*first.get(name, []), *controls_of(self.pages[name], controls), *last.get(name, [])])
+            for name, controls in UNDOABLE.items()
+        }
         generate.controls.guide_replaced.connect(histories["Generate"].settle)
+        generate.adopted.connect(partial(histories["Generate"].record, tr("Settings of a picture")))
 
     # Pages and themes.
 
