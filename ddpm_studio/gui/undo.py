@@ -102,6 +102,10 @@ class History(QObject):
         self._look.stop()
         self._known = self._values()
 
+    def copy(self, other: History) -> None:
+        """Set what is set there."""
+        self.write(other._values())
+
     def write(self, values: Sequence[Any]) -> None:
         with self._ours():
             for part, value in zip(self._controls, values, strict=True):

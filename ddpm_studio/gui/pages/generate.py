@@ -129,6 +129,12 @@ class GeneratePage(QWidget):
         self._adopted = picture
         self.adopted.emit()
 
+    def take_over(self, other: GeneratePage) -> None:
+        """What was made there, and the guide, who is found later than the settings are set."""
+        self.controls.wait_for_guide(other.controls)
+        self.files = list(other.files)
+        self.stage.take_over(other.stage)
+
     # What can be taken back, beside the fields.
 
     def beginning(self) -> Control:

@@ -176,6 +176,11 @@ class GenerateControls(QWidget):
         self._wanted_guide = guide
         self._choose_guide(self.guide.currentData())
 
+    def wait_for_guide(self, other: GenerateControls) -> None:
+        """For the one that is chosen, or waited for, there."""
+        guide: Path | None = other.guide.currentData()
+        self.set_unseen(other.unseen[0], model_name(guide) if guide else other.missing_guide)
+
     # The parts.
 
     @Slot()
