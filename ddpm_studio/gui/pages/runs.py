@@ -41,8 +41,8 @@ class RunsPage(QWidget):
         self.model = RunsModel()
         self._all: list[RunInfo] = []
         self._reads: list[RunRead] = []
-        self._wanted: Path | None = None
-        """The run to choose as soon as it is listed."""
+        self._wanted: tuple[Path, ...] = ()
+        """The runs to choose as soon as they are listed."""
         self._listing = LatestRun(self, interval=33)
         self.view = QTableView()
         self.view.setObjectName("runsView")
@@ -65,7 +65,7 @@ class RunsPage(QWidget):
         self.compare_button = button(tr("Compare"), "compareButton", "layers", tip=tr("Two runs in one plot: select both (Ctrl+click)"))
         self.inside_button = button(tr("Look inside"), "lookInsideButton", "network")
         self.folder_button = button(tr("Open folder"), "openRunButton", "folder-open")
-        self.delete_button = button(tr("Delete"), "deleteRunButton", "trash-2")
+        self.delete_button = button(tr("Delete"), "deleteRunButton", "trash-2", tip=tr("Move to the trash (Del)"))
         actions = row(self.continue_button, self.use_button, self.curve_button, self.compare_button, self.inside_button, self.folder_button, -1, self.delete_button)
         self.search = QLineEdit()
         self.search.setObjectName("runSearch")
@@ -110,6 +110,7 @@ class RunsPage(QWidget):
         self.question.gone.connect(self._gone)
         self.question.back.connect(self._came_back)
         self.question.moving_changed.connect(self._moving_changed)
+        QShortcut(QKeySequence.StandardKey.Delete, self.view, self.delete_button.click, context=Qt.ShortcutContext.WidgetShortcut)
         QShortcut(QKeySequence(Qt.Key.Key_Escape), self.listed, self._escape, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self.search.textChanged.connect(self._filter)
         self.details.renamed.connect(self._rename)
@@ -143,11 +144,11 @@ class RunsPage(QWidget):
             if isinstance(event, RunsListed):
                 self._all = list(event.runs)
                 self._filter()
-                self._wanted = None
+                self._wanted = ()
 
     @Slot()
     def _filter(self) -> None:
-        chosen = {self._wanted} if self._wanted else {info.run.path for info in self.chosen}
+        chosen = self._wanted or [info.run.path for info in self.chosen]
         training = self._studio.training
         shown = [info for info in self._all if info.matches(self.search.text())]
         self.model.set_runs(shown, training.run.name if training.active and training.run else "", training.step, training.images)
@@ -197,17 +198,17 @@ class RunsPage(QWidget):
 
     @Slot()
     def _selection_changed(self) -> None:
-        info = self.current
+        info, folders = self.current, {info.run.path for info in self.chosen}
         training = self._studio.training
-        in_training = bool(info and training.active and training.run and training.run.path == info.run.path)
-        moving = bool(info and info.run.path in self.question.moving)
+        in_training = bool(training.active and training.run and training.run.path in folders)
+        moving = bool(folders & self.question.moving)
         self.continue_button.setEnabled(bool(info and info.run.can_resume and not training.active and not moving))
         for part in (self.use_button, self.inside_button):
             part.setEnabled(bool(info and info.has_model))
         self.curve_button.setEnabled(bool(info))
         self.compare_button.setEnabled(len(self.chosen) == 2)
         self.folder_button.setEnabled(bool(info))
-        self.delete_button.setEnabled(bool(info) and not in_training and not moving)
+        self.delete_button.setEnabled(bool(folders) and not in_training and not moving)
         self.details.set_run(info, in_training)
         self.question.forget([info.run.path for info in self.chosen], [info.run.path for info in self.model.runs])
 
@@ -269,9 +270,9 @@ class RunsPage(QWidget):
         self._studio.said.emit(tr("{old} is called {new} now", old=run.name, new=renamed.name))
         model = self._studio.model
         self._all = [replace(info, run=renamed) if info.run == run else info for info in self._all]
-        self._wanted = renamed.path
+        self._wanted = (renamed.path,)
         self._filter()
-        self._wanted = None
+        self._wanted = ()
         self.refresh()
         self._studio.refresh_models(renamed.model_file if model and model.path == run.model_file else None)
 
@@ -289,8 +290,7 @@ class RunsPage(QWidget):
 
     @Slot()
     def _ask_delete(self) -> None:
-        if self.current:
-            self.question.ask_about(self.current.run)
+        self.question.ask_about([info.run for info in self.chosen])
 
     @Slot()
     def _escape(self) -> None:
@@ -307,9 +307,9 @@ class RunsPage(QWidget):
 
     @Slot(tuple)
     def _came_back(self, folders: tuple[Path, ...]) -> None:
-        """It is chosen, unless somebody is asked about another one."""
+        """They are chosen, unless somebody is asked about others."""
         if not self.question.asks:
-            self._wanted = folders[0]
+            self._wanted = folders
 
     @Slot()
     def _moving_changed(self) -> None:
