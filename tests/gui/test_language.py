@@ -108,8 +108,10 @@ def test_what_was_made_and_set_comes_along(qtbot: QtBot, program: QApplication) 
         assert chinese.train_page.settings.preset.currentData() == preset
         assert chinese.studio.undo_stack.count() == 0
         assert chinese.banner.isHidden()
+        page.controls.lock.setChecked(False)
         page.start()
         qtbot.waitUntil(lambda: not chinese.studio.sampling.active, timeout=10_000)
+        assert page.seed.value() != 5, "that one was used already"
     finally:
         chinese.studio.shut_down()
         idle(qtbot)

@@ -130,8 +130,8 @@ class GeneratePage(QWidget):
         self.adopted.emit()
 
     def take_over(self, other: GeneratePage) -> None:
-        """What was made there, and the guide, who is found later than the settings are set."""
-        self.controls.wait_for_guide(other.controls)
+        """What was made there, and what no field shows."""
+        self.controls.take_over(other.controls)
         self.files = list(other.files)
         self.stage.take_over(other.stage)
 

@@ -176,8 +176,9 @@ class GenerateControls(QWidget):
         self._wanted_guide = guide
         self._choose_guide(self.guide.currentData())
 
-    def wait_for_guide(self, other: GenerateControls) -> None:
-        """For the one that is chosen, or waited for, there."""
+    def take_over(self, other: GenerateControls) -> None:
+        """What no field shows there; its guide is waited for, who is found later than the fields are set."""
+        self._seed_used = other._seed_used
         guide: Path | None = other.guide.currentData()
         self.set_unseen(other.unseen[0], model_name(guide) if guide else other.missing_guide)
 
