@@ -67,6 +67,7 @@ def speak_anew(app: QApplication, old: MainWindow) -> MainWindow:
     old.leaving.retire()
     choose_language(app, old.studio.preferences.language)
     window = MainWindow(old.studio.jobs)
+    window.take_over(old)
     window.show()
     if sources := old.train_page.dataset.sources:
         window.train_page.dataset.open(sources)

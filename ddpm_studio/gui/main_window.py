@@ -43,7 +43,7 @@ PAGES = (
 )
 """Name, icon and tip of each. By the name the program knows a page; people read its translation."""
 UNDOABLE = {
-    "Generate": ("countSpin", "samplerCombo", "stepsSpin", "etaSpin", "seedSpin", "guideCombo", "guidanceSpin"),
+    "Generate": ("countSpin", "samplerCombo", "stepsSpin", "etaSpin", "seedSpin", "seedLockButton", "guideCombo", "guidanceSpin"),
     "Blend": ("timestepSlider", "noiseCombo", "blendSeedSpin", "filmStepsSpin", "lambdaSlider"),  # behind its pictures, which may set lambda
     "Inside": ("forwardScheduleCombo", "forwardRootsCheck", "forwardSeedSpin", "timestepForwardSlider"),
 }
@@ -93,6 +93,18 @@ class MainWindow(QMainWindow):
         assert isinstance(page, TrainPage)
         return page
 
+    @property
+    def generate_page(self) -> GeneratePage:
+        page = self.pages["Generate"]
+        assert isinstance(page, GeneratePage)
+        return page
+
+    @property
+    def blend_page(self) -> BlendPage:
+        page = self.pages["Blend"]
+        assert isinstance(page, BlendPage)
+        return page
+
     # Building.
 
     def _build(self) -> None:
@@ -123,13 +135,14 @@ class MainWindow(QMainWindow):
         history = History(self.studio, "Train", settings, settings.controls())
         history.went.connect(settings.show_changes)
         settings.adopted.connect(partial(history.record, tr("Settings of a run")))
-        blend = self.pages["Blend"]
-        assert isinstance(blend, BlendPage)
-        first = {"Blend": blend.mixture()}
-        histories = {name: History(self.studio, name, self.pages[name], first.get(name, []) + controls_of(self.pages[name], controls)) for name, controls in UNDOABLE.items()}
-        generate = self.pages["Generate"]
-        assert isinstance(generate, GeneratePage)
-        generate.controls.guide_replaced.connect(histories["Generate"].settle)
+        generate, blend = self.generate_page, self.blend_page
+        first, last = {"Generate": [generate.beginning()], "Blend": blend.mixture()}, {"Generate": [generate.adoption()]}
+        self.histories = {"Train": history} | {
+            name: History(self.studio, name, self.pages[name], [*first.get(name, []), *controls_of(self.pages[name], controls), *last.get(name, [])])
+            for name, controls in UNDOABLE.items()
+        }
+        generate.controls.guide_replaced.connect(self.histories["Generate"].settle)
+        generate.adopted.connect(partial(self.histories["Generate"].record, tr("Settings of a picture")))
 
     # Pages and themes.
 
@@ -194,6 +207,16 @@ class MainWindow(QMainWindow):
         language.speak(after, paths.languages_dir())
         self.banner.show_notice(tr("The language changes when DDPM Studio is started again: something runs now"))
         language.speak(before, paths.languages_dir())
+
+    def take_over(self, old: MainWindow) -> None:
+        """What is chosen, set and made in a window that this one takes the place of; what cannot come along is named."""
+        self.studio.take_over(old.studio)
+        for name, history in self.histories.items():
+            history.copy(old.histories[name])
+        self.generate_page.take_over(old.generate_page)
+        self.show_page(old.page)
+        if old.blend_page.has_unsaved:
+            self.banner.show_notice(tr("The window was made anew in this language. The sheet and the film of the Blend page have to be made again."))
 
     # Hands and keys.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,6 @@ from ddpm_studio.as_command import generate_command, train_command
 from ddpm_studio.events import Failed
 from ddpm_studio.gui import dialogs, theme
 from ddpm_studio.gui.pages.blend import BlendPage
-from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.widgets.command_palette import Command, CommandPalette, without_mnemonic
 from ddpm_studio.gui.widgets.handbook import Handbook
 from ddpm_studio.language import tr
@@ -144,12 +145,14 @@ class Menus(QObject):
 
     def commands(self) -> list[Command]:
         """All that the menus can do, in their order, but the search for it."""
-        return [
+        commands = [
             Command(action, without_mnemonic(menu.title()))
             for menu in (*self._menus, self._language_menu)
             for action in menu.actions()
             if not action.isSeparator() and not action.menu() and action.objectName() != "actionFindACommand"
         ]
+        called = Counter(command.text for command in commands)
+        return [replace(command, unique=called[command.text] == 1) for command in commands]
 
     def _find_command(self) -> None:
         self.palette.open(self.commands())
@@ -168,9 +171,7 @@ class Menus(QObject):
 
     def _generate(self) -> None:
         self._window.show_page("Generate")
-        page = self._window.pages["Generate"]
-        assert isinstance(page, GeneratePage)
-        page.start()
+        self._window.generate_page.start()
 
     def _open_settings(self) -> None:
         window = self._window
@@ -186,9 +187,7 @@ class Menus(QObject):
 
     def _copy_generation(self) -> None:
         self._window.show_page("Generate")
-        page = self._window.pages["Generate"]
-        assert isinstance(page, GeneratePage)
-        if (request := page.request()) is not None:
+        if (request := self._window.generate_page.request()) is not None:
             self._copy(generate_command(request))
 
     def _copy(self, command: str) -> None:
@@ -197,9 +196,7 @@ class Menus(QObject):
 
     def _blend_page(self) -> BlendPage:
         self._window.show_page("Blend")
-        page = self._window.pages["Blend"]
-        assert isinstance(page, BlendPage)
-        return page
+        return self._window.blend_page
 
     def _make_sheet(self) -> None:
         self._blend_page().make_sheet()

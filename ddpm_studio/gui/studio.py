@@ -179,6 +179,12 @@ class Studio(QObject):
                     kept = by_path.get(self.model.path) if self.model else None
                     self._take_model(kept or next(iter(self.models), None))
 
+    def take_over(self, other: Studio) -> None:
+        """The models that are known, and which of them is chosen."""
+        self._show_models(other.models)
+        if other.model is not None:
+            self.choose_model(other.model)
+
     # Between engines and pages.
 
     @Slot(list)

@@ -15,7 +15,7 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal, SignalInstance, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QUndoCommand
-from PySide6.QtWidgets import QAbstractSlider, QAbstractSpinBox, QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
 
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.undo_stack import Change
@@ -47,7 +47,7 @@ def control(widget: QWidget) -> Control:
         return Control(name, widget.value, widget.setValue, widget.valueChanged, widget)
     if isinstance(widget, QAbstractSlider):
         return Control(name, widget.value, widget.setValue, widget.valueChanged, widget)
-    if isinstance(widget, QCheckBox):
+    if isinstance(widget, QAbstractButton):
         return Control(name, widget.isChecked, widget.setChecked, widget.toggled, widget)
     raise TypeError(type(widget).__name__)
 
@@ -101,6 +101,10 @@ class History(QObject):
         """What has just changed was not anybody's doing, as when another model brings other limits."""
         self._look.stop()
         self._known = self._values()
+
+    def copy(self, other: History) -> None:
+        """Set what is set there."""
+        self.write(other._values())
 
     def write(self, values: Sequence[Any]) -> None:
         with self._ours():

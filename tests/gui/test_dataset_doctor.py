@@ -28,7 +28,7 @@ from ddpm_studio.gui.widgets.dataset_report import DatasetReportView, Some
 from ddpm_studio.gui.widgets.drop_zone import DropZone
 from ddpm_studio.gui.widgets.histogram import Histogram, shape_bins, size_bins
 from ddpm_studio.requests import TrainRequest
-from ddpm_studio.runs import list_runs
+from ddpm_studio.runs import Run, list_runs
 
 from .fakes import FakeJobs, make_runs, tiles
 
@@ -386,8 +386,10 @@ def test_some_pictures_stay_in_sight_when_the_crop_has_moved(qtbot: QtBot, windo
     assert page.pictures.title.text() == "Grey"
     assert sheet.selected_rows().tolist() == [400, 402]
     assert bar.value() == before > 0
+    page.pictures.open_crop(400)
     page.dataset.open([page.dataset.source.parent])  # type: ignore[union-attr]
     qtbot.waitUntil(lambda: not page.dataset.busy and not workers.running_threads(), timeout=20_000)
+    assert page.pictures.stack.currentIndex() == 0
     assert len(sheet.rows) == 1204, "others of the same names"
     assert not len(sheet.selected_rows())
 
@@ -427,6 +429,15 @@ def test_what_to_expect(qtbot: QtBot, window: MainWindow) -> None:
     page.expectations._receive([Forecast(2.0, "guessed", "", False)])
     assert "was not measured" in text(window, "expectedTime")
     assert "Roughly" in text(window, "expectedTime")
+
+
+def test_the_forecast_knows_the_new_name_of_its_run(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.waitUntil(lambda: "the run faces-tiny-32-1." in text(window, "expectedTime"), timeout=10_000)
+    run = Run(paths.runs_dir() / "faces-tiny-32-1")
+    window.studio.follow_rename(Run(paths.runs_dir() / "another"), Run(paths.runs_dir() / "mine"))
+    assert "the run faces-tiny-32-1." in text(window, "expectedTime")
+    window.studio.follow_rename(run, Run(paths.runs_dir() / "small faces"))
+    assert "the run small faces." in text(window, "expectedTime")
 
 
 def test_whether_the_size_suits_the_pictures(window: MainWindow) -> None:

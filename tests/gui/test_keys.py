@@ -19,6 +19,7 @@ from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.gui.trash import Trash
 from ddpm_studio.requests import SampleRequest, recipe
+from ddpm_studio.runs import lock_run
 
 from .fakes import FakeJobs, make_runs, tiles
 from .windows import Open
@@ -129,6 +130,78 @@ def test_a_run_that_was_deleted_can_be_taken_back(qtbot: QtBot, open_window: Ope
     assert run.exists
     assert page.model.rowCount() == 3
     assert not page.question.isVisible()
+
+
+def test_several_runs_are_deleted_at_once(qtbot: QtBot, open_window: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def throw_away(self: Trash, path: Path) -> bool:  # the trash of a machine that runs tests is not ours to fill
+        self.places[path] = path.rename(home / f"thrown-{path.name}")
+        return True
+
+    monkeypatch.setattr(Trash, "throw_away", throw_away)
+    make_runs(4)
+    window = open_window()
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    qtbot.waitUntil(lambda: page.current is not None and not workers.running_threads())
+    assert page.current
+    press(qtbot, page.view, Qt.Key.Key_Delete)
+    assert page.current.run.name in page.question.text.text()
+    qtbot.keyClick(page.question.keep, Qt.Key.Key_Escape)
+    page._choose([0, 1, 3])
+    gone = [info.run for info in page.chosen]
+    with lock_run(gone[1]):
+        press(qtbot, page.view, Qt.Key.Key_Delete)
+        assert page.question.text.text().startswith("Move 3 runs with their models")
+        press(qtbot, page.question.confirm)
+        qtbot.waitUntil(page.question.undo.isVisible, timeout=10_000)
+        qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)
+    assert [run.exists for run in gone] == [False, True, False], "the others go nevertheless"
+    assert "is being trained" in window.banner.message.text()
+    assert page.question.text.text() == "2 runs moved to the trash"
+    assert page.model.rowCount() == 2
+    page.question.undo.click()
+    qtbot.waitUntil(lambda: page.model.rowCount() == 4 and not workers.running_threads(), timeout=10_000)
+    assert all(run.exists for run in gone)
+    assert {info.run for info in page.chosen} == {gone[0], gone[2]}, "they are chosen again"
+    window.studio.training.run = gone[2]
+    monkeypatch.setattr(type(window.studio.training), "active", True)
+    page._selection_changed()
+    press(qtbot, page.view, Qt.Key.Key_Delete)
+    assert not page.question.asks, "one of them is in training"
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("by", [Qt.Key.Key_Tab, Qt.Key.Key_Return])
+def test_tab_goes_on_from_a_new_name_to_the_tags_and_the_note(qtbot: QtBot, window: MainWindow, by: Qt.Key) -> None:
+    make_runs(3)
+    window.show_page("Runs")
+    page = window.pages["Runs"]
+    assert isinstance(page, RunsPage)
+    qtbot.waitUntil(lambda: page.current is not None and not workers.running_threads())
+    page._choose([1])
+    assert page.current
+    run = page.current.run
+    details = page.details
+    with qtbot.assertNotEmitted(window.studio.resume_wanted):
+        details.name.setFocus(Qt.FocusReason.TabFocusReason)
+        details.name.selectAll()
+        qtbot.keyClicks(details.name, "other")
+        qtbot.keyClick(details.name, by)
+        assert page.current
+        assert page.current.run.name == "other"
+        assert not run.exists
+        if by != Qt.Key.Key_Tab:
+            assert details.name.hasFocus()
+            qtbot.keyClick(details.name, Qt.Key.Key_Tab)
+        assert details.tags.hasFocus()
+        qtbot.waitUntil(lambda: not workers.running_threads(), timeout=10_000)  # it has been listed again
+        assert details.tags.hasFocus()
+        qtbot.keyClick(details.tags, Qt.Key.Key_Tab)
+        assert details.note.hasFocus()
+        qtbot.keyClicks(details.note, "a note")
+    assert page.current.run.name == "other"
+    assert details.remarks.note == "a note"
 
 
 # The ring.

@@ -12,13 +12,13 @@ import shiboken6
 from PySide6.QtWidgets import QApplication, QDialogButtonBox
 from pytestqt.qtbot import QtBot
 
-from ddpm_studio import paths
+from ddpm_studio import gallery, paths
 from ddpm_studio.gui import app, preferences, words, workers
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.widgets.command_palette import Command, matches, without_mnemonic
 from ddpm_studio.language import tr
 
-from .fakes import FakeJobs
+from .fakes import FakeJobs, make_runs, tiles
 
 
 @pytest.fixture
@@ -60,6 +60,87 @@ def test_the_window_is_made_anew_in_the_language_that_is_chosen(qtbot: QtBot, pr
         idle(qtbot)
         _while_files_are_written_it_waits(qtbot, chinese)
         _while_training_it_waits(qtbot, chinese)
+    finally:
+        chinese.studio.shut_down()
+        idle(qtbot)
+        chinese.close()
+        chinese.deleteLater()
+
+
+def test_what_was_made_and_set_comes_along(qtbot: QtBot, program: QApplication) -> None:
+    make_runs(3)  # one of them has not ended: with that the program begins on the page Train
+    _, english = app.create(jobs=FakeJobs(pause=0.002, steps=4000))
+    english.show()
+    idle(qtbot)
+    assert english.train_page.offer.run
+    english.studio.choose_model(english.studio.models[-1])
+    chosen = english.studio.model
+    assert chosen
+    assert chosen != english.studio.models[0]
+    english.show_page("Train")
+    english.train_page.settings.preset.setCurrentIndex(2)
+    preset = english.train_page.settings.preset.currentData()
+    english.show_page("Generate")
+    page = english.generate_page
+    page.count.setValue(3)
+    page.steps.setValue(7)
+    page.seed.setValue(5)
+    page.start()
+    qtbot.waitUntil(lambda: page.stage.made is not None and not english.studio.sampling.active, timeout=10_000)
+    idle(qtbot)
+    page.stage.results.grid.set_current(1)
+    page.stage.filmstrip.slider.setValue(2)
+    asked, made, files, frames, shown = page.request(), page.stage.made, page.files, page.stage.filmstrip.frames, page.stage.filmstrip.strip.current
+    assert files
+    english.studio.remember(language="zh_CN")
+    chinese = app.speak_anew(program, english)
+    try:
+        idle(qtbot)
+        page = chinese.generate_page
+        assert chinese.page == "Generate"
+        assert chinese.studio.model
+        assert chinese.studio.model.path == chosen.path
+        assert page.request() == asked
+        assert (page.stage.made, page.files, page.stage.filmstrip.frames) == (made, files, frames)
+        assert page.stage.currentIndex() == 1
+        assert page.stage.results.grid.current == 1
+        assert page.stage.filmstrip.strip.current == shown
+        assert chinese.train_page.settings.preset.currentData() == preset
+        assert chinese.studio.undo_stack.count() == 0
+        assert chinese.banner.isHidden()
+        page.controls.lock.setChecked(False)
+        page.start()
+        qtbot.waitUntil(lambda: not chinese.studio.sampling.active, timeout=10_000)
+        assert page.seed.value() != 5, "that one was used already"
+    finally:
+        chinese.studio.shut_down()
+        idle(qtbot)
+        chinese.close()
+        chinese.deleteLater()
+
+
+def test_a_film_that_does_not_come_along_is_named(qtbot: QtBot, program: QApplication) -> None:
+    _, english = app.create(jobs=FakeJobs(pause=0.002, steps=4000))
+    english.show()
+    idle(qtbot)
+    gallery.save_pictures(tiles(3), [{"kind": "sample", "seed": seed} for seed in range(3)])
+    english.show_page("Blend")
+    blend = english.blend_page
+    qtbot.waitUntil(lambda: blend.wells.images is not None and not workers.running_threads())
+    blend.wells.set_source("A", gallery.list_pictures()[2])
+    idle(qtbot)
+    blend.make_film()
+    qtbot.waitUntil(lambda: blend.film.complete and not english.studio.blending.busy, timeout=20_000)
+    idle(qtbot)
+    sources = dict(blend.wells.sources)
+    english.studio.remember(language="zh_CN")
+    chinese = app.speak_anew(program, english)
+    try:
+        idle(qtbot)
+        assert chinese.page == "Blend"
+        assert chinese.blend_page.wells.sources == sources
+        assert chinese.banner.is_notice
+        assert "动画" in chinese.banner.message.text()
     finally:
         chinese.studio.shut_down()
         idle(qtbot)

@@ -941,6 +941,9 @@ def test_commands_are_found_by_typing(qtbot: QtBot, open_window: Open) -> None:
     qtbot.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
     assert palette.isVisible()
     assert palette.list.count() == len(window.menus.commands()) > 15
+    names = [command.name for command in window.menus.commands()]
+    assert len(set(names)) == len(names)
+    assert {"Generate · Pictures", "Generate · View", "Gallery"} <= set(names)
     qtbot.keyClicks(palette.query, "gall")
     assert palette.list.count() == 1
     qtbot.keyClick(palette.query, Qt.Key.Key_Return)

@@ -19,6 +19,7 @@ from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.qimage import to_qimage
 from ddpm_studio.models import GuideInfo
 from ddpm_studio.presets import PRESETS
+from ddpm_studio.requests import SampleRequest, Start
 
 from .fakes import FakeJobs, tiles
 from .windows import Open
@@ -171,6 +172,64 @@ def test_guide_and_strength(qtbot: QtBot, window: MainWindow) -> None:
     window.studio.undo_stack.redo()
     window.studio.undo_stack.redo()
     assert (page.controls.guide.currentData(), page.controls.guidance.value()) == (guide.path, 1.7)
+
+
+def test_the_settings_of_a_picture_are_one_edit(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    way = SampleRequest("faces", steps=40, seed=541, count=1)
+    request = SampleRequest("faces", sampler="dpmpp-2m", steps=33, seed=41, guide="mine@500", guidance=1.5, spacing="trailing", start=Start(way, 400))
+    picture = gallery.save_pictures(tiles(1), gallery.recipes(request, [42], 24_000, "cpu"), tmp_path)[0]
+    page, stack = generate_page(window), window.studio.undo_stack
+    window.studio.choose_model(window.studio.find_model("faces"))
+    settle(window, qtbot)
+    before = page.request()
+    for _ in range(2):
+        window.opening.open_picture(picture)
+        qtbot.waitUntil(page.offer.isVisible, timeout=5000)
+        settle(window, qtbot)
+        after = page.request()
+        assert page.controls.lock.isChecked()
+        assert edits(window) == ["Settings of a picture"]
+        stack.undo()
+        settle(window, qtbot)
+        assert page.request() == before
+        assert page.controls.start_box.isHidden()
+        assert page.controls.missing_guide is None
+        assert not page.controls.lock.isChecked()
+        assert page.offer.isHidden()
+        stack.redo()
+        assert page.request() == after
+        assert page.controls.start_box.isVisible()
+        assert page.controls.missing_guide == "mine@500"
+        assert page.controls.lock.isChecked()
+        assert page.offer.isVisible()
+        stack.undo()
+    page.controls.lock.click()
+    settle(window, qtbot)
+    assert edits(window) == ["Keep this seed"]
+    stack.undo()
+    assert not page.controls.lock.isChecked()
+
+
+def test_a_start_on_the_way_can_be_taken_back_but_not_that_of_another_model(qtbot: QtBot, window: MainWindow) -> None:
+    page, stack = generate_page(window), window.studio.undo_stack
+    window.show_page("Generate")
+    window.studio.choose_model(window.studio.find_model("faces"))
+    settle(window, qtbot)
+    assert window.studio.model
+    start = Start(SampleRequest(window.studio.model.path, steps=25, count=1), 400)
+    page.controls.begin_at(start, 11)
+    settle(window, qtbot)
+    assert edits(window) == ["Beginning"]
+    page.controls.begin_anew()
+    settle(window, qtbot)
+    stack.undo()
+    assert (page.controls.start, page.steps.value()) == (start, 11)
+    stack.undo()
+    assert (page.controls.start, page.steps.value()) == (None, 25)
+    window.studio.choose_model(window.studio.find_model("tiles"))
+    settle(window, qtbot)
+    stack.redo()
+    assert page.controls.start is None
 
 
 def blend_page(window: MainWindow, qtbot: QtBot) -> BlendPage:

@@ -270,6 +270,11 @@ class BlendPage(QWidget):
         hint = ntr("Save the picture that is called {names} in it first.", "Save the pictures that are called {names} in it first.", len(unsaved), names=names)
         self._studio.said.emit(f"{hint} {said}" if unsaved else said)
 
+    @property
+    def has_unsaved(self) -> bool:
+        """A sheet or a film; whether they were saved is not known."""
+        return self.sheet.complete or self.film.complete
+
     def mixture(self) -> list[Control]:
         """The pictures and the shares of more than two of them, as something that can be taken back."""
 

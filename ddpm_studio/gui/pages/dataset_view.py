@@ -134,7 +134,7 @@ class DatasetView(QFrame):
             self._show(None)
         self.sheet.set_left_out(self._section.left_out_rows)
         if self.stack.currentIndex() == CROP:
-            if not same and self._crop_row >= len(contents.names):
+            if self._shown[0] != before[0] or self._crop_row >= len(contents.names):
                 self.close_crop()
             else:
                 self._show_crop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QWidget
 
@@ -19,6 +21,7 @@ from ddpm_studio.gui.widgets.basics import column, label
 from ddpm_studio.gui.words import count, duration, elided, sentences
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
+from ddpm_studio.runs import Run
 
 MUCH = 0.2
 """From which share on, that shapes cut off, it is said that they do."""
@@ -45,6 +48,7 @@ class Expectations(QWidget):
         dataset.left_out_changed.connect(self.show_words)
         studio.device_found.connect(self._device_found)
         studio.runs_changed.connect(self._forget)
+        studio.run_renamed.connect(self._run_renamed)
         self.hide()
 
     def follow(self, settings: TrainSettings) -> None:
@@ -65,6 +69,14 @@ class Expectations(QWidget):
         if not self._studio.training.active:
             self._asked = None
             self.ask()
+
+    @Slot(object, object)
+    def _run_renamed(self, old: Run, new: Run) -> None:
+        if self._forecast is None:  # it may just be made, by the old name
+            self._forget()
+        elif self._forecast.run == old.name:
+            self._forecast = replace(self._forecast, run=new.name)
+            self.show_words()
 
     @Slot()
     def ask(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
@@ -23,18 +23,24 @@ from ddpm_studio.gui.pages.recreate_offer import RecreateOffer
 from ddpm_studio.gui.presenters import ACTIVE, State
 from ddpm_studio.gui.qimage import to_qimage
 from ddpm_studio.gui.studio import Studio
+from ddpm_studio.gui.undo import Control
 from ddpm_studio.gui.widgets.basics import column, row
 from ddpm_studio.language import tr
-from ddpm_studio.requests import MAX_SEED, SampleRequest, Start, recipe, request_of
+from ddpm_studio.requests import MAX_SEED, SampleRequest, Spacing, Start, recipe, request_of
 
 
 class GeneratePage(QWidget):
+    adopted = Signal()
+    """The settings of a picture have been taken over."""
+
     def __init__(self, studio: Studio) -> None:
         super().__init__()
         self.setObjectName("generatePage")
         self.setAccessibleName(tr("Generate"))
         self._studio = studio
         self.files: list[Path] = []
+        self._adopted: Path | None = None
+        """The picture whose settings were taken over last."""
         self.controls = GenerateControls()
         self.cost = ModelCost(studio, self.controls)
         # Scripts and menus know these by the page.
@@ -110,8 +116,8 @@ class GeneratePage(QWidget):
         self._studio.page_wanted.emit("Generate")
         self.start()
 
-    @Slot(dict)
-    def use_recipe(self, values: dict[str, Any]) -> None:
+    @Slot(dict, Path)
+    def use_recipe(self, values: dict[str, Any], picture: Path) -> None:
         """Take over the settings that a picture was made by; only those of pictures from noise concern this page."""
         if values.get("kind") != "sample" or self._studio.model is None:
             return
@@ -119,6 +125,40 @@ class GeneratePage(QWidget):
             self.controls.use(request_of(values, self._studio.model.path))
         except UserError as error:
             self._studio.failed.emit(Failed.of(error))
+            return
+        self._adopted = picture
+        self.adopted.emit()
+
+    def take_over(self, other: GeneratePage) -> None:
+        """What was made there, and what no field shows."""
+        self.controls.take_over(other.controls)
+        self.files = list(other.files)
+        self.stage.take_over(other.stage)
+
+    # What can be taken back, beside the fields.
+
+    def beginning(self) -> Control:
+        """Where the way begins; before the fields, because there are no more steps than are left there."""
+
+        def write(start: Start | None) -> None:
+            model = self._studio.model
+            self.controls.set_start(start if start and model and start.walk.model == model.path else None)
+
+        return Control(tr("Beginning"), lambda: self.controls.start, write, self.controls.changed, merges=False)
+
+    def adoption(self) -> Control:
+        """What comes with the settings of a picture: what no field shows, and the offer to make it again."""
+
+        def write(values: tuple[Path | None, Spacing, str | None]) -> None:
+            picture, spacing, guide = values
+            self.controls.set_unseen(spacing, guide)
+            if picture != self._adopted:
+                self._adopted = picture
+                self.offer.withdraw()
+                if picture is not None and self.offer.making is None:
+                    self.offer.offer(picture)
+
+        return Control(tr("Settings of a picture"), lambda: (self._adopted, *self.controls.unseen), write, None)
 
     # Once more.
 

@@ -166,6 +166,22 @@ class GenerateControls(QWidget):
         """A guide that was asked for by name, and is not here."""
         return self._wanted_guide
 
+    @property
+    def unseen(self) -> tuple[Spacing, str | None]:
+        """What the settings of a picture set beside the fields: how the steps are spread, and the guide that is waited for."""
+        return self._spacing, self._wanted_guide
+
+    def set_unseen(self, spacing: Spacing, guide: str | None) -> None:
+        self._set_spacing(spacing)
+        self._wanted_guide = guide
+        self._choose_guide(self.guide.currentData())
+
+    def take_over(self, other: GenerateControls) -> None:
+        """What no field shows there; its guide is waited for, who is found later than the fields are set."""
+        self._seed_used = other._seed_used
+        guide: Path | None = other.guide.currentData()
+        self.set_unseen(other.unseen[0], model_name(guide) if guide else other.missing_guide)
+
     # The parts.
 
     @Slot()

@@ -149,6 +149,17 @@ class GenerateStage(QStackedWidget):
             asked = count(self.request.count if self.request else 0)
             self.results.made.setText(tr("cancelled: {done} of {asked} are done and kept", done=count(len(self.made.images)), asked=asked))
 
+    def take_over(self, other: GenerateStage) -> None:
+        """The pictures of another stage, and their way."""
+        if other.request is None or other.made is None:
+            return
+        self.begin(other.request)
+        for frame in other.filmstrip.frames.values():
+            self.add_frame(frame)
+        self.show_pictures(other.made)
+        self.results.grid.set_current(other.results.grid.current)
+        self.filmstrip.slider.setValue(other.filmstrip.strip.current)
+
     # What is chosen of them.
 
     @Slot(int)

@@ -46,6 +46,11 @@ class RecreateOffer(QFrame):
         self.button.show()
         self.show()
 
+    def withdraw(self) -> None:
+        """Those are not the settings any more. What is being made, or was, is still told."""
+        if self.making is None and not self.told:
+            self.hide()
+
     def wait(self, picture: Path) -> None:
         self.making, self.told = picture, False
         self.text.setText(tr("Making {name} again…", name=picture.name))

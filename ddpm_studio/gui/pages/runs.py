@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, Qt, Slot
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, Qt, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QStackedWidget, QTableView, QVBoxLayout, QWidget
 
@@ -41,8 +41,8 @@ class RunsPage(QWidget):
         self.model = RunsModel()
         self._all: list[RunInfo] = []
         self._reads: list[RunRead] = []
-        self._wanted: Path | None = None
-        """The run to choose as soon as it is listed."""
+        self._wanted: tuple[Path, ...] = ()
+        """The runs to choose as soon as they are listed."""
         self._listing = LatestRun(self, interval=33)
         self.view = QTableView()
         self.view.setObjectName("runsView")
@@ -65,7 +65,7 @@ class RunsPage(QWidget):
         self.compare_button = button(tr("Compare"), "compareButton", "layers", tip=tr("Two runs in one plot: select both (Ctrl+click)"))
         self.inside_button = button(tr("Look inside"), "lookInsideButton", "network")
         self.folder_button = button(tr("Open folder"), "openRunButton", "folder-open")
-        self.delete_button = button(tr("Delete"), "deleteRunButton", "trash-2")
+        self.delete_button = button(tr("Delete"), "deleteRunButton", "trash-2", tip=tr("Move to the trash (Del)"))
         actions = row(self.continue_button, self.use_button, self.curve_button, self.compare_button, self.inside_button, self.folder_button, -1, self.delete_button, spacing=4)
         self.search = QLineEdit()
         self.search.setObjectName("runSearch")
@@ -110,6 +110,7 @@ class RunsPage(QWidget):
         self.question.gone.connect(self._gone)
         self.question.back.connect(self._came_back)
         self.question.moving_changed.connect(self._moving_changed)
+        QShortcut(QKeySequence.StandardKey.Delete, self.view, self.delete_button.click, context=Qt.ShortcutContext.WidgetShortcut)
         QShortcut(QKeySequence(Qt.Key.Key_Escape), self.listed, self._escape, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self.search.textChanged.connect(self._filter)
         self.details.renamed.connect(self._rename)
@@ -143,11 +144,11 @@ class RunsPage(QWidget):
             if isinstance(event, RunsListed):
                 self._all = list(event.runs)
                 self._filter()
-                self._wanted = None
+                self._wanted = ()
 
     @Slot()
     def _filter(self) -> None:
-        chosen = {self._wanted} if self._wanted else {info.run.path for info in self.chosen}
+        chosen = self._wanted or [info.run.path for info in self.chosen]
         training = self._studio.training
         shown = [info for info in self._all if info.matches(self.search.text())]
         self.model.set_runs(shown, training.run.name if training.active and training.run else "", training.step, training.images)
@@ -157,14 +158,15 @@ class RunsPage(QWidget):
         self._selection_changed()
 
     def _choose(self, rows: list[int]) -> None:
-        flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+        """In one go: between two runs there is no moment without any, in which the field that has the focus would lose it."""
+        flags = QItemSelectionModel.SelectionFlag
+        lines = QItemSelection()
+        for number in rows if self.model.runs else []:
+            lines.select(self.model.index(number, 0), self.model.index(number, 0))
         selection = self.view.selectionModel()
-        selection.clear()
-        if not self.model.runs:
-            return
-        selection.setCurrentIndex(self.model.index(rows[0], 0), QItemSelectionModel.SelectionFlag.NoUpdate)
-        for number in rows:
-            selection.select(self.model.index(number, 0), flags)
+        if self.model.runs:
+            selection.setCurrentIndex(self.model.index(rows[0], 0), flags.NoUpdate)
+        selection.select(lines, flags.ClearAndSelect | flags.Rows)
 
     @property
     def chosen(self) -> list[RunInfo]:
@@ -196,17 +198,17 @@ class RunsPage(QWidget):
 
     @Slot()
     def _selection_changed(self) -> None:
-        info = self.current
+        info, folders = self.current, {info.run.path for info in self.chosen}
         training = self._studio.training
-        in_training = bool(info and training.active and training.run and training.run.path == info.run.path)
-        moving = bool(info and info.run.path in self.question.moving)
+        in_training = bool(training.active and training.run and training.run.path in folders)
+        moving = bool(folders & self.question.moving)
         self.continue_button.setEnabled(bool(info and info.run.can_resume and not training.active and not moving))
         for part in (self.use_button, self.inside_button):
             part.setEnabled(bool(info and info.has_model))
         self.curve_button.setEnabled(bool(info))
         self.compare_button.setEnabled(len(self.chosen) == 2)
         self.folder_button.setEnabled(bool(info))
-        self.delete_button.setEnabled(bool(info) and not in_training and not moving)
+        self.delete_button.setEnabled(bool(folders) and not in_training and not moving)
         self.details.set_run(info, in_training)
         self.question.forget([info.run.path for info in self.chosen], [info.run.path for info in self.model.runs])
 
@@ -268,8 +270,9 @@ class RunsPage(QWidget):
         self._studio.said.emit(tr("{old} is called {new} now", old=run.name, new=renamed.name))
         model = self._studio.model
         self._all = [replace(info, run=renamed) if info.run == run else info for info in self._all]
+        self._wanted = (renamed.path,)
         self._filter()
-        self._choose([number for number, info in enumerate(self.model.runs) if info.run == renamed] or [0])
+        self._wanted = ()
         self.refresh()
         self._studio.refresh_models(renamed.model_file if model and model.path == run.model_file else None)
 
@@ -287,8 +290,7 @@ class RunsPage(QWidget):
 
     @Slot()
     def _ask_delete(self) -> None:
-        if self.current:
-            self.question.ask_about(self.current.run)
+        self.question.ask_about([info.run for info in self.chosen])
 
     @Slot()
     def _escape(self) -> None:
@@ -305,9 +307,9 @@ class RunsPage(QWidget):
 
     @Slot(tuple)
     def _came_back(self, folders: tuple[Path, ...]) -> None:
-        """It is chosen, unless somebody is asked about another one."""
+        """They are chosen, unless somebody is asked about others."""
         if not self.question.asks:
-            self._wanted = folders[0]
+            self._wanted = folders
 
     @Slot()
     def _moving_changed(self) -> None:

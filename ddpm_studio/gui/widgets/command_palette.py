@@ -26,10 +26,16 @@ class Command:
     action: QAction
     place: str
     """The menu that it stands in."""
+    unique: bool = True
+    """Nothing else is called the same, as a page and what is done there may be."""
 
     @property
     def text(self) -> str:
         return without_mnemonic(self.action.text())
+
+    @property
+    def name(self) -> str:
+        return self.text if self.unique else f"{self.text} · {self.place}"
 
     @property
     def english(self) -> str:
@@ -101,7 +107,7 @@ class CommandPalette(QFrame):
             if matches(f"{command.text} {command.place}", query) or matches(command.english, query):
                 item = QListWidgetItem()
                 item.setData(Qt.ItemDataRole.UserRole, command)
-                item.setData(Qt.ItemDataRole.AccessibleTextRole, command.text)
+                item.setData(Qt.ItemDataRole.AccessibleTextRole, command.name)
                 item.setSizeHint(self.list.sizeHint().scaled(WIDTH - 40, ROW_HEIGHT, Qt.AspectRatioMode.IgnoreAspectRatio))
                 self.list.addItem(item)
                 self.list.setItemWidget(item, _line(command))
@@ -151,7 +157,7 @@ class CommandPalette(QFrame):
 
 
 def _line(command: Command) -> QWidget:
-    icon, text, keys = label(), label(command.text), label(command.action.shortcut().toString() or command.place, "caption")
+    icon, text, keys = label(), label(command.name), label(command.action.shortcut().toString() or command.place, "caption")
     if name := command.action.property("icon_name"):
         theme.set_icon(icon, name, "dim", 16)
     icon.setFixedWidth(20)
