@@ -1,4 +1,4 @@
-"""What people write about a run: a note and tags, in a small file of its folder."""
+"""What people write about a run: a note and tags, and what they called it before, in a small file of its folder."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from ddpm_studio.files import write_atomically
 FILE = "remarks.json"
 MAX_BYTES = 200_000
 MOST_TAGS = 50
+MOST_NAMES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Remarks:
     note: str = ""
     tags: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
+    """Names that the run had, the last one first: pictures that it made still bear them."""
 
 
 def read_remarks(folder: Path) -> Remarks:
@@ -26,14 +29,16 @@ def read_remarks(folder: Path) -> Remarks:
         if file.stat().st_size > MAX_BYTES:
             return Remarks()
         found = json.loads(file.read_text(encoding="utf-8"))
-        return Remarks(str(found["note"]), tuple(str(tag) for tag in found["tags"])[:MOST_TAGS])
+        tags, former = (tuple(str(word) for word in words) for words in (found["tags"], found.get("former", ())))
+        return Remarks(str(found["note"]), tags[:MOST_TAGS], former[:MOST_NAMES])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return Remarks()
 
 
 def write_remarks(folder: Path, remarks: Remarks) -> None:
     """Raises UserError when it cannot be written."""
-    content = json.dumps({"note": remarks.note[: MAX_BYTES // 8], "tags": [tag[:100] for tag in remarks.tags[:MOST_TAGS]]}, ensure_ascii=False, indent=2)
+    tags, former = ([word[:100] for word in words] for words in (remarks.tags[:MOST_TAGS], remarks.former[:MOST_NAMES]))
+    content = json.dumps({"note": remarks.note[: MAX_BYTES // 8], "tags": tags, "former": former}, ensure_ascii=False, indent=2)
     write_atomically(folder / FILE, f"{content}\n".encode("utf-8", "replace"))  # halves of characters, out of a stranger's file
 
 

@@ -25,7 +25,7 @@ from ddpm_studio.gui.widgets.containers import Card, EmptyState
 from ddpm_studio.gui.widgets.run_details import RunDetails
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import later, tr
-from ddpm_studio.remarks import Remarks, write_remarks
+from ddpm_studio.remarks import Remarks, read_remarks, write_remarks
 from ddpm_studio.runs import Run, RunInfo
 
 EMPTY, LISTED, COMPARED = 0, 1, 2
@@ -266,12 +266,11 @@ class RunsPage(QWidget):
             return
         self._studio.follow_rename(run, renamed)
         self._studio.said.emit(tr("{old} is called {new} now", old=run.name, new=renamed.name))
-        model = self._studio.model
-        self._all = [replace(info, run=renamed) if info.run == run else info for info in self._all]
+        self._all = [replace(info, run=renamed, remarks=read_remarks(renamed.path)) if info.run == run else info for info in self._all]
         self._filter()
         self._choose([number for number, info in enumerate(self.model.runs) if info.run == renamed] or [0])
         self.refresh()
-        self._studio.refresh_models(renamed.model_file if model and model.path == run.model_file else None)
+        self._studio.refresh_models()
 
     @Slot()
     def _use_settings(self) -> None:

@@ -85,7 +85,7 @@ class RunDetails(Card):
 
     @property
     def remarks(self) -> Remarks:
-        return Remarks(self.note.toPlainText().strip(), parse_tags(self.tags.text()))
+        return Remarks(self.note.toPlainText().strip(), parse_tags(self.tags.text()), self._info.remarks.former if self._info else ())
 
     @Slot()
     def _rename(self) -> None:
