@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ddpm_studio.errors import UserError
 from ddpm_studio.files import write_atomically
+from ddpm_studio.language import tr
 
 FILE = "remarks.json"
 MAX_BYTES = 200_000
@@ -36,10 +38,17 @@ def read_remarks(folder: Path) -> Remarks:
 
 
 def write_remarks(folder: Path, remarks: Remarks) -> None:
-    """Raises UserError when it cannot be written."""
+    """Raises UserError when it cannot be written, as where the run is gone: its folder is not made anew, or it could not come back."""
+    if not folder.is_dir():
+        raise folder_gone(folder)
     tags, former = ([word[:100] for word in words] for words in (remarks.tags[:MOST_TAGS], remarks.former[:MOST_NAMES]))
     content = json.dumps({"note": remarks.note[: MAX_BYTES // 8], "tags": tags, "former": former}, ensure_ascii=False, indent=2)
     write_atomically(folder / FILE, f"{content}\n".encode("utf-8", "replace"))  # halves of characters, out of a stranger's file
+
+
+def folder_gone(folder: Path) -> UserError:
+    """Of a run."""
+    return UserError(tr("The folder of the run {name} is gone.", name=folder.name), tr("It was moved or deleted outside of this window."))
 
 
 def parse_tags(text: str) -> tuple[str, ...]:

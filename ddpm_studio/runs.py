@@ -23,7 +23,7 @@ from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import RunBusy, UserError, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, whole_number, write_atomically
 from ddpm_studio.language import tr
-from ddpm_studio.remarks import Remarks, read_remarks, write_remarks
+from ddpm_studio.remarks import Remarks, folder_gone, read_remarks, write_remarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -268,6 +268,8 @@ def moved(file: Path, old: Run, new: Run) -> Path:
 
 def _move_away(run: Run, do: Callable[[], object]) -> None:
     """Do something with the folder of a run that nobody else uses."""
+    if not run.path.is_dir():
+        raise folder_gone(run.path)  # the lock would make it
     with lock_run(run):
         if MOVES_OPEN_FILES:
             do()

@@ -55,6 +55,14 @@ def test_half_characters_of_a_stranger_can_be_written_again(run: Run) -> None:
     assert read_remarks(run.path).note == "a ? b"
 
 
+def test_the_folder_of_a_run_that_is_gone_is_not_made_anew(run: Run) -> None:
+    shutil.rmtree(run.path)
+    for do in (lambda: write_remarks(run.path, Remarks("x")), lambda: rename_run(run, "b"), lambda: delete_run(run)):
+        with pytest.raises(UserError, match="is gone"):
+            do()
+    assert list(run.path.parent.iterdir()) == []
+
+
 def test_tags_as_people_write_them() -> None:
     assert parse_tags(" good,for  later,, good\uff0c\u732b") == ("good", "for later", "\u732b")
 

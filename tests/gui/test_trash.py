@@ -17,6 +17,8 @@ from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.trash import Trash
+from ddpm_studio.gui.widgets.run_details import PAUSE_MS
+from ddpm_studio.remarks import read_remarks
 from ddpm_studio.requests import SampleRequest
 from ddpm_studio.runs import Run, lock_run
 
@@ -290,3 +292,38 @@ def test_a_run_in_training_stays(qtbot: QtBot, window: MainWindow, bin_: Bin) ->
     assert not bin_.threads
     assert page.delete_button.isEnabled()
     assert not window.studio.undo_stack.canUndo()
+
+
+def test_a_note_that_was_just_written_goes_along_and_comes_back(qtbot: QtBot, window: MainWindow, bin_: Bin) -> None:
+    bin_.pause = 2 * PAUSE_MS / 1000
+    page = runs_page(window, qtbot)
+    page.view.selectRow(1)
+    assert page.current
+    run = page.current.run
+    page.delete_button.click()
+    page.details.note.setPlainText("worth remembering")  # while it is asked
+    page.question.confirm.click()
+    qtbot.waitUntil(lambda: run.path in page.question.moving)
+    assert not page.details.note.isEnabled()
+    assert not page.details.name.isEnabled()
+    idle(qtbot)
+    qtbot.wait(PAUSE_MS + 50)
+    assert not run.path.exists()
+    assert page.details.note.isEnabled()
+    window.studio.undo_stack.undo()
+    qtbot.waitUntil(lambda: run.exists, timeout=10_000)
+    idle(qtbot)
+    assert read_remarks(run.path).note == "worth remembering"
+    assert not window.banner.isVisible()
+
+
+def test_a_note_about_a_run_that_is_gone_is_refused(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    page = runs_page(window, qtbot)
+    page.view.selectRow(1)
+    assert page.current
+    run = page.current.run
+    run.path.rename(tmp_path / "elsewhere")
+    page.details.note.setPlainText("worth remembering")
+    page.details.save()
+    assert "is gone" in window.banner.message.text()
+    assert not run.path.exists()

@@ -107,6 +107,7 @@ class RunsPage(QWidget):
         self.inside_button.clicked.connect(self._look_inside)
         self.folder_button.clicked.connect(self._open_folder)
         self.delete_button.clicked.connect(self._ask_delete)
+        self.question.leaving.connect(self.details.save)
         self.question.gone.connect(self._gone)
         self.question.back.connect(self._came_back)
         self.question.moving_changed.connect(self._moving_changed)
@@ -207,7 +208,7 @@ class RunsPage(QWidget):
         self.compare_button.setEnabled(len(self.chosen) == 2)
         self.folder_button.setEnabled(bool(info))
         self.delete_button.setEnabled(bool(info) and not in_training and not moving)
-        self.details.set_run(info, in_training)
+        self.details.set_run(info, in_training, moving)
         self.question.forget([info.run.path for info in self.chosen], [info.run.path for info in self.model.runs])
 
     @Slot()
