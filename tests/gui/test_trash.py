@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from PySide6.QtGui import QAction
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery
+from ddpm_studio.control import RunControl
+from ddpm_studio.events import Event
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
@@ -327,3 +330,42 @@ def test_a_note_about_a_run_that_is_gone_is_refused(qtbot: QtBot, window: MainWi
     page.details.save()
     assert "is gone" in window.banner.message.text()
     assert not run.path.exists()
+
+
+def test_a_picture_comes_back_with_its_star(qtbot: QtBot, window: MainWindow) -> None:
+    page = gallery_page(window, qtbot)
+    first, second = page.model.files[:2]
+    page._star([first])
+    assert delete_picture(page, 0, qtbot) == first
+    page._star([second])
+    window.studio.undo_stack.undo()
+    qtbot.waitUntil(lambda: first in page.model.files, timeout=10_000)
+    idle(qtbot)
+    assert gallery.read_stars() == {first.name, second.name}
+    assert {first.name, second.name} <= page.model.stars
+    page._star([first])
+    assert gallery.read_stars() == {second.name}
+
+
+def test_a_star_that_is_set_during_a_listing_stays(qtbot: QtBot, window: MainWindow) -> None:
+    page, jobs = gallery_page(window, qtbot), window.studio.jobs
+    read, go_on, whole = threading.Event(), threading.Event(), jobs.list_gallery
+
+    def held_back(known: frozenset[Path]) -> workers.Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            for event in whole(known)(control):
+                read.set()
+                assert go_on.wait(10)
+                yield event
+
+        return job
+
+    jobs.list_gallery = held_back  # type: ignore[method-assign]
+    page.refresh()
+    assert read.wait(10)
+    path = page.model.files[2]
+    page._star([path])
+    go_on.set()
+    idle(qtbot)
+    assert path.name in gallery.read_stars()
+    assert path.name in page.model.stars
