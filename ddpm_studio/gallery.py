@@ -8,7 +8,7 @@ import datetime
 import json
 import os
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -241,9 +241,13 @@ def read_stars(folder: Path | None = None) -> frozenset[str]:
     return frozenset()
 
 
-def write_stars(names: Collection[str], folder: Path | None = None) -> None:
-    """Raises UserError when they cannot be written."""
-    write_atomically((folder or paths.gallery_dir()) / STARS, (json.dumps(sorted(names), indent=0) + "\n").encode())  # in ASCII: names may hold bytes that are no text
+def set_stars(names: Iterable[str], on: bool, folder: Path | None = None) -> None:
+    """Mark these pictures, or take their stars away. All others keep theirs, those in the trash as well: they may come back.
+
+    Raises UserError when that cannot be written.
+    """
+    stars = read_stars(folder).union(names) if on else read_stars(folder).difference(names)
+    write_atomically((folder or paths.gallery_dir()) / STARS, (json.dumps(sorted(stars), indent=0) + "\n").encode())  # in ASCII: names may hold bytes that are no text
 
 
 # Taking pictures elsewhere.

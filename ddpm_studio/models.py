@@ -19,7 +19,7 @@ from ddpm_studio.errors import DamagedFile, UserError, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, whole_number
 from ddpm_studio.language import later, tr
 from ddpm_studio.requests import model_name
-from ddpm_studio.runs import Run, find_run, list_runs
+from ddpm_studio.runs import Run, find_run, list_runs, run_once_called
 from ddpm_studio.tensor_layout import tensor_layout
 
 MODEL_FILE = "model.safetensors"
@@ -40,17 +40,19 @@ class ModelInfo:
     """Height, width and channels of its pictures."""
     num_timesteps: int
     background: str
+    former: tuple[str, ...] = ()
+    """What it was called before; another one may be called so now."""
 
 
 def list_models(also: Path | None = None) -> list[ModelInfo]:
     """Shipped models first, then those of the runs, newest first, then `also`; unreadable ones are left out."""
     shipped = sorted(paths.models_dir().glob(f"*/{MODEL_FILE}")) if paths.models_dir().is_dir() else []
-    found = [(path, tr("{name} (shipped)", name=path.parent.name)) for path in shipped]
-    found += [(info.run.model_file, info.run.name) for info in list_runs() if info.has_model]
-    if also and all(path != also for path, _ in found):
-        found.append((also, _name(also)))
+    found: list[tuple[Path, str, tuple[str, ...]]] = [(path, tr("{name} (shipped)", name=path.parent.name), ()) for path in shipped]
+    found += [(info.run.model_file, info.run.name, info.remarks.former) for info in list_runs() if info.has_model]
+    if also and all(path != also for path, _, _ in found):
+        found.append((also, _name(also), ()))
     models = []
-    for path, label in found:
+    for path, label, former in found:
         try:
             config, notes = read_header(path)
         except UserError:
@@ -64,6 +66,7 @@ def list_models(also: Path | None = None) -> list[ModelInfo]:
                 config.data.shape,
                 config.diffusion.num_timesteps,
                 config.data.background,
+                former,
             )
         )
     return models
@@ -116,17 +119,20 @@ def _as_guide(file: Path, config: RunConfig, weaker: Callable[[dict[str, Any]], 
 
 def find_model(path_or_name: str | Path) -> Path:
     """The file behind a model folder, a run folder, a `.safetensors` file, the name of a run or of a shipped model; with
-    @STEP behind a run, that of its milestone."""
+    @STEP behind a run, that of its milestone. Where nothing is called so now, a name that a run had before counts."""
     path = Path(path_or_name).expanduser()
     if whole := there(path):
         return whole
     name, at, step = str(path_or_name).rpartition("@")
-    if at and step.isdecimal() and (milestone := find_run(name).milestone(int(step))).is_file():
-        return milestone
+    for find in (find_run, run_once_called) if at and step.isdecimal() else ():
+        if (run := find(name)) and (milestone := run.milestone(int(step))).is_file():
+            return milestone
     names = [path, *([paths.runs_dir() / path, paths.models_dir() / path] if len(path.parts) == 1 and not path.is_absolute() else [])]
     for folder in names:
         if whole := there(folder / MODEL_FILE):
             return whole
+    if (run := run_once_called(str(path_or_name))) and (whole := there(run.model_file)):
+        return whole
     if path.is_dir():
         raise UserError(
             tr("There is no model in the folder {name!r}.", name=path.name),

@@ -11,7 +11,7 @@ from ddpm_studio.config import RunConfig
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import Images, Latent
 from ddpm_studio.language import tr
-from ddpm_studio.runs import Run
+from ddpm_studio.runs import Run, moved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,6 +85,11 @@ class SampleRequest(Walk):
     """How many columns of the filmstrip to report."""
     start: Start | None = None
     """Where the way begins: not at pure noise, but at a stop on the way of another picture. `steps` counts from there on."""
+
+    def after_rename(self, old: Run, new: Run) -> SampleRequest:
+        """The same, where a run with its model or its guide was renamed."""
+        model, guide = (moved(Path(file), old, new) for file in (self.model, self.guide or ""))
+        return replace(self, model=model, guide=self.guide and guide, start=self.start and replace(self.start, walk=self.start.walk.after_rename(old, new)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from ddpm_studio.config import RunConfig, parse_saved_config
 from ddpm_studio.errors import RunBusy, UserError, describe_os_error
 from ddpm_studio.files import check_header_size, previous_of, whole_number, write_atomically
 from ddpm_studio.language import tr
-from ddpm_studio.remarks import Remarks, read_remarks
+from ddpm_studio.remarks import Remarks, folder_gone, read_remarks, write_remarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -231,6 +231,13 @@ def find_run(name_or_dir: str | Path) -> Run:
     return Run(paths.runs_dir() / path)
 
 
+def run_once_called(name: str) -> Run | None:
+    """The run with a model that had this name before it was renamed, the newest where several had; None where one has it now."""
+    if (paths.runs_dir() / name).exists():
+        return None
+    return next((info.run for info in newest_runs() if info.has_model and name in info.remarks.former), None)
+
+
 def delete_run(run: Run, remove: Callable[[Path], object] = shutil.rmtree) -> None:
     """Raises UserError while it is being trained, and what `remove` raises."""
     _move_away(run, lambda: remove(run.path))
@@ -247,11 +254,22 @@ def rename_run(run: Run, name: str) -> Run:
     with contextlib.suppress(OSError):
         (renamed.path / ".writer").unlink(missing_ok=True)
     _remember_name(run.name)
+    remarks = read_remarks(renamed.path)
+    former = dict.fromkeys((run.name, *remarks.former))
+    with contextlib.suppress(UserError):  # a disk that is full keeps nobody from renaming
+        write_remarks(renamed.path, replace(remarks, former=tuple(called for called in former if called != renamed.name)))
     return renamed
+
+
+def moved(file: Path, old: Run, new: Run) -> Path:
+    """Where a file lies after a run was renamed: any that is not of that run stays."""
+    return new.path / file.relative_to(old.path) if file.is_relative_to(old.path) else file
 
 
 def _move_away(run: Run, do: Callable[[], object]) -> None:
     """Do something with the folder of a run that nobody else uses."""
+    if not run.path.is_dir():
+        raise folder_gone(run.path)  # the lock would make it
     with lock_run(run):
         if MOVES_OPEN_FILES:
             do()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddpm_studio.events import Event, Images
-from ddpm_studio.runs import RunInfo
+from ddpm_studio.runs import Run, RunInfo, moved
 
 if TYPE_CHECKING:
     from ddpm_studio.gallery import Facts
@@ -35,6 +35,19 @@ class ModelChoice:
     background: str = "white"
     examples: tuple[Path, ...] = ()
     """Pictures that it brings along to blend."""
+    former: tuple[str, ...] = ()
+    """What it was called before it was renamed."""
+
+    def after_rename(self, old: Run, new: Run) -> ModelChoice:
+        """The same, if it is of that run."""
+        path = moved(self.path, old, new)
+        if self.path != old.model_file:
+            return replace(self, path=path)
+        return replace(self, path=path, name=new.name, label=self.label.replace(old.name, new.name, 1), former=(old.name, *self.former))
+
+    def was_at(self, path: Path) -> bool:
+        """Whether it lay there when it was called otherwise."""
+        return any(path == self.path.parent.with_name(name) / self.path.name for name in self.former)
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,4 +146,4 @@ def spread(files: list[Path], most: int) -> list[Path]:
 
 def _as_choice(info: ModelInfo) -> ModelChoice:
     examples = tuple(sorted(info.path.parent.glob("example_*.png")))
-    return ModelChoice(info.name, info.label, info.path, info.shape, info.num_timesteps, info.background, examples)
+    return ModelChoice(info.name, info.label, info.path, info.shape, info.num_timesteps, info.background, examples, info.former)

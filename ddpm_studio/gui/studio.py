@@ -21,7 +21,7 @@ from ddpm_studio.gui.words import count
 from ddpm_studio.gui.workers import DeviceLane, Job, LatestRun, RunThread, running_threads
 from ddpm_studio.language import tr
 from ddpm_studio.requests import request_of
-from ddpm_studio.runs import Run
+from ddpm_studio.runs import Run, moved
 
 
 class Studio(QObject):
@@ -102,12 +102,20 @@ class Studio(QObject):
         preferences.save(self.preferences)
 
     def follow_rename(self, old: Run, new: Run) -> None:
-        """The run of this window that was trained last may be that one."""
+        """The run of this window that was trained last may be that one, and so may models."""
         if self.training.run == old:
             self.training.run = new
         if self.preferences.dismissed_run == old.name:
             self.remember(dismissed_run=new.name)
+        before, self.model = self.model, self.model and self.model.after_rename(old, new)
+        self.models = tuple(model.after_rename(old, new) for model in self.models)
+        self._wanted_model = self._wanted_model and moved(self._wanted_model, old, new)
+        self.models_changed.emit()
         self.run_renamed.emit(old, new)
+        if self.model and self.model != before:
+            self._wanted_model = self._wanted_model or self.model.path  # a list that is on its way may not know it
+            self.remember(last_model=str(self.model.path))
+            self.model_changed.emit()
 
     # Models.
 
@@ -136,7 +144,15 @@ class Studio(QObject):
         return next((model for model in self.models if run and model.path == run.model_file != chosen), None)
 
     def find_model(self, name: str) -> ModelChoice | None:
-        return next((model for model in self.models if name in (model.name, str(model.path))), None)
+        """By its name or path; one that had this name before comes after all that have it now."""
+        present = next((model for model in self.models if name in (model.name, str(model.path))), None)
+        return present or next((model for model in self.models if name in model.former), None)
+
+    def present_name(self, name: str) -> str:
+        """What a model, or an earlier state of one (with @STEP), is called by now."""
+        called, at, step = name.partition("@")
+        model = self.find_model(called)
+        return f"{model.name}{at}{step}" if model else name
 
     def open_settings(self, picture: Path, recipe: dict[str, Any]) -> bool:
         """Choose the model of a picture, and let the page that makes such pictures take over its settings; True when one does."""

@@ -84,7 +84,8 @@ class History(QObject):
             if part.widget is not None:
                 part.widget.installEventFilter(self)
         self._known = self._values()
-        studio.model_changed.connect(self.settle)  # after the page, which was there first, has taken over its limits
+        for others in (studio.model_changed, studio.run_renamed):
+            others.connect(self.settle)  # after the page, which was there first, has taken over its limits
 
     @property
     def locked(self) -> bool:

@@ -11,8 +11,9 @@ import pytest
 
 from ddpm_studio import paths
 from ddpm_studio.errors import RunBusy, UserError
+from ddpm_studio.models import find_model
 from ddpm_studio.remarks import FILE, Remarks, parse_tags, read_remarks, write_remarks
-from ddpm_studio.runs import Run, delete_run, is_in_training, list_runs, lock_run, new_run, newest_runs, rename_run
+from ddpm_studio.runs import Run, delete_run, is_in_training, list_runs, lock_run, new_run, newest_runs, rename_run, run_once_called
 from tests.core.made_up import picture_folder, tiny_config, train_tiny
 
 
@@ -34,7 +35,7 @@ def test_they_are_kept_and_found_again(run: Run) -> None:
     assert not info.matches("eyes never")
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"note": 1}', '{"note": "x", "tags": 3}', "[" * 100_000, "x" * 300_000])
+@pytest.mark.parametrize("content", ["", "[]", '{"note": 1}', '{"note": "x", "tags": 3}', '{"note": "x", "tags": [], "former": 1}', "[" * 100_000, "x" * 300_000])
 def test_a_damaged_file_is_passed_over(run: Run, content: str) -> None:
     (run.path / FILE).write_text(content, encoding="utf-8")
     assert read_remarks(run.path) == Remarks()
@@ -42,7 +43,7 @@ def test_a_damaged_file_is_passed_over(run: Run, content: str) -> None:
 
 
 def test_what_is_written_stays_small_enough_to_be_read(run: Run) -> None:
-    write_remarks(run.path, Remarks("\u732b" * 500_000, tuple(f"{i}" * 300 for i in range(400))))
+    write_remarks(run.path, Remarks("\u732b" * 500_000, tuple(f"{i}" * 300 for i in range(400)), tuple("\u732b" * 300 for _ in range(400))))
     found = read_remarks(run.path)
     assert len(found.note) > 10_000
     assert len(found.tags) == 50
@@ -52,6 +53,14 @@ def test_half_characters_of_a_stranger_can_be_written_again(run: Run) -> None:
     (run.path / FILE).write_text('{"note": "a \\ud83d b", "tags": []}', encoding="utf-8")
     write_remarks(run.path, read_remarks(run.path))
     assert read_remarks(run.path).note == "a ? b"
+
+
+def test_the_folder_of_a_run_that_is_gone_is_not_made_anew(run: Run) -> None:
+    shutil.rmtree(run.path)
+    for do in (lambda: write_remarks(run.path, Remarks("x")), lambda: rename_run(run, "b"), lambda: delete_run(run)):
+        with pytest.raises(UserError, match="is gone"):
+            do()
+    assert list(run.path.parent.iterdir()) == []
 
 
 def test_tags_as_people_write_them() -> None:
@@ -66,6 +75,31 @@ def test_a_run_is_renamed(run: Run) -> None:
     assert not is_in_training(renamed)
     with lock_run(renamed):
         pass
+
+
+def test_names_that_a_run_had_are_kept_with_it(run: Run) -> None:
+    write_remarks(run.path, Remarks("eyes", ("good",)))
+    last = rename_run(rename_run(rename_run(run, "b"), "c"), "d")
+    assert read_remarks(last.path) == Remarks("eyes", ("good",), ("c", "b", "a"))
+    assert read_remarks(rename_run(last, "b").path).former == ("d", "c", "a"), "what it is called now is no former name"
+
+
+def test_a_model_is_found_by_a_name_that_its_run_had(home: Path) -> None:
+    first, second = (Run(home / "runs" / name) for name in ("a", "b"))
+    for run in (first, second):
+        run.write_config(tiny_config())
+        run.model_file.write_bytes(b"")
+    first.milestone(40).parent.mkdir()
+    first.milestone(40).write_bytes(b"")
+    first = rename_run(first, "faces at last")
+    assert find_model("a") == first.model_file
+    assert find_model("a@40") == first.milestone(40)
+    assert run_once_called("b") is None
+    with pytest.raises(UserError, match="no model called"):
+        find_model("a@50")
+    second = rename_run(second, "a")
+    assert find_model("a") == second.model_file, "what is called so now goes first"
+    assert find_model("b") == second.model_file
 
 
 def test_runs_are_read_one_by_one_the_newest_first(run: Run) -> None:

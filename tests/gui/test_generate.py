@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.evaluation import nearest as search
 from ddpm_studio.events import BlendReady, Event, FrameReady
 from ddpm_studio.gui import cost, workers
-from ddpm_studio.gui.answers import NearestFound
+from ddpm_studio.gui.answers import ModelChoice, NearestFound
 from ddpm_studio.gui.app import create
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.main_window import MainWindow
@@ -32,9 +33,10 @@ from ddpm_studio.gui.pages.exporting import save_png
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.pages.generate_controls import variations
 from ddpm_studio.gui.pages.generate_results import Results
+from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.preferences import Preferences
 from ddpm_studio.gui.presenters import State
-from ddpm_studio.models import GuideInfo
+from ddpm_studio.models import GuideInfo, find_model
 from ddpm_studio.presets import get_preset
 from ddpm_studio.requests import BlendRequest, SampleRequest, Start, recipe
 from ddpm_studio.runs import Run
@@ -365,6 +367,59 @@ def test_each_picture_that_is_made_again_has_its_own_answer(qtbot: QtBot, window
     window.show_page("Gallery")
     qtbot.waitUntil(lambda: window.studio.sampling.state is State.FAILED, timeout=5000)
     assert page.offer.isHidden(), "on whatever page one is by then"
+
+
+@pytest.fixture
+def own(home: Path) -> Run:
+    """A run whose model is that of the faces."""
+    run = Run(home / "runs" / "mine")
+    run.write_config(get_preset("tiny-32"))
+    shutil.copyfile(find_model("faces"), run.model_file)
+    return run
+
+
+def test_a_new_name_of_its_run_changes_nothing_for_what_was_made(qtbot: QtBot, window: MainWindow, page: GeneratePage, jobs: FakeJobs, own: Run) -> None:
+    studio, controls = window.studio, page.controls
+    jobs.models = Jobs().models  # type: ignore[method-assign]
+    jobs.guides = (replace(GUIDE, path=own.milestone(500)),)
+    studio.refresh_models(own.model_file)
+    qtbot.waitUntil(lambda: studio.model is not None and studio.model.path == own.model_file and controls.guide.isEnabled())
+    controls.guide.setCurrentIndex(1)
+    generated(qtbot, page)
+    page.stage.results.grid.set_current(1)
+    page.stage.filmstrip.slider.setValue(5)
+    page.stage.again_from.click()
+    start = controls.start
+    assert start
+    runs_page = window.pages["Runs"]
+    assert isinstance(runs_page, RunsPage)
+    runs_page._rename(own, "eyes")
+    new = own.path.with_name("eyes")
+    jobs.guides = (replace(GUIDE, name="eyes@500", path=Run(new).milestone(500)),)
+    for _ in range(2):  # at once, and when the models have been listed
+        assert studio.model
+        assert (studio.model.name, studio.model.path) == ("eyes", new / "model.safetensors")
+        assert studio.preferences.last_model == str(studio.model.path)
+        assert not page.stage.is_foreign
+        assert page.stage.results.tools[Results.VARY].isEnabled()
+        assert controls.start == replace(start, walk=start.walk.after_rename(own, Run(new)))
+        assert controls.start.walk.model == studio.model.path
+        assert controls.start.walk.guide == Run(new).milestone(500)
+        qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert controls.guide.currentData() == Run(new).milestone(500)
+    assert controls.missing_guide is None
+    # Pictures of before are opened, too.
+    picture = page.files[0]
+    assert gallery.read_recipe(picture)["model"] == "mine"
+    studio.choose_model(studio.models[0])
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert studio.open_settings(picture, gallery.read_recipe(picture))
+    assert studio.model
+    assert studio.model.path == new / "model.safetensors"
+    qtbot.waitUntil(lambda: controls.guide.currentData() == Run(new).milestone(500), timeout=5000)
+    other = ModelChoice("mine", "mine", Path("/models/mine/model.safetensors"), (32, 32, 3))
+    studio.models = (*studio.models, other)
+    assert studio.find_model("mine") == other, "what is called so now goes first"
 
 
 def test_the_chosen_guide_stays_and_makes_no_edits(qtbot: QtBot, window: MainWindow, page: GeneratePage) -> None:

@@ -19,12 +19,13 @@ from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QImage, QPalette
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton, QScrollArea, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
-from ddpm_studio import gallery, language
+from ddpm_studio import gallery, language, paths
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import DataChanged, UserError
 from ddpm_studio.events import Event, Failed, TrainingStarted
 from ddpm_studio.gui import app, theme, workers
 from ddpm_studio.gui.answers import ModelChoice, ModelsListed
+from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.runs import RunsPage
@@ -853,6 +854,56 @@ def test_the_settings_of_a_model_to_start_from_are_read_once(qtbot: QtBot, home:
     os.utime(model, (1, 1))
     assert settings.config() is not known, "it has changed"
     assert settings.config() == known
+
+
+def test_what_was_set_on_a_model_to_start_from_outlives_its_name_and_its_absence(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    run = Run(paths.runs_dir() / "mine")
+    run.write_config(get_preset("tiny-32"))
+    shutil.copyfile(find_model("faces"), run.model_file)
+    jobs = FakeJobs(pause=0.002, steps=4000)
+    jobs.models = Jobs().models  # type: ignore[method-assign]
+    window = open_window(jobs)
+    settings, stack = window.train_page.settings, window.studio.undo_stack
+    settings._choose_start(run.model_file)
+    assert settings.start_from == run.model_file
+    settings.form.edited.emit("training.batch_size", 8)
+    qtbot.waitUntil(lambda: stack.count() == 1)
+    page = show_runs(qtbot, window)
+    page._rename(run, "eyes")
+    run = Run(run.path.with_name("eyes"))
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert (settings.start_from, settings.config().training.batch_size) == (run.model_file, 8)
+    settings.form.edited.emit("training.learning_rate", 0.001)
+    qtbot.waitUntil(lambda: stack.count() == 2)
+    assert stack.undoText() != settings.start.accessibleName(), "the new name is no edit"
+    stack.undo()
+    assert (settings.start_from, settings.config().training.batch_size) == (run.model_file, 8)
+    # In the trash, and back.
+    before = settings.config()
+    away = run.path.rename(tmp_path / "away")
+    window.studio.refresh_models()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert settings.config() == before, "nothing is lost"
+    assert settings.start.currentText() == "eyes · not here any more"
+    assert "eyes is not here any more" in settings.problem.text()
+    assert not settings.problem.isHidden()
+    open_data(qtbot, window, tmp_path)
+    assert window.train_page.request() is None
+    assert "eyes is not here any more" in window.banner.message.text()
+    away.rename(run.path)
+    window.studio.refresh_models()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert settings.problem.isHidden()
+    assert (settings.start_from, settings.config()) == (run.model_file, before)
+    assert window.train_page.request()
+    away = run.path.rename(away)
+    window.studio.refresh_models()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    settings.start.setCurrentIndex(0)
+    assert settings.problem.isHidden()
+    window.studio.refresh_models()
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert settings.start.findText("eyes", Qt.MatchFlag.MatchStartsWith) < 0
 
 
 def test_a_look_at_blend_does_not_interrupt_training(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,16 @@ from PySide6.QtGui import QAction
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery
+from ddpm_studio.control import RunControl
+from ddpm_studio.events import Event
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.trash import Trash
+from ddpm_studio.gui.widgets.run_details import PAUSE_MS
+from ddpm_studio.remarks import read_remarks
 from ddpm_studio.requests import SampleRequest
 from ddpm_studio.runs import Run, lock_run
 
@@ -290,3 +295,77 @@ def test_a_run_in_training_stays(qtbot: QtBot, window: MainWindow, bin_: Bin) ->
     assert not bin_.threads
     assert page.delete_button.isEnabled()
     assert not window.studio.undo_stack.canUndo()
+
+
+def test_a_note_that_was_just_written_goes_along_and_comes_back(qtbot: QtBot, window: MainWindow, bin_: Bin) -> None:
+    bin_.pause = 2 * PAUSE_MS / 1000
+    page = runs_page(window, qtbot)
+    page.view.selectRow(1)
+    assert page.current
+    run = page.current.run
+    page.delete_button.click()
+    page.details.note.setPlainText("worth remembering")  # while it is asked
+    page.question.confirm.click()
+    qtbot.waitUntil(lambda: run.path in page.question.moving)
+    assert not page.details.note.isEnabled()
+    assert not page.details.name.isEnabled()
+    idle(qtbot)
+    qtbot.wait(PAUSE_MS + 50)
+    assert not run.path.exists()
+    assert page.details.note.isEnabled()
+    window.studio.undo_stack.undo()
+    qtbot.waitUntil(lambda: run.exists, timeout=10_000)
+    idle(qtbot)
+    assert read_remarks(run.path).note == "worth remembering"
+    assert not window.banner.isVisible()
+
+
+def test_a_note_about_a_run_that_is_gone_is_refused(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    page = runs_page(window, qtbot)
+    page.view.selectRow(1)
+    assert page.current
+    run = page.current.run
+    run.path.rename(tmp_path / "elsewhere")
+    page.details.note.setPlainText("worth remembering")
+    page.details.save()
+    assert "is gone" in window.banner.message.text()
+    assert not run.path.exists()
+
+
+def test_a_picture_comes_back_with_its_star(qtbot: QtBot, window: MainWindow) -> None:
+    page = gallery_page(window, qtbot)
+    first, second = page.model.files[:2]
+    page._star([first])
+    assert delete_picture(page, 0, qtbot) == first
+    page._star([second])
+    window.studio.undo_stack.undo()
+    qtbot.waitUntil(lambda: first in page.model.files, timeout=10_000)
+    idle(qtbot)
+    assert gallery.read_stars() == {first.name, second.name}
+    assert {first.name, second.name} <= page.model.stars
+    page._star([first])
+    assert gallery.read_stars() == {second.name}
+
+
+def test_a_star_that_is_set_during_a_listing_stays(qtbot: QtBot, window: MainWindow) -> None:
+    page, jobs = gallery_page(window, qtbot), window.studio.jobs
+    read, go_on, whole = threading.Event(), threading.Event(), jobs.list_gallery
+
+    def held_back(known: frozenset[Path]) -> workers.Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            for event in whole(known)(control):
+                read.set()
+                assert go_on.wait(10)
+                yield event
+
+        return job
+
+    jobs.list_gallery = held_back  # type: ignore[method-assign]
+    page.refresh()
+    assert read.wait(10)
+    path = page.model.files[2]
+    page._star([path])
+    go_on.set()
+    idle(qtbot)
+    assert path.name in gallery.read_stars()
+    assert path.name in page.model.stars

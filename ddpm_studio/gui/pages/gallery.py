@@ -287,13 +287,16 @@ class GalleryPage(QWidget):
         from ddpm_studio import gallery
 
         on = not all(path.name in self.model.stars for path in files)
+        try:
+            gallery.set_stars([path.name for path in files], on)
+        except UserError as error:
+            self._studio.failed.emit(Failed.of(error))
+            return
         self.model.set_stars(files, on)
         self._show_chosen()
         self._show_count()
-        try:
-            gallery.write_stars(self.model.stars & {path.name for path in self.model.all_files})
-        except UserError as error:
-            self._studio.failed.emit(Failed.of(error))
+        if self._listing.busy:
+            self.refresh()  # it may have read the stars of before
 
     @Slot(tuple)
     def _gone(self, files: tuple[Path, ...]) -> None:

@@ -27,6 +27,7 @@ from ddpm_studio.gui.undo import Control
 from ddpm_studio.gui.widgets.basics import column, row
 from ddpm_studio.language import tr
 from ddpm_studio.requests import MAX_SEED, SampleRequest, Spacing, Start, recipe, request_of
+from ddpm_studio.runs import Run
 
 
 class GeneratePage(QWidget):
@@ -71,6 +72,7 @@ class GeneratePage(QWidget):
         studio.sampling.events.connect(self._receive)
         studio.model_changed.connect(self._model_changed)
         studio.models_changed.connect(self._ask_about_model)
+        studio.run_renamed.connect(self._run_renamed)
         studio.recipe_wanted.connect(self.use_recipe)
         studio.recreate_wanted.connect(self._recreation_wanted)
 
@@ -122,10 +124,11 @@ class GeneratePage(QWidget):
         if values.get("kind") != "sample" or self._studio.model is None:
             return
         try:
-            self.controls.use(request_of(values, self._studio.model.path))
+            request = request_of(values, self._studio.model.path)
         except UserError as error:
             self._studio.failed.emit(Failed.of(error))
             return
+        self.controls.use(replace(request, guide=request.guide and self._studio.present_name(str(request.guide))))
         self._adopted = picture
         self.adopted.emit()
 
@@ -238,6 +241,12 @@ class GeneratePage(QWidget):
         self._ask_about_model()
         self.stage.show_model(model)
         self._show_state(self._studio.sampling.state)
+
+    @Slot(object, object)
+    def _run_renamed(self, old: Run, new: Run) -> None:
+        """What is in sight and what is chosen is of the same models as before."""
+        self.stage.follow_rename(old, new)
+        self.controls.follow_rename(old, new)
 
     @Slot()
     def _ask_about_model(self) -> None:

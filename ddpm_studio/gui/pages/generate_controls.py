@@ -17,6 +17,7 @@ from ddpm_studio.gui.widgets.inputs import combo, decimal, spin
 from ddpm_studio.language import tr
 from ddpm_studio.models import GuideInfo
 from ddpm_studio.requests import MAX_SEED, SampleRequest, Spacing, Start, model_name
+from ddpm_studio.runs import Run, moved
 
 
 def samplers() -> tuple[tuple[str, str, int, str], ...]:
@@ -155,6 +156,14 @@ class GenerateControls(QWidget):
         self.guidance.setValue(request.guidance)
         self._choose_guide(None)
 
+    def follow_rename(self, old: Run, new: Run) -> None:
+        """Where the way begins, and the guide as soon as it is listed by its new name, stay chosen."""
+        if self.start:
+            self.set_start(replace(self.start, walk=self.start.walk.after_rename(old, new)))
+        if guide := self.guide.currentData():
+            self.guide.setItemData(self.guide.currentIndex(), guide := moved(guide, old, new))
+            self._wanted_guide = model_name(guide)
+
     def next_seed(self) -> None:
         """A click: with the lock open a seed that was used already is replaced by another one."""
         if not self.lock.isChecked() and self.seed.value() == self._seed_used:
@@ -164,7 +173,8 @@ class GenerateControls(QWidget):
     @property
     def missing_guide(self) -> str | None:
         """A guide that was asked for by name, and is not here."""
-        return self._wanted_guide
+        chosen = self.guide.currentData()
+        return None if chosen and model_name(chosen) == self._wanted_guide else self._wanted_guide
 
     @property
     def unseen(self) -> tuple[Spacing, str | None]:

@@ -21,6 +21,7 @@ from ddpm_studio.gui.words import count
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
 from ddpm_studio.requests import SampleRequest
+from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QResizeEvent
@@ -94,6 +95,10 @@ class GenerateStage(QStackedWidget):
             self.empty.say(tr("There is no model yet"), tr("Train one first: it can generate after its first save, even while training goes on."))
         else:
             self.empty.say(tr("Nothing generated yet"), tr("Press Generate and watch every picture emerge from its own noise."))
+        self._show_actions()
+
+    def follow_rename(self, old: Run, new: Run) -> None:
+        self.request = self.request and self.request.after_rename(old, new)
         self._show_actions()
 
     def show_side(self, index: int) -> None:

@@ -25,7 +25,7 @@ from ddpm_studio.gui.widgets.containers import Card, EmptyState
 from ddpm_studio.gui.widgets.run_details import RunDetails
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import later, tr
-from ddpm_studio.remarks import Remarks, write_remarks
+from ddpm_studio.remarks import Remarks, read_remarks, write_remarks
 from ddpm_studio.runs import Run, RunInfo
 
 EMPTY, LISTED, COMPARED = 0, 1, 2
@@ -107,6 +107,7 @@ class RunsPage(QWidget):
         self.inside_button.clicked.connect(self._look_inside)
         self.folder_button.clicked.connect(self._open_folder)
         self.delete_button.clicked.connect(self._ask_delete)
+        self.question.leaving.connect(self.details.save)
         self.question.gone.connect(self._gone)
         self.question.back.connect(self._came_back)
         self.question.moving_changed.connect(self._moving_changed)
@@ -209,7 +210,7 @@ class RunsPage(QWidget):
         self.compare_button.setEnabled(len(self.chosen) == 2)
         self.folder_button.setEnabled(bool(info))
         self.delete_button.setEnabled(bool(folders) and not in_training and not moving)
-        self.details.set_run(info, in_training)
+        self.details.set_run(info, in_training, moving)
         self.question.forget([info.run.path for info in self.chosen], [info.run.path for info in self.model.runs])
 
     @Slot()
@@ -268,13 +269,12 @@ class RunsPage(QWidget):
             return
         self._studio.follow_rename(run, renamed)
         self._studio.said.emit(tr("{old} is called {new} now", old=run.name, new=renamed.name))
-        model = self._studio.model
-        self._all = [replace(info, run=renamed) if info.run == run else info for info in self._all]
+        self._all = [replace(info, run=renamed, remarks=read_remarks(renamed.path)) if info.run == run else info for info in self._all]
         self._wanted = (renamed.path,)
         self._filter()
         self._wanted = ()
         self.refresh()
-        self._studio.refresh_models(renamed.model_file if model and model.path == run.model_file else None)
+        self._studio.refresh_models()
 
     @Slot()
     def _use_settings(self) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class Throwing(TrashStrip):
     """What is asked, done and told is the same on all pages; what it is called is not."""
 
+    leaving = Signal()
+    """In a moment files are moved: what is to be written beside them is written now."""
     gone = Signal(tuple)
     """These files are in the trash."""
     back = Signal(tuple)
@@ -54,6 +56,7 @@ class Throwing(TrashStrip):
 
     @Slot()
     def _throw_away(self) -> None:
+        self.leaving.emit()
         trash = Trash()
         files = [path for path in self.about if path not in self.moving]
         self._move(files, partial(self.throw, trash), partial(self._tell, trash))

@@ -152,7 +152,7 @@ class TrainPage(QWidget):
         if edited := self.settings.focusWidget():
             edited.clearFocus()  # what is being typed counts
         try:
-            self.settings.form.check()
+            self.settings.check()
             config = self.settings.config()
         except UserError as error:
             self._studio.failed.emit(Failed.of(error))

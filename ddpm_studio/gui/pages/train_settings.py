@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ class TrainSettings(QWidget):
         self._changes: dict[str, Any] = {}
         self._started: tuple[tuple[Path, int], RunConfig] | None = None
         """The model that a run was to start from last, with its time of change, and its settings."""
+        self._missing: ModelChoice | None = None
+        """The chosen model while it is not listed any more: with all that was set on it, it stays for when it comes back."""
         self.duration_chosen = False
         """By hand, since the last run began."""
         self.start = combo("startCombo", [(tr("Nothing: it learns all by itself"), None)])
@@ -93,6 +96,11 @@ class TrainSettings(QWidget):
         """Raises UserError when the settings do not fit together."""
         return self._base().with_changes(self._changes) if self._changes else self._base()
 
+    def check(self) -> None:
+        """Raises UserError when something that was typed, or the model to start from, cannot be used."""
+        self.form.check()
+        self._check_start()
+
     @property
     def start_from(self) -> Path | None:
         """The model whose weights the run begins with."""
@@ -114,8 +122,8 @@ class TrainSettings(QWidget):
         self._rebase()
 
     def _choose_start(self, path: Path | None) -> None:
-        models = [self.start.itemData(i) for i in range(self.start.count())]
-        self.start.setCurrentIndex(next((i for i, model in enumerate(models) if model and model.path == path), 0))
+        models = [self.start.itemData(i) for i in range(1, self.start.count())]
+        self.start.setCurrentIndex(models.index(model) + 1 if (model := _at(path, models)) else 0)
 
     def _change_of(self, name: str) -> Any:
         return self._changes.get(name, _AS_PRESET)
@@ -127,15 +135,19 @@ class TrainSettings(QWidget):
             self._changes[name] = value
 
     def set_models(self, models: Sequence[ModelChoice]) -> None:
-        """What a run can start from; the choice stays while its model is there."""
-        chosen = self.start_from
-        kept = next((i for i, model in enumerate(models, 1) if model.path == chosen), 0)
+        """What a run can start from; the choice stays, also under another name, and when its model went away."""
+        chosen: ModelChoice | None = self.start.currentData()
+        kept, was_missing = _at(self.start_from, models), self._missing is not None
+        self._missing = None
+        if chosen and kept is None:
+            kept = self._missing = replace(chosen, label=tr("{name} · not here any more", name=chosen.name))
+            models = [*models, kept]
         self.start.blockSignals(True)
         show_models(self.start, models, first=1)
-        self.start.setCurrentIndex(kept)
+        self.start.setCurrentIndex(models.index(kept) + 1 if kept else 0)
         self.start.blockSignals(False)
-        if chosen and not kept:
-            self._preset_chosen()
+        if was_missing != (self._missing is not None):
+            self._rebase()
 
     @Slot(float, float)
     def set_crop(self, x: float, y: float) -> None:
@@ -160,7 +172,8 @@ class TrainSettings(QWidget):
             try:
                 return self._starting_settings(self.start_from)
             except UserError:  # gone or damaged since it was listed: said when training starts
-                pass
+                if self._started and self._started[0][0] == self.start_from:
+                    return self._started[1]
         name, size = self.preset.currentData(), self.size_box.currentData()
         if name == "auto":
             name, _ = choose_preset(self._device, size, min(self._report.median) if self._report else None)
@@ -225,11 +238,22 @@ class TrainSettings(QWidget):
         if name.startswith("data."):
             self.data_changed.emit()
 
+    def _check_start(self) -> None:
+        if self._missing and self._missing.path == self.start_from:
+            hint = tr("Choose another one to start from, or take it back from the trash.")
+            raise UserError(tr("The model {name} is not here any more.", name=self._missing.name), hint)
+
     def _check(self) -> None:
         try:
             self.config()
+            self._check_start()
         except UserError as error:
             self.problem.setText(sentences(error.message, error.hint))
             self.problem.show()
         else:
             self.problem.hide()
+
+
+def _at(path: Path | None, models: Sequence[ModelChoice]) -> ModelChoice | None:
+    """The model that lies there; else the one that did before its run was renamed."""
+    return next((model for model in models if model.path == path), None) or next((model for model in models if path and model.was_at(path)), None)

@@ -52,7 +52,7 @@ class RunDetails(Card):
         self.note.textChanged.connect(self._written)
         self.again.clicked.connect(self.settings_wanted)
 
-    def set_run(self, info: RunInfo | None, in_training: bool = False) -> None:
+    def set_run(self, info: RunInfo | None, in_training: bool = False, moving: bool = False) -> None:
         """What is not saved of the one before is saved first; nothing changes under the hands of somebody who writes."""
         same = info is not None and self._info is not None and info.run.path == self._info.run.path
         if same and self._timer.isActive():
@@ -66,8 +66,8 @@ class RunDetails(Card):
         if self.note.toPlainText() != remarks.note and not (same and self.note.hasFocus()):
             self.note.setPlainText(remarks.note)
         for part in (self.name, self.tags, self.note, self.again):
-            part.setEnabled(info is not None)
-        self.name.setEnabled(info is not None and not in_training)
+            part.setEnabled(info is not None and not moving)
+        self.name.setEnabled(info is not None and not in_training and not moving)
         self._info = info
 
     @Slot()
@@ -85,7 +85,7 @@ class RunDetails(Card):
 
     @property
     def remarks(self) -> Remarks:
-        return Remarks(self.note.toPlainText().strip(), parse_tags(self.tags.text()))
+        return Remarks(self.note.toPlainText().strip(), parse_tags(self.tags.text()), self._info.remarks.former if self._info else ())
 
     @Slot()
     def _rename(self) -> None:
