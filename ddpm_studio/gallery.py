@@ -250,10 +250,10 @@ def write_stars(names: Collection[str], folder: Path | None = None) -> None:
 
 
 def copy_picture(path: Path, folder: Path) -> Path:
-    """Into a folder, under its own name or one like it: nothing there is overwritten. Raises OSError."""
+    """Into a folder, under its own name or one like it: nothing there is overwritten. Raises UserError or OSError."""
     target = free_name(folder, path.stem)
-    with target.open("xb") as copy:
-        copy.write(path.read_bytes())
+    folder.stat()  # nothing is made in the place of a folder that is gone
+    write_atomically(target, path.read_bytes())
     return target
 
 

@@ -146,7 +146,7 @@ class PictureJobs:
             for path in files:
                 try:
                     well = not control.stopping and do(path)
-                except OSError:
+                except (OSError, UserError):
                     well = False
                 (done if well else failed).append(path)
             yield PicturesMoved(tuple(done), tuple(failed))
