@@ -133,7 +133,10 @@ class PictureJobs:
         def copy(path: Path) -> bool:
             from ddpm_studio import gallery  # in the worker: Pillow takes a fifth of a second
 
-            return gallery.copy_picture(path, folder).is_file()
+            try:
+                return gallery.copy_picture(path, folder).is_file()
+            except UserError:  # it could not be written: the others are tried all the same
+                return False
 
         return self.for_each(files, copy)
 
@@ -146,7 +149,7 @@ class PictureJobs:
             for path in files:
                 try:
                     well = not control.stopping and do(path)
-                except (OSError, UserError):
+                except OSError:
                     well = False
                 (done if well else failed).append(path)
             yield PicturesMoved(tuple(done), tuple(failed))
