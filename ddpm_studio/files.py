@@ -10,6 +10,9 @@ from pathlib import Path
 from ddpm_studio.errors import DamagedFile, describe_os_error
 from ddpm_studio.language import tr
 
+_unfinished: set[Path] = set()
+"""Temporary files that are being filled."""
+
 
 def previous_of(path: Path) -> Path:
     """Where the last but one state of a file is kept."""
@@ -56,6 +59,7 @@ def replacing(path: Path, verify: Callable[[Path], object] | None = None, previo
     whoever fills the file raises.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _unfinished.add(temporary)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -70,6 +74,14 @@ def replacing(path: Path, verify: Callable[[Path], object] | None = None, previo
     except OSError as error:
         raise describe_os_error(error, tr("save {name}", name=path.name)) from error
     finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
+
+
+def remove_unfinished() -> None:
+    """What is being filled at this moment goes: for a process that ends without waiting for its threads."""
+    for temporary in tuple(_unfinished):
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 

@@ -254,10 +254,10 @@ def set_stars(names: Iterable[str], on: bool, folder: Path | None = None) -> Non
 
 
 def copy_picture(path: Path, folder: Path) -> Path:
-    """Into a folder, under its own name or one like it: nothing there is overwritten. Raises OSError."""
+    """Into a folder, under its own name or one like it: nothing there is overwritten. Raises UserError or OSError."""
     target = free_name(folder, path.stem)
-    with target.open("xb") as copy:
-        copy.write(path.read_bytes())
+    folder.stat()  # nothing is made in the place of a folder that is gone
+    write_atomically(target, path.read_bytes())
     return target
 
 

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication
 
 from ddpm_studio import language, paths
 from ddpm_studio.events import Event, Failed
+from ddpm_studio.files import remove_unfinished
 from ddpm_studio.gui import motion, preferences, theme, workers
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.language import tr
@@ -92,7 +93,8 @@ def main(argv: list[str] | None = None) -> int:
     status = app.exec()
     pulse.stop()
     if not workers.stop_all(2_000):
-        # Qt aborts when a running thread is torn down; the last save stands.
+        # Qt aborts when a running thread is torn down; the last save stands, and nothing half-written does.
+        remove_unfinished()
         logging.shutdown()
         os_exit(status)
     return status

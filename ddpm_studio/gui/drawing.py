@@ -9,6 +9,7 @@ from PySide6.QtCore import QBuffer, QIODevice, QPointF, QRectF, QSizeF
 from PySide6.QtGui import QImage, QPaintDevice, QPainter
 from PySide6.QtSvg import QSvgGenerator
 
+from ddpm_studio.files import write_atomically
 from ddpm_studio.gui import theme
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def save_drawing(file: Path, scene: QGraphicsScene, part: QRectF, size: QSizeF, title: str) -> None:
-    """A part of the scene as a drawing of this size: .svg with a title, else a PNG with twice as many pixels. Raises OSError."""
+    """A part of the scene as a drawing of this size: .svg with a title, else a PNG with twice as many pixels. Raises UserError."""
     room = QRectF(QPointF(), size)
     content = QBuffer()
     content.open(QIODevice.OpenModeFlag.WriteOnly)
@@ -30,7 +31,7 @@ def save_drawing(file: Path, scene: QGraphicsScene, part: QRectF, size: QSizeF, 
         picture = QImage((size * 2).toSize(), QImage.Format.Format_RGB32)
         _paint(scene, part, picture, QRectF(picture.rect()))
         picture.save(content, "PNG")  # type: ignore[call-overload]  # the stubs want bytes, PySide a str
-    file.write_bytes(content.data().data())
+    write_atomically(file, bytes(content.data().data()))
 
 
 def _paint(scene: QGraphicsScene, part: QRectF, device: QPaintDevice, target: QRectF) -> None:

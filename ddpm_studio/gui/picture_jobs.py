@@ -133,7 +133,10 @@ class PictureJobs:
         def copy(path: Path) -> bool:
             from ddpm_studio import gallery  # in the worker: Pillow takes a fifth of a second
 
-            return gallery.copy_picture(path, folder).is_file()
+            try:
+                return gallery.copy_picture(path, folder).is_file()
+            except UserError:  # it could not be written: the others are tried all the same
+                return False
 
         return self.for_each(files, copy)
 

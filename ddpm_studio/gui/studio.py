@@ -18,7 +18,7 @@ from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.presenters import BlendPresenter, SamplingPresenter, State, TrainingPresenter
 from ddpm_studio.gui.undo_stack import UndoStack
 from ddpm_studio.gui.words import count
-from ddpm_studio.gui.workers import DeviceLane, Job, LatestRun, RunThread, running_threads
+from ddpm_studio.gui.workers import DeviceLane, Job, LatestRun, RunThread, writing_threads
 from ddpm_studio.language import tr
 from ddpm_studio.requests import request_of
 from ddpm_studio.runs import Run, moved
@@ -254,7 +254,7 @@ class Studio(QObject):
     @property
     def busy(self) -> bool:
         """Whether something computes, or waits to, or writes files."""
-        return self.training.active or self.sampling.active or self.blending.busy or any(thread.writes for thread in running_threads())
+        return self.training.active or self.sampling.active or self.blending.busy or bool(writing_threads())
 
     def shut_down(self) -> None:
         """Ask everything to end; training saves first."""

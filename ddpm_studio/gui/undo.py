@@ -123,8 +123,10 @@ class History(QObject):
     @contextmanager
     def _ours(self) -> Iterator[None]:
         self._writing = True
-        yield
-        self._writing = False
+        try:
+            yield
+        finally:
+            self._writing = False
 
     @Slot()
     def _changed(self) -> None:

@@ -110,6 +110,11 @@ def running_threads() -> list[RunThread]:
     return list(_alive)
 
 
+def writing_threads() -> set[RunThread]:
+    """Those that write files which somebody wants."""
+    return {thread for thread in _alive if thread.writes}
+
+
 def stop_all(wait_ms: int = 0) -> bool:
     """Ask every job to end and wait up to `wait_ms` for all of them together; True when none is left."""
     threads = running_threads()

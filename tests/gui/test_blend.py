@@ -24,8 +24,10 @@ from ddpm_studio import gallery, imaging
 from ddpm_studio.control import RunControl
 from ddpm_studio.events import BlendReady, Event, FrameReady, frozen_images
 from ddpm_studio.gui import blend_jobs, dialogs, motion, workers
+from ddpm_studio.gui.inside_jobs import fitted
 from ddpm_studio.gui.pages.blend import BLEND, FILM, SHEET, BlendPage
 from ddpm_studio.gui.pages.blend_noise import noise_facts, noise_formula
+from ddpm_studio.gui.pages.blend_wells import Sources
 from ddpm_studio.gui.pages.picture_source import DATA, EXAMPLES, GALLERY
 from ddpm_studio.gui.qimage import to_array, to_qimage
 from ddpm_studio.gui.studio import Studio
@@ -289,6 +291,62 @@ def test_defaults_are_those_of_the_model_as_long_as_nobody_has_chosen(qtbot: QtB
     page._studio.choose_model(page._studio.find_model("faces"))
     qtbot.waitUntil(lambda: np.array_equal(page.wells.pictures["A"], tiles(8)[3]), timeout=5000)
     assert np.array_equal(page.wells.pictures["B"], tiles(8)[7])
+
+
+def choose_larger(studio: Studio) -> None:
+    """A model whose pictures have twice as many pixels on each side."""
+    assert studio.model is not None
+    studio.choose_model(replace(studio.model, path=studio.model.path.with_name("larger.safetensors"), shape=(64, 64, 3)))
+
+
+def test_a_picture_whose_file_is_gone_is_brought_to_the_shape_of_another_model(qtbot: QtBot, page: BlendPage, tmp_path: Path) -> None:
+    files = [tmp_path / "a.png", tmp_path / "b.png"]
+    for file, picture in zip(files, tiles(2), strict=True):
+        to_qimage(picture).save(str(file))
+    page.wells.set_paths("A", files)
+    qtbot.waitUntil(lambda: page.single.ready, timeout=5000)
+    files[0].unlink()
+    with qtbot.waitSignal(page._studio.failed, timeout=5000):
+        choose_larger(page._studio)
+    qtbot.waitUntil(lambda: page.single.ready, timeout=5000)
+    assert page.wells.pictures["A"].shape == (64, 64, 3)
+    assert page.wells.sources["B"] == files[1]
+
+
+@pytest.mark.parametrize("loss", ["deleted", "damaged", "the last"])
+def test_a_default_that_is_gone_gives_way_to_another_without_a_word(qtbot: QtBot, page: BlendPage, loss: str) -> None:
+    saved = gallery.save_pictures(tiles(8)[:2] if loss == "the last" else tiles(8)[:3], [{"kind": "sample", "seed": seed} for seed in range(2 if loss == "the last" else 3)])
+    newest = saved[::-1]
+    said: list[str] = []
+    page._studio.failed.connect(lambda failed: said.append(failed.message))
+    look_again(page)
+    qtbot.waitUntil(lambda: page.single.ready, timeout=5000)
+    assert page.wells.sources["A"] == newest[0]
+    if loss == "damaged":
+        newest[0].write_text("no picture")
+    else:
+        newest[0].unlink()
+    choose_larger(page._studio)
+    qtbot.waitUntil(lambda: page.single.ready and not workers.running_threads(), timeout=5000)
+    if loss == "the last":
+        assert np.array_equal(page.wells.pictures["A"], fitted(tiles(8)[1], (64, 64, 3), "white")), "it stays, since there is no other"
+    else:
+        assert {page.wells.sources[letter] for letter in "AB"} == set(newest[1:])
+    look_again(page)
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
+    assert not said
+    assert page.defaults.chosen() == Sources([None, None])
+
+
+def test_where_a_default_is_gone_and_no_other_is_there_the_well_stays_empty(qtbot: QtBot, page: BlendPage) -> None:
+    saved = gallery.save_pictures(tiles(8)[:2], [{"kind": "sample", "seed": seed} for seed in range(2)])
+    said: list[str] = []
+    page._studio.failed.connect(lambda failed: said.append(failed.message))
+    saved[1].write_text("no picture")
+    look_again(page)
+    qtbot.waitUntil(lambda: "B" in page.wells.pictures and not workers.running_threads(), timeout=5000)
+    assert list(page.wells.sources) == ["B"]
+    assert not said
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from pytestqt.qtbot import QtBot
 
 from ddpm_studio import paths
 from ddpm_studio.as_command import train_command
-from ddpm_studio.events import Contents, DatasetExamined, DatasetReport, Finding, Skipped
+from ddpm_studio.control import RunControl
+from ddpm_studio.errors import UserError
+from ddpm_studio.events import Contents, DatasetExamined, DatasetReport, Event, Finding, Skipped
 from ddpm_studio.forecast import Forecast
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.app import create
@@ -438,6 +440,23 @@ def test_the_forecast_knows_the_new_name_of_its_run(qtbot: QtBot, window: MainWi
     assert "the run faces-tiny-32-1." in text(window, "expectedTime")
     window.studio.follow_rename(run, Run(paths.runs_dir() / "small faces"))
     assert "the run small faces." in text(window, "expectedTime")
+
+
+def test_an_estimate_that_fails_is_told(qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    def job(control: RunControl) -> Iterator[Event]:
+        raise UserError("Could not read the runs.", "Check the disk.")
+        yield
+
+    qtbot.waitUntil(lambda: "Blobs after" in text(window, "expectedTime"), timeout=20_000)
+    form = window.train_page.settings.form
+    with monkeypatch.context() as broken:
+        broken.setattr(window.studio.jobs, "forecast", lambda *asked: job)
+        with qtbot.waitSignal(window.studio.failed, timeout=5000) as failed:
+            form.edited.emit("training.batch_size", 9)
+        assert "Could not read the runs" in failed.args[0].message
+        assert text(window, "expectedTime") == "How long it takes could not be estimated."
+    form.edited.emit("training.batch_size", 10)
+    qtbot.waitUntil(lambda: "Blobs after" in text(window, "expectedTime"), timeout=5000)
 
 
 def test_whether_the_size_suits_the_pictures(window: MainWindow) -> None:

@@ -19,11 +19,13 @@ from ddpm_studio.events import Event, Progress, TrainingStarted
 from ddpm_studio.gui import workers
 from ddpm_studio.gui.app import create
 from ddpm_studio.gui.presenters import State
+from ddpm_studio.gui.widgets.film_dialog import FilmDialog
+from ddpm_studio.gui.workers import Writing
 from ddpm_studio.presets import get_preset
-from ddpm_studio.requests import TrainRequest
+from ddpm_studio.requests import FilmRequest, TrainRequest
 from ddpm_studio.runs import Run
 
-from .fakes import FakeJobs
+from .fakes import FakeJobs, tiles
 
 
 @pytest.mark.parametrize("paused", [False, True])
@@ -172,3 +174,105 @@ def test_the_process_ends_cleanly(home: Path, delay: int) -> None:
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "DDPM_STUDIO_HOME": str(home)}, timeout=30, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "QThread" not in done.stderr
+
+
+def slow_film(seconds: float = 0.5) -> FakeJobs:
+    """Jobs whose films take that long."""
+    jobs, film = FakeJobs(pause=0.01, steps=100_000), FakeJobs().film
+
+    def slower(request: FilmRequest) -> Writing:
+        def job(control: RunControl) -> Iterator[Event]:
+            for event in film(request)(control):
+                yield event
+                time.sleep(seconds / len(request.frames))
+
+        return Writing(job)
+
+    jobs.film = slower  # type: ignore[method-assign]
+    return jobs
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_film_is_written_to_its_end_before_the_window_closes(qtbot: QtBot, home: Path, tmp_path: Path, training: bool) -> None:
+    _, window = create(jobs=slow_film())
+    window.show()
+    if training:
+        window.studio.training.start(TrainRequest(Run(home / "runs" / "a"), home, get_preset("tiny-32")))
+        qtbot.waitUntil(lambda: window.studio.training.step > 10)
+    dialog = FilmDialog(window, window.studio, {"": tiles(20)}, "film")
+    dialog.write(tmp_path / "film.webp")
+    window.overlay._limit.setInterval(100)
+    window.overlay.quit_now.disconnect(window.leaving.quit_now)
+    quits: list[bool] = []
+    window.overlay.quit_now.connect(lambda: quits.append(True))
+    window.close()
+    window.close()  # in a hurry
+    assert window.isVisible()
+    assert window.overlay.text.text() == "Writing…"
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=10_000)
+    assert (tmp_path / "film.webp").stat().st_size > 1000
+    assert not quits, "nobody's patience is at an end"
+    qtbot.waitUntil(lambda: not workers.running_threads())
+    window.deleteLater()
+
+
+def test_a_film_that_cannot_be_written_keeps_the_window_and_says_why(qtbot: QtBot, home: Path, tmp_path: Path) -> None:
+    jobs = FakeJobs()
+
+    def job(control: RunControl) -> Iterator[Event]:
+        time.sleep(0.2)
+        yield Progress("Writing the film")
+        raise UserError("Could not save film.webp: the disk is full.", "Free some space.")
+
+    jobs.film = lambda request: Writing(job)  # type: ignore[method-assign]
+    _, window = create(jobs=jobs)
+    window.show()
+    dialog = FilmDialog(window, window.studio, {"": tiles(4)}, "film")
+    dialog.show()
+    dialog.write(tmp_path / "film.webp")
+    window.close()
+    qtbot.waitUntil(lambda: not window.overlay.isVisible())
+    qtbot.wait(50)
+    assert window.isVisible()
+    assert "disk is full" in dialog.message.text()
+    window.close()
+    assert not window.isVisible()
+    qtbot.waitUntil(lambda: not workers.running_threads())
+    window.deleteLater()
+
+
+QUIT = """
+import sys, time
+sys.path.insert(0, {tests!r})
+import fakes
+from pathlib import Path
+from PySide6.QtCore import QTimer
+from ddpm_studio.files import replacing
+from ddpm_studio.gui import app as program
+from ddpm_studio.gui.workers import Writing
+def job(control):
+    with replacing(Path({target!r})) as temporary:
+        temporary.write_bytes(b"half of it")
+        time.sleep(60)
+        yield
+create = program.create
+def started(argv=None, jobs=None):
+    application, window = create(jobs=fakes.FakeJobs())
+    QTimer.singleShot(300, lambda: window.studio.ask(Writing(job), print))
+    QTimer.singleShot(900, window.close)
+    QTimer.singleShot(1500, window.overlay.quit_button.click)
+    return application, window
+program.create = started
+sys.exit(program.main([]))
+"""
+
+
+def test_who_quits_all_the_same_leaves_nothing_half_written(home: Path, tmp_path: Path) -> None:
+    target = tmp_path / "chosen" / "film.webp"
+    target.parent.mkdir()
+    target.write_bytes(b"old")
+    code = QUIT.format(tests=str(Path(__file__).parent), target=str(target))
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "DDPM_STUDIO_HOME": str(home)}, timeout=50, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list(target.parent.iterdir()) == [target]
+    assert target.read_bytes() == b"old"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QLineEdit, QSpinBox
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery
@@ -17,6 +17,7 @@ from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.qimage import to_qimage
+from ddpm_studio.gui.undo import Control, History, control
 from ddpm_studio.models import GuideInfo
 from ddpm_studio.presets import PRESETS
 from ddpm_studio.requests import SampleRequest, Start
@@ -67,6 +68,20 @@ def test_edits_of_one_field_that_follow_each_other_are_one(qtbot: QtBot, window:
     page.count.setValue(16)
     qtbot.wait(5)
     assert not window.studio.undo_stack.canUndo(), "back where it began"
+
+
+def test_a_control_that_could_not_be_set_back_ends_nothing(qtbot: QtBot, window: MainWindow) -> None:
+    spin = QSpinBox(window)
+    spin.setAccessibleName("Number")
+
+    def write(value: int) -> None:
+        raise ValueError(value)
+
+    history = History(window.studio, "Generate", window, [Control("Broken", lambda: 0, write, None), control(spin)])
+    with pytest.raises(ValueError, match="1"):
+        history.write((1, 0))
+    spin.setValue(7)
+    qtbot.waitUntil(lambda: edits(window) == ["Number"], timeout=1000)
 
 
 def test_what_an_edit_changes_along_goes_back_with_it(qtbot: QtBot, window: MainWindow) -> None:

@@ -88,6 +88,8 @@ class Wells(QWidget):
     """The pictures are others than before, or in another order."""
     settled = Signal()
     """Pictures were chosen, taken out or moved, and all of them are there, or could not be read."""
+    refused = Signal(str)
+    """What was offered for the well with this letter cannot be read. Nobody asked for it, so nobody is told."""
     moved = Signal()
     """A share was moved, and goes on moving."""
     released = Signal()
@@ -103,6 +105,8 @@ class Wells(QWidget):
         self.setLayout(self._grid)
         self.places = {letter: Place(letter, self) for letter in LETTERS}
         self.sources: dict[str, Source] = {}
+        self.offered: dict[str, Source] = {}
+        """What was put into a well last without anybody having asked for it."""
         self._seen: dict[str, Source] = {}
         """Where what is seen comes from, while another picture is being loaded."""
         self.pictures: dict[str, Images] = {}
@@ -130,7 +134,6 @@ class Wells(QWidget):
             place.slider.valueChanged.connect(partial(self._share_moved, letter))
             place.slider.sliderReleased.connect(self.released)
             self._loads[letter].events.connect(partial(self._picture_loaded, letter))
-            self._loads[letter].events.connect(studio.report_failures)
             self._loads[letter].idle.connect(self._rest)
         self.changed.connect(self._show_aim)
         self._place_all()
@@ -158,6 +161,8 @@ class Wells(QWidget):
         self._turn = self.letters.index(letter) + 1
         self._show_aim()
         (self.quiet.add if quiet else self.quiet.discard)(letter)
+        if quiet:
+            self.offered[letter] = source
         self.load(letter)
         self._rest()
 
@@ -210,14 +215,24 @@ class Wells(QWidget):
                 self.places[letter].well.set_picture(event.image)
                 self.changed.emit()
                 self.loaded.emit(letter)
-            elif isinstance(event, Failed):  # what is seen stays, and the next picture goes where this one was meant to go
-                self._turn = self.letters.index(letter)
-                failed, seen = self.sources.pop(letter), self._seen.get(letter)
-                if letter in self.pictures:
-                    self.sources[letter] = self.pictures[letter] if seen is None or is_same(seen, failed) else seen
-                elif letter in self._made_room:
-                    self.remove(letter)  # an empty place that nobody asked for would keep all others from being blended
-                self._show_aim()
+            elif isinstance(event, Failed):
+                self._not_loaded(letter, event)
+
+    def _not_loaded(self, letter: str, failure: Failed) -> None:
+        """What is seen stays, and the next picture goes where this one was meant to go."""
+        self._turn = self.letters.index(letter)
+        failed, seen, model = self.sources.pop(letter), self._seen.get(letter), self._studio.model
+        if letter in self.pictures:
+            self.sources[letter] = self.pictures[letter] if seen is None or is_same(seen, failed) else seen
+            if model is not None and self.pictures[letter].shape != model.shape:
+                self.load(letter)
+        elif letter in self._made_room:
+            self.remove(letter)  # an empty place that nobody asked for would keep all others from being blended
+        self._show_aim()
+        if failed is self.offered.get(letter):
+            self.refused.emit(letter)
+        else:
+            self._studio.failed.emit(failure)
 
     def choose_file(self, letter: str) -> None:
         title = tr("Choose picture {letter}", letter=letter)

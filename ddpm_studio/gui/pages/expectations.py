@@ -11,7 +11,7 @@ from ddpm_studio import forecast
 from ddpm_studio.config import RunConfig
 from ddpm_studio.data import shapes
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import Event
+from ddpm_studio.events import Event, Failed
 from ddpm_studio.forecast import BLOBS, GOOD, RECOGNISABLE, Forecast
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.pages.dataset_section import DatasetSection
@@ -35,6 +35,7 @@ class Expectations(QWidget):
         self._studio, self._dataset = studio, dataset
         self._settings: TrainSettings | None = None
         self._forecast: Forecast | None = None
+        self._failed = False
         self._asked: tuple[RunConfig, str] | None = None
         self._device = ""
         self.size_label = label("", "caption", "expectedSize", wrap=True)
@@ -43,6 +44,7 @@ class Expectations(QWidget):
         self.setLayout(column(label(tr("What to expect"), "field"), self.size_label, self.time_label, self.copies_label, spacing=4))
         self._run = LatestRun(self, interval=33)
         self._run.events.connect(self._receive)
+        self._run.events.connect(studio.report_failures)
         dataset.ready.connect(self.ask)
         dataset.examined.connect(self.show_words)
         dataset.left_out_changed.connect(self.show_words)
@@ -88,7 +90,7 @@ class Expectations(QWidget):
         except UserError:
             return
         if (config, self._device) != self._asked:
-            self._asked, self._forecast = (config, self._device), None
+            self._asked, self._forecast, self._failed = (config, self._device), None, False
             self._run.request(self._studio.jobs.forecast(config, self._studio.device, self._device))
         self.show_words()
 
@@ -97,6 +99,8 @@ class Expectations(QWidget):
         for event in batch:
             if isinstance(event, Forecast):
                 self._forecast = event
+            elif isinstance(event, Failed):
+                self._failed = True
         self.show_words()
 
     @Slot()
@@ -106,7 +110,8 @@ class Expectations(QWidget):
         self.show()
         self.size_label.setText(self._size_words(self._asked[0]))
         self.size_label.setVisible(bool(self.size_label.text()))
-        self.time_label.setText(self._time_words(self._forecast) if self._forecast else tr("Estimating the time…"))
+        waiting = tr("How long it takes could not be estimated.") if self._failed else tr("Estimating the time…")
+        self.time_label.setText(self._time_words(self._forecast) if self._forecast else waiting)
         text, doubtful = self._copies_words()
         self.copies_label.setText(text)
         if self.copies_label.property("tone") != (tone := "warn" if doubtful else ""):

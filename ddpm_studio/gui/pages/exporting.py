@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 
 def save(studio: Studio, file: Path, write: Callable[[Path], object]) -> None:
-    """Write a file, and say so, or what went wrong."""
+    """Write a file, and say so, or what went wrong. `write` leaves an older one as it is until the new one is whole."""
     try:
         write(file)
-    except OSError as error:
-        studio.failed.emit(Failed.of(describe_os_error(error, tr("write {name}", name=file.name))))
     except Exception as error:
         studio.failed.emit(Failed.of(error))
     else:

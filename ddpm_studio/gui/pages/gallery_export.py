@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,10 @@ from PySide6.QtCore import QMimeData, QObject, QUrl
 from PySide6.QtGui import QGuiApplication, QImage
 
 from ddpm_studio.events import Event, Failed
+from ddpm_studio.files import replace_atomically
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.answers import PicturesMoved, SheetMade
+from ddpm_studio.gui.pages.exporting import save
 from ddpm_studio.gui.qimage import to_qimage
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.language import ntr, tr
@@ -35,11 +38,7 @@ class GalleryExport(QObject):
         dialogs.choose_target(self._page.window(), self._studio, tr("Save as one picture"), "pictures.png", lambda target: self.save_sheet(files, target))
 
     def save(self, path: Path, target: Path) -> None:
-        try:
-            shutil.copyfile(path, target)
-            self._studio.said.emit(tr("Saved {name}", name=target.name))
-        except OSError as error:
-            self._studio.failed.emit(Failed.of(error))
+        save(self._studio, target, lambda target: replace_atomically(target, partial(shutil.copyfile, path)))
 
     def save_sheet(self, files: list[Path], target: Path) -> None:
         def made(batch: list[Event]) -> None:

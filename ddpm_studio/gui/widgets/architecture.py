@@ -119,7 +119,7 @@ class ArchitectureView(QGraphicsView):
     # To take along.
 
     def export(self, file: Path) -> None:
-        """The whole drawing on white and with nothing chosen, as .svg or as .png at twice its size. Raises OSError."""
+        """The whole drawing on white and with nothing chosen, as .svg or as .png at twice its size. Raises UserError."""
         scene = UNetScene(self)
         with theme.on_paper():
             scene.draw(self._blocks, self._time)

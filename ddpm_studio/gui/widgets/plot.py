@@ -14,6 +14,7 @@ from PySide6.QtCore import QEvent, QObject, QRectF, QSizeF, Qt, QTimer, Signal, 
 from PySide6.QtGui import QColor, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
+from ddpm_studio.files import write_atomically
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.drawing import save_drawing
 from ddpm_studio.gui.widgets.basics import ElidedLabel, label, row, tool_button
@@ -342,10 +343,11 @@ class Plot(QWidget):
     # Export.
 
     def export(self, file: Path) -> None:
-        """The plot as it is shown, as .png at twice its size or .svg; as .csv its numbers. Raises OSError."""
+        """The plot as it is shown, as .png at twice its size or .svg; as .csv its numbers. Raises UserError."""
         if file.suffix.lower() == ".csv":
             headings, rows = self.table()
-            file.write_text(f"{headings}\n" + "".join(",".join(_number(value) for value in values) + "\n" for values in rows), encoding="utf-8")
+            lines = f"{headings}\n" + "".join(",".join(_number(value) for value in values) + "\n" for values in rows)
+            write_atomically(file, lines.encode())
             return
         self.ensure_plot()
         self._redraw()

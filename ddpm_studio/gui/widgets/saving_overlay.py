@@ -1,4 +1,4 @@
-"""While the window closes during training: a small card that says that it saves."""
+"""While the window waits with closing: a small card that says that a training saves, or that files are being written."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ddpm_studio.gui.widgets.containers import Card
 from ddpm_studio.language import tr
 
 PATIENCE_MS, LIMIT_MS = 3_000, 7_500
-"""When it offers to quit without waiting, and when that happens by itself: the window is to be gone within ten seconds,
-of which threads that do not answer get the last two. A save that is under way then is not half a save: it is none."""
+"""When it offers to quit without waiting, and when that happens by itself while a training saves: the window is then to be gone
+within ten seconds, of which threads that do not answer get the last two. A save that is under way then is not half a save: it is none."""
 
 
 class SavingOverlay(QWidget):
@@ -27,8 +27,7 @@ class SavingOverlay(QWidget):
         bar.setRange(0, 0)
         bar.setTextVisible(False)
         bar.setAccessibleName(tr("Saving"))
-        late = tr("This takes longer than usual. In a few seconds the window closes all the same; what was learnt since the last save is then lost.")
-        self.late = label(late, "caption", wrap=True)
+        self.late = label("", "caption", wrap=True)
         self.quit_button = button(tr("Quit anyway"), "quitAnywayButton")
         self.quit_button.clicked.connect(self.quit_now)
         card = Card(self.text, bar, self.late, row(-1, self.quit_button), margin=24)
@@ -41,17 +40,22 @@ class SavingOverlay(QWidget):
         parent.installEventFilter(self)
         self.hide()
 
-    def begin(self, text: str) -> None:
+    def begin(self, text: str, limited: bool = True) -> None:
+        """`limited`: it ends by itself after LIMIT_MS; else it waits until it is hidden, or somebody quits."""
         if self.isVisible():
             return
         self.say(text)
+        late = tr("This takes longer than usual. In a few seconds the window closes all the same; what was learnt since the last save is then lost.")
+        wait = tr("Files are being written. The window closes when they are there. If you quit now, those that are not finished are lost.")
+        self.late.setText(late if limited else wait)
         self.late.hide()
         self.quit_button.hide()
         self._cover()
         self.show()
         self.raise_()
         self._patience.start()
-        self._limit.start()
+        if limited:
+            self._limit.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
