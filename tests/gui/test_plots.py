@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QWheelEvent
+from PySide6.QtCore import QPoint, QPointF, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
+from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -86,6 +88,76 @@ def test_every_curve_is_exported(panel: PlotsPanel, tmp_path: Path) -> None:
         assert len(lines) == 1 + plot.length
         assert len(lines[1].split(",")) == len(lines[0].split(","))
     assert lines[-1] == "100,500"
+
+
+def where(picture: QImage, colour: QColor) -> list[int]:
+    """From where to where there is about this colour."""
+    pixels = np.frombuffer(picture.convertToFormat(QImage.Format.Format_RGB32).constBits(), np.uint8).reshape(picture.height(), picture.width(), 4).astype(int)
+    rows, columns = np.nonzero(np.abs(pixels[..., :3] - [colour.blue(), colour.green(), colour.red()]).max(axis=2) < 24)
+    return [int(edge) for places in (columns, rows) if len(places) for edge in (places.min(), places.max())]
+
+
+def drawn(file: Path, size: QSize) -> QImage:
+    picture = QImage(size, QImage.Format.Format_RGB32)
+    painter = QPainter(picture)
+    QSvgRenderer(str(file)).render(painter)
+    painter.end()
+    return picture
+
+
+def test_a_drawing_looks_like_the_picture(qtbot: QtBot, panel: PlotsPanel, tmp_path: Path) -> None:
+    """Curve, axes and the rest stand in both at the same places."""
+    compared = CompareView()
+    qtbot.addWidget(compared)
+    compared.set_runs(read("fast", 4e-3), read("slow", 1e-3))
+    panel.clear()
+    late = [replace(step(number), step=1_000_000 + number, grad_norm=1 + 1 / number, images_per_second=400 + number % 7) for number in range(1, 101)]
+    panel.add([*late, *(replace(measure(10 * number, 0.1), step=1_000_000 + 10 * number) for number in range(1, 11))])
+    for plot in panel.plots:
+        plot._redraw()
+        plot._keep_within()
+        if plot is not panel.map:  # hundred steps of a million are nothing in it
+            plot._plot.getPlotItem().getViewBox().setRange(xRange=(1_000_000, 1_000_100))
+    for plot in (*panel.plots, compared.plot):
+        for suffix in ("png", "svg"):
+            plot.export(tmp_path / f"a.{suffix}")
+        picture = QImage(str(tmp_path / "a.png"))
+        drawing = drawn(tmp_path / "a.svg", picture.size())
+        for token in ("accent", "line_strong", "dim"):
+            found = where(picture, theme.color(token))
+            assert found or plot is panel.map
+            assert where(drawing, theme.color(token)) == pytest.approx(found, abs=16), (plot.objectName(), token)
+
+
+def test_the_numbers_of_a_drawing_are_those_of_the_curve(panel: PlotsPanel, tmp_path: Path) -> None:
+    panel.loss.export(tmp_path / "a.svg")
+    svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    named = {text: (float(x), float(y)) for x, y, text in re.findall(r'<text [^>]*?x="([^"]*)" y="([^"]*)"[^>]*>([^<]*)</text>', svg)}
+    curve = re.findall(r'<path [^>]*d="(M[^"Z]*)"', svg)[-1]
+    points = np.array([[float(number) for number in pair.split(",")] for pair in re.findall(r"[-\d.e]+,[-\d.e]+", curve)])
+    per_step = (named["80"][0] - named["40"][0]) / 40
+    per_power = named["0.1"][1] - named["1"][1]
+    assert np.ptp(points[:, 0]) / per_step == pytest.approx(99, abs=1.5)
+    assert np.ptp(points[:, 1]) / per_power == pytest.approx(np.ptp(np.log10(panel.loss.series.means)), rel=0.03)
+
+
+def test_no_program_has_to_know_lines_that_no_scale_widens(panel: PlotsPanel, tmp_path: Path) -> None:
+    for plot in panel.plots:
+        plot.export(tmp_path / "a.svg")
+        svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
+        assert "non-scaling-stroke" not in svg
+        scales = re.findall(r'transform="matrix\(([^,]*),[^,]*,[^,]*,([^,]*),[^)]*\)"[^>]*>\s*<(?:path|polyline)', svg)
+        assert set(scales) == {("1", "1")}
+
+
+def test_a_zoomed_curve_ends_at_the_axes(qtbot: QtBot, panel: PlotsPanel, tmp_path: Path) -> None:
+    """And nothing else is cut off with it."""
+    panel.gap._draw()
+    panel.gap._plot.getPlotItem().getViewBox().setRange(xRange=(40, 60), yRange=(-0.6, -0.5))
+    panel.gap.export(tmp_path / "a.svg")
+    svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert re.search(r'<g clip-path="[^"]*"><g [^>]*>\s*<path [^>]*d="M-', svg)
+    assert not re.search(r'<g clip-path="[^"]*"><g [^>]*>\s*<(?:text|polyline)', svg)
 
 
 def test_a_place_is_read_a_rectangle_zooms_and_a_double_click_shows_everything(qtbot: QtBot, panel: PlotsPanel) -> None:

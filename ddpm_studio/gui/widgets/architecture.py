@@ -123,8 +123,7 @@ class ArchitectureView(QGraphicsView):
         scene = UNetScene(self)
         with theme.on_paper():
             scene.draw(self._blocks, self._time)
-            part = scene.sceneRect()
-            save_drawing(file, scene, part, part.size(), tr("The network's blocks"))
+            save_drawing(file, scene, scene.sceneRect(), tr("The network's blocks"))
         scene.deleteLater()
 
     # Zoom.

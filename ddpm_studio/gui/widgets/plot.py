@@ -6,11 +6,12 @@ import html
 import importlib
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QRectF, QSizeF, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
@@ -31,6 +32,8 @@ AROUND = 0.02
 REDRAW_MS, SLOW_REDRAW_MS = 60, 400
 BY_PIXEL = {"autoDownsampleFactor": 1.0}
 """Of a long curve the least and the largest value of each pixel are drawn: pyqtgraph's five of each look the same and take three times as long."""
+PAPER = QRectF(0, 0, 560, 320)
+"""An exported plot, however small it is seen."""
 LONG = 20_000
 """Values from which on drawing takes so long that it is done less often."""
 
@@ -342,17 +345,45 @@ class Plot(QWidget):
     # Export.
 
     def export(self, file: Path) -> None:
-        """The plot as it is shown, as .png at twice its size or .svg; as .csv its numbers. Raises OSError."""
+        """What is seen of the plot, as .svg or as .png of twice the size; as .csv its numbers. Raises OSError."""
         if file.suffix.lower() == ".csv":
             headings, rows = self.table()
             file.write_text(f"{headings}\n" + "".join(",".join(_number(value) for value in values) + "\n" for values in rows), encoding="utf-8")
             return
         self.ensure_plot()
-        self._redraw()
         self._line.hide()
         self._hover.hide()
-        size = QSizeF(max(self._plot.width(), 320), max(self._plot.height(), 160))
-        save_drawing(file, self._plot.scene(), QRectF(self._plot.rect()), size, self.title)
+        item, scene = self._plot.getPlotItem(), self._plot.scene()
+        seen = item.geometry()
+        try:
+            item.setGeometry(PAPER)
+            self._redraw()
+            self._keep_within()
+            scene.prepareForPaint()
+            with self._counted_from_the_corner():
+                save_drawing(file, scene, PAPER, self.title)
+        finally:
+            item.setGeometry(seen)
+            self._redraw()
+
+    @contextmanager
+    def _counted_from_the_corner(self) -> Iterator[None]:
+        """Until the next drawing. An SVG has six digits of each number, and of the step 1,234,567 all would not be enough."""
+        box = self._plot.getPlotItem().getViewBox()
+        corner = box.viewRect().topLeft()
+        curves = [part for part in box.allChildItems() if isinstance(part, self._pg.PlotCurveItem) and part.isVisible()]
+        areas = [part for part in box.allChildItems() if isinstance(part, self._pg.FillBetweenItem)]
+        for curve in curves:
+            curve.path = curve.getPath().translated(-corner)
+        for area in areas:
+            area.setPath(area.path().translated(-corner))
+        for part in curves + areas:
+            part.setPos(corner)
+        try:
+            yield
+        finally:
+            for part in curves + areas:
+                part.setPos(0, 0)
 
 
 def _number(value: float) -> str:
