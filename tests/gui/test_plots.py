@@ -123,10 +123,12 @@ def test_a_drawing_looks_like_the_picture(qtbot: QtBot, panel: PlotsPanel, tmp_p
             plot.export(tmp_path / f"a.{suffix}")
         picture = QImage(str(tmp_path / "a.png"))
         drawing = drawn(tmp_path / "a.svg", picture.size())
-        for token in ("accent", "line_strong", "dim"):
-            found = where(picture, theme.color(token))
+        with theme.on_paper():
+            colours = {token: theme.color(token) for token in ("accent", "line_strong", "dim")}
+        for token, colour in colours.items():
+            found = where(picture, colour)
             assert found or plot is panel.map
-            assert where(drawing, theme.color(token)) == pytest.approx(found, abs=16), (plot.objectName(), token)
+            assert where(drawing, colour) == pytest.approx(found, abs=16), (plot.objectName(), token)
 
 
 def test_the_numbers_of_a_drawing_are_those_of_the_curve(panel: PlotsPanel, tmp_path: Path) -> None:
@@ -139,6 +141,33 @@ def test_the_numbers_of_a_drawing_are_those_of_the_curve(panel: PlotsPanel, tmp_
     per_power = named["0.1"][1] - named["1"][1]
     assert np.ptp(points[:, 0]) / per_step == pytest.approx(99, abs=1.5)
     assert np.ptp(points[:, 1]) / per_power == pytest.approx(np.ptp(np.log10(panel.loss.series.means)), rel=0.03)
+
+
+def test_an_export_is_a_handout(qtbot: QtBot, panel: PlotsPanel, tmp_path: Path) -> None:
+    """Light, with the names of all that is in it, of one size however small it is seen; the plot in the window stays as it is."""
+    program = QApplication.instance()
+    assert isinstance(program, QApplication)
+    theme.prepare(program)
+    before = theme.name()
+    files: dict[str, bytes] = {}
+    for name in ("light", "dark"):
+        theme.apply(program, name)
+        panel.resize(400, 300 if name == "dark" else 600)
+        panel.loss._draw()
+        seen = panel.loss._plot.getPlotItem().geometry()
+        panel.loss.export(tmp_path / "a.png")
+        panel.loss.export(tmp_path / "a.svg")
+        assert panel.loss._plot.getPlotItem().geometry() == seen
+        assert panel.loss._plot.backgroundBrush().color() == theme.color("base")
+        files[name] = (tmp_path / "a.png").read_bytes()
+    theme.apply(program, before)
+    assert files["light"] == files["dark"]
+    picture = QImage(str(tmp_path / "a.png"))
+    assert picture.pixelColor(2, 2) == QColor("white")
+    ink = where(picture, QColor("#5b6473"))
+    assert picture.height() - ink[3] < 40, "nothing is empty below the name of the axis"
+    words = re.findall(r">([^<]*)</text>", (tmp_path / "a.svg").read_text(encoding="utf-8"))
+    assert {"Loss curve", "Step", "Loss"} <= set(words)
 
 
 def test_no_program_has_to_know_lines_that_no_scale_widens(panel: PlotsPanel, tmp_path: Path) -> None:

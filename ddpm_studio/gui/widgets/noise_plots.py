@@ -96,6 +96,7 @@ class GapPlot(_NoisePlot):
 
     def __init__(self) -> None:
         super().__init__("heldOutPlot", tr("Held out"), tr("Loss on training pictures and on held-out pictures"))
+        self.beside = tr("Loss")
 
     def _say_last(self) -> None:
         training, held_out = self._means(self.measures[-1])
@@ -146,6 +147,7 @@ class NoiseMap(_NoisePlot):
 
     def __init__(self) -> None:
         super().__init__("noiseMapPlot", tr("By noise"), tr("Loss by noise level over the steps"))
+        self.beside = ""  # its numbers begin with a t
 
     def _say_last(self) -> None:
         lowest, highest = min(self.measures[-1].training), max(self.measures[-1].training)

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.drawing import save_drawing
+from ddpm_studio.gui.drawing import PAPER, save_drawing
 from ddpm_studio.gui.widgets.basics import ElidedLabel, label, row, tool_button
 from ddpm_studio.language import tr
 
@@ -32,8 +32,6 @@ AROUND = 0.02
 REDRAW_MS, SLOW_REDRAW_MS = 60, 400
 BY_PIXEL = {"autoDownsampleFactor": 1.0}
 """Of a long curve the least and the largest value of each pixel are drawn: pyqtgraph's five of each look the same and take three times as long."""
-PAPER = QRectF(0, 0, 560, 320)
-"""An exported plot, however small it is seen."""
 LONG = 20_000
 """Values from which on drawing takes so long that it is done less often."""
 
@@ -100,6 +98,8 @@ class Plot(QWidget):
         self.setAccessibleName(accessible)
         self.setMinimumHeight(140)
         self.title = title
+        self.beside = title
+        """What an exported plot says beside the axis at its left."""
         self._pg: Any = None
         self._plot: Any = None
         self._theme = ""
@@ -345,7 +345,8 @@ class Plot(QWidget):
     # Export.
 
     def export(self, file: Path) -> None:
-        """What is seen of the plot, as .svg or as .png of twice the size; as .csv its numbers. Raises OSError."""
+        """What is seen of the plot, with its name and those of its axes, as .svg or as .png of twice the size; as .csv its
+        numbers. Raises OSError."""
         if file.suffix.lower() == ".csv":
             headings, rows = self.table()
             file.write_text(f"{headings}\n" + "".join(",".join(_number(value) for value in values) + "\n" for values in rows), encoding="utf-8")
@@ -356,13 +357,16 @@ class Plot(QWidget):
         item, scene = self._plot.getPlotItem(), self._plot.scene()
         seen = item.geometry()
         try:
+            with theme.on_paper():
+                self._recolour()
             item.setGeometry(PAPER)
             self._redraw()
             self._keep_within()
             scene.prepareForPaint()
             with self._counted_from_the_corner():
-                save_drawing(file, scene, PAPER, self.title)
+                save_drawing(file, PAPER.size(), lambda painter: scene.render(painter, PAPER, PAPER), self.accessibleName(), (tr("Step"), self.beside))
         finally:
+            self._recolour()
             item.setGeometry(seen)
             self._redraw()
 
