@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QSize, Qt
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
@@ -209,6 +209,58 @@ def test_a_place_is_read_a_rectangle_zooms_and_a_double_click_shows_everything(q
     qtbot.waitUntil(lambda: np.allclose(box.viewRange()[0], whole, atol=1.0))
     panel.loss._mouse_moved(QPointF(box.sceneBoundingRect().center()))
     assert panel.loss._hover.isVisible()
+
+
+def test_the_head_of_a_narrow_plot_says_less_and_cuts_nothing(qtbot: QtBot, panel: PlotsPanel) -> None:
+    for plot, shorter in ((panel.loss, f"{panel.loss.series.means[-1]:.4f}"), (panel.gap, "0.2929 · 0.2929"), (panel.map, "0.1000 – 1")):
+        plot._say_last()
+        whole = plot.value.text()
+        plot.value.setFixedWidth(plot.value.fontMetrics().horizontalAdvance(shorter) + 2)
+        said = plot.value.grab().toImage()
+        assert plot.value.toolTip() == whole
+        assert plot.accessibleDescription().startswith(whole)
+        plot.value.setText(shorter)
+        assert plot.value.grab().toImage() == said
+
+
+@pytest.mark.parametrize("width", [225, 600])
+def test_what_the_mouse_reads_is_cut_off_nowhere(qtbot: QtBot, panel: PlotsPanel, width: int) -> None:
+    panel.resize(1000, 700)
+    panel.show_only([plot.objectName() for plot in panel.plots])
+    for plot in panel.plots:
+        plot._draw()
+        plot._plot.setFixedSize(width, 110)
+        plot._plot.grab()
+        canvas, box = QRectF(plot._plot.rect()), plot._plot.getPlotItem().getViewBox().sceneBoundingRect()
+        for share in (0.01, 0.3, 0.49, 0.51, 0.8, 0.99):
+            plot._mouse_moved(QPointF(box.left() + share * box.width(), box.center().y()))
+            assert plot._hover.isVisible()
+            assert plot._hover.parentItem() is plot._plot.getPlotItem(), "the view would cut it off"
+            assert canvas.adjusted(-1, -1, 1, 1).contains(plot._hover.sceneBoundingRect()), (plot.objectName(), share)
+
+
+def test_an_axis_of_numbers_has_a_unit(panel: PlotsPanel) -> None:
+    label = panel.numbers[-1]._plot.getAxis("left").label
+    assert label.isVisible()
+    assert label.toPlainText().strip() == "MB"
+
+
+def test_what_is_off_and_has_the_focus_does_not_look_as_if_it_were_on(qtbot: QtBot, panel: PlotsPanel) -> None:
+    program = QApplication.instance()
+    assert isinstance(program, QApplication)
+    theme.prepare(program)
+    theme.apply(program, "dark")
+    panel.show()
+    chip = panel.chips[0]
+    pictures = {}
+    for on in (True, False):
+        chip.setChecked(on)
+        chip.setFocus()
+        qtbot.waitUntil(chip.hasFocus)
+        pictures[on] = panel.chip_frame.grab(chip.geometry()).toImage()
+    assert where(pictures[True], theme.color("text"))
+    assert not where(pictures[False], theme.color("text"))
+    assert where(pictures[False], theme.color("accent")), "a ring"
 
 
 def test_a_resumed_run_replaces_what_was_measured_later(panel: PlotsPanel) -> None:

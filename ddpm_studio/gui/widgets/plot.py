@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
@@ -150,6 +150,12 @@ class Plot(QWidget):
         """What stands at a place of the plot: the step where to put the line, and the words beside it."""
         raise NotImplementedError
 
+    def _say(self, newest: str, shorter: str = "") -> None:
+        """Beside the title; `shorter` where that has too little room."""
+        self.value.shorter = shorter
+        self.value.setText(newest)
+        self.setAccessibleDescription(newest)
+
     # The canvas.
 
     def _show_canvas(self) -> None:
@@ -253,7 +259,7 @@ class Plot(QWidget):
         self._hover = self._pg.TextItem(anchor=(0, 0))
         self._hover.setZValue(10)
         self._hover.hide()
-        item.addItem(self._hover, ignoreBounds=True)
+        self._hover.setParentItem(item)  # the view would cut it off
         self._plot.scene().sigMouseMoved.connect(self._mouse_moved)
         self._plot.viewport().installEventFilter(self)
         self._layout.addWidget(self._plot, 1)
@@ -332,10 +338,14 @@ class Plot(QWidget):
             return
         step, words = found
         self._line.setPos(step)
-        (left, right), (_, top) = box.viewRange()
-        self._hover.setAnchor((1, 0) if step > (left + right) / 2 else (0, 0))
         self._hover.setText(words)
-        self._hover.setPos(step, top)
+        self._hover.setTextWidth(-1)
+        canvas, view = QRectF(self._plot.rect()), box.sceneBoundingRect()
+        if self._hover.boundingRect().width() > canvas.width():
+            self._hover.setTextWidth(canvas.width())
+        size, x = self._hover.boundingRect().size(), box.mapViewToScene(QPointF(step, 0)).x()
+        left = x - size.width() if x > view.center().x() else x
+        self._hover.setPos(max(0.0, min(left, canvas.width() - size.width())), max(0.0, min(view.top(), canvas.height() - size.height())))
 
     def leaveEvent(self, event: object) -> None:
         if self._plot is not None:

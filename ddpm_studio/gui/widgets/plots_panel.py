@@ -41,7 +41,7 @@ class PlotsPanel(QWidget):
             NumberPlot("learningRatePlot", tr("Rate"), tr("Learning rate"), lambda step: step.learning_rate, lambda value: f"{value:.2e}", smooth=False),
             NumberPlot("gradientPlot", tr("Gradient"), tr("Norm of the gradient"), lambda step: step.grad_norm, lambda value: f"{value:.3g}"),
             NumberPlot("speedPlot", tr("Speed"), tr("Pictures per second"), lambda step: step.images_per_second, lambda value: tr("{count} images/s", count=f"{value:,.0f}")),
-            NumberPlot("memoryPlot", tr("Memory"), tr("Memory of the program, in MB"), lambda step: step.memory / 1e6, memory, smooth=False),
+            NumberPlot("memoryPlot", tr("Memory"), tr("Memory of the program, in MB"), lambda step: step.memory / 1e6, memory, unit="MB", smooth=False),
         )
         self.plots: tuple[Plot, ...] = (self.loss, self.gap, self.map, *self.numbers[1:])
         self.sentence = ElidedLabel("", "caption", "copyingSentence")
