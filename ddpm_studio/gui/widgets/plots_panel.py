@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 LEAST_WIDTH = 225
 """Of a plot beside others."""
+ROW, GAP = 180, 12
+"""Height of a plot where there is room, and what lies between two."""
+LEAST_HEIGHT = 150
+"""Of what is seen of the plots."""
 NARROW = 740
 """Up to this width the plots are chosen in a menu."""
 
@@ -47,7 +51,7 @@ class PlotsPanel(QWidget):
         self.sentence = ElidedLabel("", "caption", "copyingSentence")
         self._grid = QGridLayout()
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(12)
+        self._grid.setSpacing(GAP)
         place = QWidget()
         place.setLayout(self._grid)
         scroll = QScrollArea()  # more of them than fit are scrolled through, not squeezed
@@ -56,7 +60,7 @@ class PlotsPanel(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setMinimumHeight(150)
+        scroll.setMinimumHeight(LEAST_HEIGHT)
         scroll.viewport().setAutoFillBackground(False)
         scroll.setWidget(place)
         place.setAutoFillBackground(False)
@@ -114,6 +118,11 @@ class PlotsPanel(QWidget):
     @property
     def rows(self) -> int:
         return -(-len(self.shown) // max(self._columns, 1))
+
+    @property
+    def missing(self) -> int:
+        """How much higher than at least it would have to be for all its rows to be seen."""
+        return self.rows * (ROW + GAP) - GAP - LEAST_HEIGHT
 
     @Slot()
     def _arrange(self) -> None:
