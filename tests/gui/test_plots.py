@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
@@ -121,8 +121,10 @@ def test_a_drawing_looks_like_the_picture(qtbot: QtBot, panel: PlotsPanel, tmp_p
     for plot in (*panel.plots, compared.plot):
         for suffix in ("png", "svg"):
             plot.export(tmp_path / f"a.{suffix}")
+        below_title = QRect(0, 80, 1200, 700)  # its letters have soft edges of all colours
         picture = QImage(str(tmp_path / "a.png"))
-        drawing = drawn(tmp_path / "a.svg", picture.size())
+        drawing = drawn(tmp_path / "a.svg", picture.size()).copy(below_title)
+        picture = picture.copy(below_title)
         with theme.on_paper():
             colours = {token: theme.color(token) for token in ("accent", "line_strong", "dim")}
         for token, colour in colours.items():
@@ -476,6 +478,10 @@ def test_numbers_beside_an_axis_are_enough_and_do_not_overlap(panel: PlotsPanel,
     assert len(named) >= 2
     assert [number for _, number in named] == pytest.approx([10**place for place, _ in named])
     assert np.diff([place for place, _ in named]).min() * height / (axis.range[1] - axis.range[0]) >= 14.9
+
+
+def test_late_steps_are_written_out(panel: PlotsPanel) -> None:
+    assert panel.loss._plot.getAxis("bottom").tickStrings([1_000_020.0, 2.0], 1.0, 20.0) == ["1000020", "2"]
 
 
 def test_both_themes(panel: PlotsPanel) -> None:

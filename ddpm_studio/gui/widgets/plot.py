@@ -80,6 +80,9 @@ def _step_axis(pg: Any) -> Any:
         def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
             return [(spacing, offset) for spacing, offset in super().tickSpacing(low, high, size) if spacing >= 1] or [(1, 0)]
 
+        def tickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
+            return [f"{value * scale:.0f}" for value in values]
+
     return StepAxis("bottom")
 
 
