@@ -480,6 +480,21 @@ def test_numbers_beside_an_axis_are_enough_and_do_not_overlap(panel: PlotsPanel,
     assert np.diff([place for place, _ in named]).min() * height / (axis.range[1] - axis.range[0]) >= 14.9
 
 
+def test_a_value_that_does_not_change_can_be_read(panel: PlotsPanel) -> None:
+    for plot, value in ((panel.numbers[1], 1e-3), (panel.numbers[2], 2.0)):
+        plot.set_memory(0.9)
+        plot._redraw()
+        plot._keep_within()
+        plot._plot.grab()
+        low, high = plot._plot.getPlotItem().getViewBox().viewRange()[1]
+        assert 0.8 * value < low < value < high < 1.2 * value
+    panel.numbers[1].add([replace(step(number), learning_rate=1e-3 * number) for number in range(101, 120)])
+    panel.numbers[1]._redraw()
+    panel.numbers[1]._keep_within()
+    panel.numbers[1]._plot.grab()
+    assert panel.numbers[1]._plot.getPlotItem().getViewBox().viewRange()[1][1] > 0.1
+
+
 def test_late_steps_are_written_out(panel: PlotsPanel) -> None:
     assert panel.loss._plot.getAxis("bottom").tickStrings([1_000_020.0, 2.0], 1.0, 20.0) == ["1000020", "2"]
 

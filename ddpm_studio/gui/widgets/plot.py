@@ -27,6 +27,8 @@ SHORT = 0.5
 """Of a logarithmic axis: less than this part of a decade is numbered like a linear one."""
 LEAST_DECADES = 0.02
 """As much of one is seen at least: the value of a first step and its mean may differ by no more than their rounding."""
+FLAT = 0.2
+"""What is seen around a value that does not change, as a share of it: enough to read it beside the axis."""
 AROUND = 0.02
 """What is seen beside the first and the last step, as a share of all steps."""
 REDRAW_MS, SLOW_REDRAW_MS = 60, 400
@@ -212,6 +214,10 @@ class Plot(QWidget):
             first, last = box.childrenBounds()[0] or (0.0, 1.0)
             room = AROUND * (last - first) or 1.0
             box.setLimits(xMin=first - room, xMax=last + room)
+            if not self._plot.getAxis("left").logMode:
+                low, high = box.childrenBounds()[1] or (0.0, 1.0)
+                height = FLAT * abs(high) if high - low < 1e-6 * abs(high) else None
+                box.setLimits(minYRange=height, maxYRange=height)
 
     def _use_log(self, log: bool) -> None:
         self._plot.setLogMode(y=log)
