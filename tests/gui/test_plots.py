@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QWheelEvent
+from PySide6.QtGui import QColor, QImage, QPainter, QPicture, QWheelEvent
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -488,6 +488,11 @@ def test_a_value_that_does_not_change_can_be_read(panel: PlotsPanel) -> None:
         plot._plot.grab()
         low, high = plot._plot.getPlotItem().getViewBox().viewRange()[1]
         assert 0.8 * value < low < value < high < 1.2 * value
+        picture = QPicture()
+        painter = QPainter(picture)
+        named = [text for *_, text in plot._plot.getAxis("left").generateDrawSpecs(painter)[2]]
+        painter.end()
+        assert f"{value:g}" in named
     panel.numbers[1].add([replace(step(number), learning_rate=1e-3 * number) for number in range(101, 120)])
     panel.numbers[1]._redraw()
     panel.numbers[1]._keep_within()

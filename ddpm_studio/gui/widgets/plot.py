@@ -57,6 +57,12 @@ def _log_axis(pg: Any) -> Any:
                     break
             return [(None, ticks)]
 
+        def tickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
+            words = super().tickStrings(values, scale, spacing)
+            if self.logMode:
+                return words
+            return [word.rstrip("0").rstrip(".") if "." in word and "e" not in word else word for word in words]  # 0.00100 would find no room
+
         def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
             low, high = self.range
             powers, pixels = [10.0**value * scale for value in values], self.height() / max(high - low, 1e-9)
@@ -295,7 +301,7 @@ class Plot(QWidget):
             axis.setStyle(tickLength=-4)
             axis.setGrid(28)
             axis.setTickPen(self._pg.mkPen(grid, width=1))
-        self._plot.getAxis("left").setWidth(48)
+        self._plot.getAxis("left").setWidth(56)
         box = self._plot.getPlotItem().getViewBox()
         box.rbScaleBox.setPen(self._pg.mkPen(theme.color("accent"), width=1))
         soft = theme.color("accent")
