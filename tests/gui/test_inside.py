@@ -197,6 +197,19 @@ def test_every_network_is_drawn_whole_and_nothing_overlaps(qtbot: QtBot, name: s
     assert all(room.width() >= BOX_W and room.height() >= BOX_H for room in rooms.values())
 
 
+def test_the_curve_of_the_schedule_is_exported(qtbot: QtBot, open_window: Open, tmp_path: Path) -> None:
+    page = page_of(open_window())
+    qtbot.waitUntil(lambda: page.forward.parts is not None, timeout=20_000)
+    page.forward.slider.slider.setValue(500)
+    for suffix in ("svg", "png"):
+        page.forward.export(tmp_path / f"a.{suffix}")
+    words = re.findall(">([^<>]+)</text>", (tmp_path / "a.svg").read_text(encoding="utf-8"))
+    assert {"How much of the picture's variance is left at each t", "t", "0.5", "linear"} <= set(words)
+    picture = QImage(str(tmp_path / "a.png"))
+    assert picture.width() > 2 * page.forward.plot.width()
+    assert picture.pixelColor(1, 1).name() == "#ffffff"
+
+
 @pytest.mark.parametrize("suffix", [".svg", ".png"])
 def test_the_drawing_is_exported(qtbot: QtBot, tmp_path: Path, suffix: str) -> None:
     network = describe_network(PRESETS["tiny-32"])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QLabel, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio.control import RunControl
@@ -97,6 +97,28 @@ def test_a_preview_that_is_made_again_takes_the_place_of_the_old_ones(qtbot: QtB
     assert not len(panel.previews[-1].raw)
     assert "200" in panel.detail.text()
     assert panel.raw_half.isHidden(), "the new one is shown, not the old one of that step"
+
+
+def test_rows_of_curves_are_given_the_height_they_need(qtbot: QtBot) -> None:
+    panel = LivePanel()
+    qtbot.addWidget(panel)
+    panel.resize(1500, 950)
+    panel.show()
+    few = panel.splitter.sizes()
+    panel.receive([preview(100, 1.0)])
+    for chip in panel.plots.chips:
+        chip.setChecked(True)
+    assert panel.plots.rows == 2
+    bar = panel.plots.findChild(QScrollArea, "plotsScroll").verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() == 0)
+    many = panel.splitter.sizes()
+    assert few[0] < many[0] <= 0.56 * sum(many)
+    panel.splitter.setSizes([300, sum(many) - 300])
+    panel.plots.chips[-1].setChecked(False)
+    assert panel.splitter.sizes()[0] == pytest.approx(300, abs=2), "as many rows as before: it stays as somebody has divided it"
+    for chip in panel.plots.chips[2:]:
+        chip.setChecked(False)
+    assert panel.splitter.sizes() == pytest.approx(few, abs=4)
 
 
 def test_another_run_is_shown_while_one_trains_and_nothing_of_that_is_lost(qtbot: QtBot, window: MainWindow) -> None:

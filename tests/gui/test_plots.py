@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QWheelEvent
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPicture, QWheelEvent
+from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -88,6 +90,107 @@ def test_every_curve_is_exported(panel: PlotsPanel, tmp_path: Path) -> None:
     assert lines[-1] == "100,500"
 
 
+def where(picture: QImage, colour: QColor) -> list[int]:
+    """From where to where there is about this colour."""
+    pixels = np.frombuffer(picture.convertToFormat(QImage.Format.Format_RGB32).constBits(), np.uint8).reshape(picture.height(), picture.width(), 4).astype(int)
+    rows, columns = np.nonzero(np.abs(pixels[..., :3] - [colour.blue(), colour.green(), colour.red()]).max(axis=2) < 24)
+    return [int(edge) for places in (columns, rows) if len(places) for edge in (places.min(), places.max())]
+
+
+def drawn(file: Path, size: QSize) -> QImage:
+    picture = QImage(size, QImage.Format.Format_RGB32)
+    painter = QPainter(picture)
+    QSvgRenderer(str(file)).render(painter)
+    painter.end()
+    return picture
+
+
+def test_a_drawing_looks_like_the_picture(qtbot: QtBot, panel: PlotsPanel, tmp_path: Path) -> None:
+    """Curve, axes and the rest stand in both at the same places."""
+    compared = CompareView()
+    qtbot.addWidget(compared)
+    compared.set_runs(read("fast", 4e-3), read("slow", 1e-3))
+    panel.clear()
+    late = [replace(step(number), step=1_000_000 + number, grad_norm=1 + 1 / number, images_per_second=400 + number % 7) for number in range(1, 101)]
+    panel.add([*late, *(replace(measure(10 * number, 0.1), step=1_000_000 + 10 * number) for number in range(1, 11))])
+    for plot in panel.plots:
+        plot._redraw()
+        plot._keep_within()
+        if plot is not panel.map:  # hundred steps of a million are nothing in it
+            plot._plot.getPlotItem().getViewBox().setRange(xRange=(1_000_000, 1_000_100))
+    for plot in (*panel.plots, compared.plot):
+        for suffix in ("png", "svg"):
+            plot.export(tmp_path / f"a.{suffix}")
+        below_title = QRect(0, 80, 1200, 700)  # its letters have soft edges of all colours
+        picture = QImage(str(tmp_path / "a.png"))
+        drawing = drawn(tmp_path / "a.svg", picture.size()).copy(below_title)
+        picture = picture.copy(below_title)
+        with theme.on_paper():
+            colours = {token: theme.color(token) for token in ("accent", "line_strong", "dim")}
+        for token, colour in colours.items():
+            found = where(picture, colour)
+            assert found or plot is panel.map
+            assert where(drawing, colour) == pytest.approx(found, abs=16), (plot.objectName(), token)
+
+
+def test_the_numbers_of_a_drawing_are_those_of_the_curve(panel: PlotsPanel, tmp_path: Path) -> None:
+    panel.loss.export(tmp_path / "a.svg")
+    svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    named = {text: (float(x), float(y)) for x, y, text in re.findall(r'<text [^>]*?x="([^"]*)" y="([^"]*)"[^>]*>([^<]*)</text>', svg)}
+    curve = re.findall(r'<path [^>]*d="(M[^"Z]*)"', svg)[-1]
+    points = np.array([[float(number) for number in pair.split(",")] for pair in re.findall(r"[-\d.e]+,[-\d.e]+", curve)])
+    per_step = (named["80"][0] - named["40"][0]) / 40
+    per_power = named["0.1"][1] - named["1"][1]
+    assert np.ptp(points[:, 0]) / per_step == pytest.approx(99, abs=1.5)
+    assert np.ptp(points[:, 1]) / per_power == pytest.approx(np.ptp(np.log10(panel.loss.series.means)), rel=0.03)
+
+
+def test_an_export_is_a_handout(qtbot: QtBot, panel: PlotsPanel, tmp_path: Path) -> None:
+    """Light, with the names of all that is in it, of one size however small it is seen; the plot in the window stays as it is."""
+    program = QApplication.instance()
+    assert isinstance(program, QApplication)
+    theme.prepare(program)
+    before = theme.name()
+    files: dict[str, bytes] = {}
+    for name in ("light", "dark"):
+        theme.apply(program, name)
+        panel.resize(400, 300 if name == "dark" else 600)
+        panel.loss._draw()
+        seen = panel.loss._plot.getPlotItem().geometry()
+        panel.loss.export(tmp_path / "a.png")
+        panel.loss.export(tmp_path / "a.svg")
+        assert panel.loss._plot.getPlotItem().geometry() == seen
+        assert panel.loss._plot.backgroundBrush().color() == theme.color("base")
+        files[name] = (tmp_path / "a.png").read_bytes()
+    theme.apply(program, before)
+    assert files["light"] == files["dark"]
+    picture = QImage(str(tmp_path / "a.png"))
+    assert picture.pixelColor(2, 2) == QColor("white")
+    ink = where(picture, QColor("#5b6473"))
+    assert picture.height() - ink[3] < 40, "nothing is empty below the name of the axis"
+    words = re.findall(r">([^<]*)</text>", (tmp_path / "a.svg").read_text(encoding="utf-8"))
+    assert {"Loss curve", "Step", "Loss"} <= set(words)
+
+
+def test_no_program_has_to_know_lines_that_no_scale_widens(panel: PlotsPanel, tmp_path: Path) -> None:
+    for plot in panel.plots:
+        plot.export(tmp_path / "a.svg")
+        svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
+        assert "non-scaling-stroke" not in svg
+        scales = re.findall(r'transform="matrix\(([^,]*),[^,]*,[^,]*,([^,]*),[^)]*\)"[^>]*>\s*<(?:path|polyline)', svg)
+        assert set(scales) == {("1", "1")}
+
+
+def test_a_zoomed_curve_ends_at_the_axes(qtbot: QtBot, panel: PlotsPanel, tmp_path: Path) -> None:
+    """And nothing else is cut off with it."""
+    panel.gap._draw()
+    panel.gap._plot.getPlotItem().getViewBox().setRange(xRange=(40, 60), yRange=(-0.6, -0.5))
+    panel.gap.export(tmp_path / "a.svg")
+    svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert re.search(r'<g clip-path="[^"]*"><g [^>]*>\s*<path [^>]*d="M-', svg)
+    assert not re.search(r'<g clip-path="[^"]*"><g [^>]*>\s*<(?:text|polyline)', svg)
+
+
 def test_a_place_is_read_a_rectangle_zooms_and_a_double_click_shows_everything(qtbot: QtBot, panel: PlotsPanel) -> None:
     assert panel.loss._read(40.2, 0.0) == (41, f"step 41\n{1 / 41:.4f}\nmean {panel.loss.series.means[40]:.4f}")
     read = panel.map._read(52.0, 60.0)
@@ -108,6 +211,58 @@ def test_a_place_is_read_a_rectangle_zooms_and_a_double_click_shows_everything(q
     qtbot.waitUntil(lambda: np.allclose(box.viewRange()[0], whole, atol=1.0))
     panel.loss._mouse_moved(QPointF(box.sceneBoundingRect().center()))
     assert panel.loss._hover.isVisible()
+
+
+def test_the_head_of_a_narrow_plot_says_less_and_cuts_nothing(qtbot: QtBot, panel: PlotsPanel) -> None:
+    for plot, shorter in ((panel.loss, f"{panel.loss.series.means[-1]:.4f}"), (panel.gap, "0.2929 · 0.2929"), (panel.map, "0.1000 – 1")):
+        plot._say_last()
+        whole = plot.value.text()
+        plot.value.setFixedWidth(plot.value.fontMetrics().horizontalAdvance(shorter) + 2)
+        said = plot.value.grab().toImage()
+        assert plot.value.toolTip() == whole
+        assert plot.accessibleDescription().startswith(whole)
+        plot.value.setText(shorter)
+        assert plot.value.grab().toImage() == said
+
+
+@pytest.mark.parametrize("width", [225, 600])
+def test_what_the_mouse_reads_is_cut_off_nowhere(qtbot: QtBot, panel: PlotsPanel, width: int) -> None:
+    panel.resize(1000, 700)
+    panel.show_only([plot.objectName() for plot in panel.plots])
+    for plot in panel.plots:
+        plot._draw()
+        plot._plot.setFixedSize(width, 110)
+        plot._plot.grab()
+        canvas, box = QRectF(plot._plot.rect()), plot._plot.getPlotItem().getViewBox().sceneBoundingRect()
+        for share in (0.01, 0.3, 0.49, 0.51, 0.8, 0.99):
+            plot._mouse_moved(QPointF(box.left() + share * box.width(), box.center().y()))
+            assert plot._hover.isVisible()
+            assert plot._hover.parentItem() is plot._plot.getPlotItem(), "the view would cut it off"
+            assert canvas.adjusted(-1, -1, 1, 1).contains(plot._hover.sceneBoundingRect()), (plot.objectName(), share)
+
+
+def test_an_axis_of_numbers_has_a_unit(panel: PlotsPanel) -> None:
+    label = panel.numbers[-1]._plot.getAxis("left").label
+    assert label.isVisible()
+    assert label.toPlainText().strip() == "MB"
+
+
+def test_what_is_off_and_has_the_focus_does_not_look_as_if_it_were_on(qtbot: QtBot, panel: PlotsPanel) -> None:
+    program = QApplication.instance()
+    assert isinstance(program, QApplication)
+    theme.prepare(program)
+    theme.apply(program, "dark")
+    panel.show()
+    chip = panel.chips[0]
+    pictures = {}
+    for on in (True, False):
+        chip.setChecked(on)
+        chip.setFocus()
+        qtbot.waitUntil(chip.hasFocus)
+        pictures[on] = panel.chip_frame.grab(chip.geometry()).toImage()
+    assert where(pictures[True], theme.color("text"))
+    assert not where(pictures[False], theme.color("text"))
+    assert where(pictures[False], theme.color("accent")), "a ring"
 
 
 def test_a_resumed_run_replaces_what_was_measured_later(panel: PlotsPanel) -> None:
@@ -323,6 +478,30 @@ def test_numbers_beside_an_axis_are_enough_and_do_not_overlap(panel: PlotsPanel,
     assert len(named) >= 2
     assert [number for _, number in named] == pytest.approx([10**place for place, _ in named])
     assert np.diff([place for place, _ in named]).min() * height / (axis.range[1] - axis.range[0]) >= 14.9
+
+
+def test_a_value_that_does_not_change_can_be_read(panel: PlotsPanel) -> None:
+    for plot, value in ((panel.numbers[1], 1e-3), (panel.numbers[2], 2.0)):
+        plot.set_memory(0.9)
+        plot._redraw()
+        plot._keep_within()
+        plot._plot.grab()
+        low, high = plot._plot.getPlotItem().getViewBox().viewRange()[1]
+        assert 0.8 * value < low < value < high < 1.2 * value
+        picture = QPicture()
+        painter = QPainter(picture)
+        named = [text for *_, text in plot._plot.getAxis("left").generateDrawSpecs(painter)[2]]
+        painter.end()
+        assert f"{value:g}" in named
+    panel.numbers[1].add([replace(step(number), learning_rate=1e-3 * number) for number in range(101, 120)])
+    panel.numbers[1]._redraw()
+    panel.numbers[1]._keep_within()
+    panel.numbers[1]._plot.grab()
+    assert panel.numbers[1]._plot.getPlotItem().getViewBox().viewRange()[1][1] > 0.1
+
+
+def test_late_steps_are_written_out(panel: PlotsPanel) -> None:
+    assert panel.loss._plot.getAxis("bottom").tickStrings([1_000_020.0, 2.0], 1.0, 20.0) == ["1000020", "2"]
 
 
 def test_both_themes(panel: PlotsPanel) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 from ddpm_studio.events import Event, Images
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.forward import OF_MODEL, ForwardReady, as_picture, log_snr, shares
+from ddpm_studio.gui.pages.exporting import save
 from ddpm_studio.gui.pages.picture_source import PictureSource
 from ddpm_studio.gui.qimage import to_array, to_qimage
 from ddpm_studio.gui.studio import Studio
@@ -87,6 +88,7 @@ class ForwardView(QWidget):
         self.roots.setObjectName("forwardRootsCheck")
         self.roots.setAccessibleName(tr("Show the factors of picture and noise"))
         self.roots.setToolTip(tr("Also draw by how much the picture and the noise are multiplied"))
+        self.export_button = tool_button("download", "exportScheduleButton", tr("Export the curve as SVG or PNG"), 16)
         self.slider = ValueSlider(tr("Timestep t"), "timestepForwardSlider", 0, 999, 300, tip=tr("From the picture to nothing but noise"), inline=True)
         self.slider.value_label.setMinimumWidth(34)
         self.slider.value_label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -100,7 +102,7 @@ class ForwardView(QWidget):
         both.setStretch(0, 1)
         both.setStretch(1, 1)
         formula = row(self.equation, 8, self.snr, -1)
-        card = Card(row(self.title, 4, self.facts, self.roots), both, self.slider, formula, self.strip, spacing=10)
+        card = Card(row(self.title, 4, self.facts, self.roots, self.export_button), both, self.slider, formula, self.strip, spacing=10)
         inside = card.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(1, 1)
@@ -115,6 +117,7 @@ class ForwardView(QWidget):
         self.shuffle.clicked.connect(lambda: self.seed.setValue(random.randrange(2**31 - 1)))
         self.seed.valueChanged.connect(self._ask)
         self.schedule.currentIndexChanged.connect(self._show_all)
+        self.export_button.clicked.connect(self._export)
         self.roots.toggled.connect(self.plot.show_roots)
         self.slider.changed.connect(self._show_t)
         self.plot.t_wanted.connect(self.slider.slider.setValue)
@@ -179,6 +182,14 @@ class ForwardView(QWidget):
     @Slot()
     def _choose_file(self) -> None:
         dialogs.choose_files(self.window(), self._studio, tr("Choose a picture"), dialogs.picture_kinds(), lambda paths: self.set_source(paths[0]))
+
+    @Slot()
+    def _export(self) -> None:
+        kinds = f"{tr('Drawing')} (*.svg);;{tr('Picture')} (*.png)"
+        dialogs.choose_target(self.window(), self._studio, tr("Export the curve"), "schedule.svg", self.export, kinds)
+
+    def export(self, file: Path) -> None:
+        save(self._studio, file, self.plot.export)
 
     # Showing.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPoint, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QFrame, QGraphicsView
 
@@ -123,8 +123,8 @@ class ArchitectureView(QGraphicsView):
         scene = UNetScene(self)
         with theme.on_paper():
             scene.draw(self._blocks, self._time)
-            part = scene.sceneRect()
-            save_drawing(file, scene, part, part.size(), tr("The network's blocks"))
+            whole = scene.sceneRect()
+            save_drawing(file, whole.size(), lambda painter: scene.render(painter, QRectF(QPointF(), whole.size()), whole), tr("The network's blocks"))
         scene.deleteLater()
 
     # Zoom.

@@ -27,18 +27,23 @@ def label(text: str = "", role: str = "", name: str = "", wrap: bool = False) ->
     return widget
 
 
-def draw_elided(widget: QLabel) -> bool:
-    """Draw the text of a label in one line, with an ellipsis where room is short; whether all of it is seen."""
+def draw_elided(widget: QLabel, shorter: str = "") -> bool:
+    """Draw the text of a label in one line, a shorter one or an ellipsis where room is short; whether all of it is seen."""
     painter = QPainter(widget)
     painter.setPen(widget.palette().color(widget.foregroundRole()))
-    text = widget.fontMetrics().elidedText(widget.text(), Qt.TextElideMode.ElideRight, widget.width())
+    whole = widget.text()
+    wanted = shorter if shorter and widget.fontMetrics().horizontalAdvance(whole) > widget.width() else whole
+    text = widget.fontMetrics().elidedText(wanted, Qt.TextElideMode.ElideRight, widget.width())
     painter.drawText(widget.rect(), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), text)
     painter.end()
-    return text == widget.text()
+    return text == whole
 
 
 class ElidedLabel(QLabel):
     """Gives way when room is short: its text ends in an ellipsis and stands whole in the tooltip."""
+
+    shorter = ""
+    """What it says instead of a text without its end, if there is such a wording."""
 
     def __init__(self, text: str = "", role: str = "caption", name: str = "") -> None:
         super().__init__(text)
@@ -50,7 +55,7 @@ class ElidedLabel(QLabel):
         self.setMinimumWidth(24)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        whole = draw_elided(self)
+        whole = draw_elided(self, self.shorter)
         if self.toolTip() != (wanted := "" if whole else plain_tip(self.text())):
             self.setToolTip(wanted)
 

@@ -17,6 +17,8 @@ from ddpm_studio.language import tr
 
 KEPT_PREVIEWS = 400
 KEPT_BYTES = 400 * 10**6
+CURVES, MOST_CURVES = 0.4, 0.55
+"""Share of the height that curves have, and the most that they are given when there are many."""
 PICTURES, FILM = 0, 1
 BEHIND = "behind_"
 """Begins the names of all that is in a panel which another one of the kind covers."""
@@ -62,7 +64,8 @@ class LivePanel(QWidget):
         inside = previews.layout()
         if isinstance(inside, QVBoxLayout):
             inside.setStretch(1, 1)
-        curve = Card(self.plots, margin=12)
+        curve = self._curves = Card(self.plots, margin=12)
+        self._rows = self.plots.rows
         splitter = self.splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setChildrenCollapsible(False)
         splitter.setHandleWidth(12)
@@ -70,10 +73,12 @@ class LivePanel(QWidget):
         splitter.addWidget(previews)
         splitter.setStretchFactor(0, 1)
         splitter.setStretchFactor(1, 2)
-        splitter.setSizes([238, 362])
+        splitter.setSizes([round(600 * share) for share in (CURVES, 1 - CURVES)])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(splitter)
+        for chip in self.plots.chips:
+            chip.toggled.connect(self._share_height)
         self.slider.valueChanged.connect(self._show)
         self.newest.clicked.connect(self._show_newest)
         self.view.chosen.connect(self._show_view)
@@ -116,6 +121,16 @@ class LivePanel(QWidget):
             name = part.objectName().removeprefix(BEHIND)
             if name and not name.startswith("qt_"):
                 part.setObjectName(BEHIND + name if behind else name)
+
+    @Slot()
+    def _share_height(self) -> None:
+        """Other rows of curves need another height. How somebody has divided it holds until then."""
+        before, self._rows = self._rows, self.plots.rows
+        if self._rows != before and self.isVisible():
+            whole = sum(self.splitter.sizes())
+            wanted = max(self._curves.minimumSizeHint().height() + self.plots.missing, round(CURVES * whole))
+            top = min(wanted, round(MOST_CURVES * whole))
+            self.splitter.setSizes([top, whole - top])
 
     @Slot(list)
     def receive(self, batch: list[Event]) -> None:

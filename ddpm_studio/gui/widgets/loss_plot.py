@@ -34,8 +34,14 @@ def newest_of_each(steps: Sequence[StepDone]) -> list[StepDone]:
 class NumberPlot(Plot):
     """One number of each StepDone, as it came faint and its running mean strong; without `smooth` only as it came."""
 
-    def __init__(self, name: str, title: str, accessible: str, number: Callable[[StepDone], float], show: Callable[[float], str], *controls: QWidget, smooth: bool = True) -> None:
+    def __init__(
+        self, name: str, title: str, accessible: str, number: Callable[[StepDone], float], show: Callable[[float], str], *controls: QWidget, unit: str = "", smooth: bool = True
+    ) -> None:
         super().__init__(name, title, accessible, *controls)
+        self._unit = unit
+        """Stands beside the axis."""
+        if unit:
+            self.beside = ""
         self.series = Series()
         self.memory = 0.92 if smooth else 0.0
         self._number, self._show, self._smooth = number, show, smooth
@@ -75,12 +81,13 @@ class NumberPlot(Plot):
 
     def _say_last(self) -> None:
         if self.series.size:
-            self.value.setText(self._show(self.series.means[-1]))
-            self.setAccessibleDescription(self.value.text())
+            self._say(self._show(self.series.means[-1]))
 
     # The canvas.
 
     def _make(self, item: Any) -> None:
+        if self._unit:
+            item.getAxis("left").setLabel(self._unit)
         item.setDownsampling(auto=True, mode="peak")
         item.setClipToView(True)
         self._raw = item.plot([], [], **BY_PIXEL)
@@ -137,8 +144,8 @@ class LossPlot(NumberPlot):
 
     def _say_last(self) -> None:
         if self.series.size:
-            self.value.setText(tr("{loss}   ·   step {step}", loss=loss(self.series.means[-1]), step=count(int(self.series.steps[-1]))))
-            self.setAccessibleDescription(self.value.text())
+            newest = loss(self.series.means[-1])
+            self._say(tr("{loss}   ·   step {step}", loss=newest, step=count(int(self.series.steps[-1]))), newest)
 
     @Slot()
     def _smooth_soon(self) -> None:

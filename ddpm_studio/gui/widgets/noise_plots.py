@@ -96,13 +96,14 @@ class GapPlot(_NoisePlot):
 
     def __init__(self) -> None:
         super().__init__("heldOutPlot", tr("Held out"), tr("Loss on training pictures and on held-out pictures"))
+        self.beside = tr("Loss")
 
     def _say_last(self) -> None:
         training, held_out = self._means(self.measures[-1])
         if held_out is None:
-            self.value.setText(tr("training {training}", training=loss(training)))
+            self._say(tr("training {training}", training=loss(training)), loss(training))
         else:
-            self.value.setText(tr("training {training} · held out {held_out}", training=loss(training), held_out=loss(held_out)))
+            self._say(tr("training {training} · held out {held_out}", training=loss(training), held_out=loss(held_out)), f"{loss(training)} · {loss(held_out)}")
         self.setAccessibleDescription(f"{self.value.text()}. {verdict(self.measures)}")
 
     def _make(self, item: Any) -> None:
@@ -146,11 +147,11 @@ class NoiseMap(_NoisePlot):
 
     def __init__(self) -> None:
         super().__init__("noiseMapPlot", tr("By noise"), tr("Loss by noise level over the steps"))
+        self.beside = ""  # its numbers begin with a t
 
     def _say_last(self) -> None:
         lowest, highest = min(self.measures[-1].training), max(self.measures[-1].training)
-        self.value.setText(tr("loss {lowest} to {highest}", lowest=loss(lowest), highest=loss(highest)))
-        self.setAccessibleDescription(self.value.text())
+        self._say(tr("loss {lowest} to {highest}", lowest=loss(lowest), highest=loss(highest)), f"{loss(lowest)} – {loss(highest)}")
 
     def _make(self, item: Any) -> None:
         self._image = self._pg.ImageItem(axisOrder="row-major")

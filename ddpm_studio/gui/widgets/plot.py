@@ -6,17 +6,18 @@ import html
 import importlib
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QRectF, QSizeF, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from ddpm_studio.files import write_atomically
 from ddpm_studio.gui import theme
-from ddpm_studio.gui.drawing import save_drawing
+from ddpm_studio.gui.drawing import PAPER, save_drawing
 from ddpm_studio.gui.widgets.basics import ElidedLabel, label, row, tool_button
 from ddpm_studio.language import tr
 
@@ -27,6 +28,8 @@ SHORT = 0.5
 """Of a logarithmic axis: less than this part of a decade is numbered like a linear one."""
 LEAST_DECADES = 0.02
 """As much of one is seen at least: the value of a first step and its mean may differ by no more than their rounding."""
+FLAT = 0.2
+"""What is seen around a value that does not change, as a share of it: enough to read it beside the axis."""
 AROUND = 0.02
 """What is seen beside the first and the last step, as a share of all steps."""
 REDRAW_MS, SLOW_REDRAW_MS = 60, 400
@@ -55,6 +58,12 @@ def _log_axis(pg: Any) -> Any:
                     break
             return [(None, ticks)]
 
+        def tickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
+            words = super().tickStrings(values, scale, spacing)
+            if self.logMode:
+                return words
+            return [word.rstrip("0").rstrip(".") if "." in word and "e" not in word else word for word in words]  # 0.00100 would find no room
+
         def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
             low, high = self.range
             powers, pixels = [10.0**value * scale for value in values], self.height() / max(high - low, 1e-9)
@@ -80,6 +89,9 @@ def _step_axis(pg: Any) -> Any:
         def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
             return [(spacing, offset) for spacing, offset in super().tickSpacing(low, high, size) if spacing >= 1] or [(1, 0)]
 
+        def tickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
+            return [f"{value * scale:.0f}" for value in values]
+
     return StepAxis("bottom")
 
 
@@ -98,6 +110,8 @@ class Plot(QWidget):
         self.setAccessibleName(accessible)
         self.setMinimumHeight(140)
         self.title = title
+        self.beside = title
+        """What an exported plot says beside the axis at its left."""
         self._pg: Any = None
         self._plot: Any = None
         self._theme = ""
@@ -147,6 +161,12 @@ class Plot(QWidget):
     def _read(self, x: float, y: float) -> tuple[float, str] | None:
         """What stands at a place of the plot: the step where to put the line, and the words beside it."""
         raise NotImplementedError
+
+    def _say(self, newest: str, shorter: str = "") -> None:
+        """Beside the title; `shorter` where that has too little room."""
+        self.value.shorter = shorter
+        self.value.setText(newest)
+        self.setAccessibleDescription(newest)
 
     # The canvas.
 
@@ -201,6 +221,10 @@ class Plot(QWidget):
             first, last = box.childrenBounds()[0] or (0.0, 1.0)
             room = AROUND * (last - first) or 1.0
             box.setLimits(xMin=first - room, xMax=last + room)
+            if not self._plot.getAxis("left").logMode:
+                low, high = box.childrenBounds()[1] or (0.0, 1.0)
+                height = FLAT * abs(high) if high - low < 1e-6 * abs(high) else None
+                box.setLimits(minYRange=height, maxYRange=height)
 
     def _use_log(self, log: bool) -> None:
         self._plot.setLogMode(y=log)
@@ -251,7 +275,7 @@ class Plot(QWidget):
         self._hover = self._pg.TextItem(anchor=(0, 0))
         self._hover.setZValue(10)
         self._hover.hide()
-        item.addItem(self._hover, ignoreBounds=True)
+        self._hover.setParentItem(item)  # the view would cut it off
         self._plot.scene().sigMouseMoved.connect(self._mouse_moved)
         self._plot.viewport().installEventFilter(self)
         self._layout.addWidget(self._plot, 1)
@@ -278,7 +302,7 @@ class Plot(QWidget):
             axis.setStyle(tickLength=-4)
             axis.setGrid(28)
             axis.setTickPen(self._pg.mkPen(grid, width=1))
-        self._plot.getAxis("left").setWidth(48)
+        self._plot.getAxis("left").setWidth(56)
         box = self._plot.getPlotItem().getViewBox()
         box.rbScaleBox.setPen(self._pg.mkPen(theme.color("accent"), width=1))
         soft = theme.color("accent")
@@ -330,10 +354,14 @@ class Plot(QWidget):
             return
         step, words = found
         self._line.setPos(step)
-        (left, right), (_, top) = box.viewRange()
-        self._hover.setAnchor((1, 0) if step > (left + right) / 2 else (0, 0))
         self._hover.setText(words)
-        self._hover.setPos(step, top)
+        self._hover.setTextWidth(-1)
+        canvas, view = QRectF(self._plot.rect()), box.sceneBoundingRect()
+        if self._hover.boundingRect().width() > canvas.width():
+            self._hover.setTextWidth(canvas.width())
+        size, x = self._hover.boundingRect().size(), box.mapViewToScene(QPointF(step, 0)).x()
+        left = x - size.width() if x > view.center().x() else x
+        self._hover.setPos(max(0.0, min(left, canvas.width() - size.width())), max(0.0, min(view.top(), canvas.height() - size.height())))
 
     def leaveEvent(self, event: object) -> None:
         if self._plot is not None:
@@ -343,18 +371,50 @@ class Plot(QWidget):
     # Export.
 
     def export(self, file: Path) -> None:
-        """The plot as it is shown, as .png at twice its size or .svg; as .csv its numbers. Raises UserError."""
+        """What is seen of the plot, with its name and those of its axes, as .svg or as .png of twice the size; as .csv its
+        numbers. Raises UserError."""
         if file.suffix.lower() == ".csv":
             headings, rows = self.table()
             lines = f"{headings}\n" + "".join(",".join(_number(value) for value in values) + "\n" for values in rows)
             write_atomically(file, lines.encode())
             return
         self.ensure_plot()
-        self._redraw()
         self._line.hide()
         self._hover.hide()
-        size = QSizeF(max(self._plot.width(), 320), max(self._plot.height(), 160))
-        save_drawing(file, self._plot.scene(), QRectF(self._plot.rect()), size, self.title)
+        item, scene = self._plot.getPlotItem(), self._plot.scene()
+        seen = item.geometry()
+        try:
+            with theme.on_paper():
+                self._recolour()
+            item.setGeometry(PAPER)
+            self._redraw()
+            self._keep_within()
+            scene.prepareForPaint()
+            with self._counted_from_the_corner():
+                save_drawing(file, PAPER.size(), lambda painter: scene.render(painter, PAPER, PAPER), self.accessibleName(), (tr("Step"), self.beside))
+        finally:
+            self._recolour()
+            item.setGeometry(seen)
+            self._redraw()
+
+    @contextmanager
+    def _counted_from_the_corner(self) -> Iterator[None]:
+        """Until the next drawing. An SVG has six digits of each number, and of the step 1,234,567 all would not be enough."""
+        box = self._plot.getPlotItem().getViewBox()
+        corner = box.viewRect().topLeft()
+        curves = [part for part in box.allChildItems() if isinstance(part, self._pg.PlotCurveItem) and part.isVisible()]
+        areas = [part for part in box.allChildItems() if isinstance(part, self._pg.FillBetweenItem)]
+        for curve in curves:
+            curve.path = curve.getPath().translated(-corner)
+        for area in areas:
+            area.setPath(area.path().translated(-corner))
+        for part in curves + areas:
+            part.setPos(corner)
+        try:
+            yield
+        finally:
+            for part in curves + areas:
+                part.setPos(0, 0)
 
 
 def _number(value: float) -> str:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 LEAST_WIDTH = 225
 """Of a plot beside others."""
+ROW, GAP = 180, 12
+"""Height of a plot where there is room, and what lies between two."""
+LEAST_HEIGHT = 150
+"""Of what is seen of the plots."""
 NARROW = 740
 """Up to this width the plots are chosen in a menu."""
 
@@ -41,13 +45,13 @@ class PlotsPanel(QWidget):
             NumberPlot("learningRatePlot", tr("Rate"), tr("Learning rate"), lambda step: step.learning_rate, lambda value: f"{value:.2e}", smooth=False),
             NumberPlot("gradientPlot", tr("Gradient"), tr("Norm of the gradient"), lambda step: step.grad_norm, lambda value: f"{value:.3g}"),
             NumberPlot("speedPlot", tr("Speed"), tr("Pictures per second"), lambda step: step.images_per_second, lambda value: tr("{count} images/s", count=f"{value:,.0f}")),
-            NumberPlot("memoryPlot", tr("Memory"), tr("Memory of the program, in MB"), lambda step: step.memory / 1e6, memory, smooth=False),
+            NumberPlot("memoryPlot", tr("Memory"), tr("Memory of the program, in MB"), lambda step: step.memory / 1e6, memory, unit="MB", smooth=False),
         )
         self.plots: tuple[Plot, ...] = (self.loss, self.gap, self.map, *self.numbers[1:])
         self.sentence = ElidedLabel("", "caption", "copyingSentence")
         self._grid = QGridLayout()
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(12)
+        self._grid.setSpacing(GAP)
         place = QWidget()
         place.setLayout(self._grid)
         scroll = QScrollArea()  # more of them than fit are scrolled through, not squeezed
@@ -56,7 +60,7 @@ class PlotsPanel(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setMinimumHeight(150)
+        scroll.setMinimumHeight(LEAST_HEIGHT)
         scroll.viewport().setAutoFillBackground(False)
         scroll.setWidget(place)
         place.setAutoFillBackground(False)
@@ -114,6 +118,11 @@ class PlotsPanel(QWidget):
     @property
     def rows(self) -> int:
         return -(-len(self.shown) // max(self._columns, 1))
+
+    @property
+    def missing(self) -> int:
+        """How much higher than at least it would have to be for all its rows to be seen."""
+        return self.rows * (ROW + GAP) - GAP - LEAST_HEIGHT
 
     @Slot()
     def _arrange(self) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ddpm_studio.gui import theme
+from ddpm_studio.gui.drawing import PAPER, save_drawing
 from ddpm_studio.gui.forward import OF_MODEL, Schedule
 from ddpm_studio.gui.words import count
 from ddpm_studio.language import tr
@@ -39,6 +42,8 @@ class SchedulePlot(QWidget):
         self._t = 0
         self._roots = False
         self._key_lines = 1
+        self._paper = QRectF()
+        """What is exported is drawn there."""
 
     def sizeHint(self) -> QSize:
         return QSize(420, 300)
@@ -64,8 +69,12 @@ class SchedulePlot(QWidget):
     # Drawing.
 
     @property
+    def _whole(self) -> QRectF:
+        return self._paper or QRectF(self.rect())
+
+    @property
     def _room(self) -> QRectF:
-        return QRectF(self.rect()).adjusted(LEFT, TOP + (self._key_lines - 1) * KEY_HEIGHT, -RIGHT, -BOTTOM)
+        return self._whole.adjusted(LEFT, TOP + (self._key_lines - 1) * KEY_HEIGHT, -RIGHT, -BOTTOM)
 
     def _place(self, t: float, value: float) -> QPointF:
         room, last = self._room, max(1, len(self._schedules[self._chosen]) - 1)
@@ -77,6 +86,18 @@ class SchedulePlot(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        self._draw(painter)
+        painter.end()
+
+    def export(self, file: Path) -> None:
+        """As .svg or as .png of twice the size, however small it is seen. Raises OSError."""
+        self._paper = PAPER
+        try:
+            save_drawing(file, PAPER.size(), self._draw, tr("How much of the picture's variance is left at each t"), ("t", "ᾱₜ"))
+        finally:
+            self._paper = QRectF()
+
+    def _draw(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         small = QFont(self.font())
         small.setPixelSize(11)
@@ -88,7 +109,6 @@ class SchedulePlot(QWidget):
             self._draw_curves(painter)
             self._draw_key(painter, key)
             self._draw_point(painter)
-        painter.end()
 
     def _draw_axes(self, painter: QPainter) -> None:
         room, last = self._room, len(self._schedules[self._chosen]) - 1
@@ -101,7 +121,7 @@ class SchedulePlot(QWidget):
             painter.drawLine(QPointF(x, room.top()), QPointF(x, room.bottom()))
             painter.setPen(theme.color("dim"))
             painter.drawText(QRectF(0, y - 8, LEFT - 8, 16), int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), f"{share:g}")
-            where = QRectF(min(x - 40, self.width() - 82), room.bottom() + 6, 80, 16)
+            where = QRectF(min(x - 40, self._whole.width() - 82), room.bottom() + 6, 80, 16)
             painter.drawText(where, int(Qt.AlignmentFlag.AlignRight if part == 4 else Qt.AlignmentFlag.AlignHCenter), count(t))
 
     def _others(self) -> list[str]:
@@ -129,7 +149,7 @@ class SchedulePlot(QWidget):
         key, x, y = [], float(LEFT), 0.0
         for text, token, style, width in curves:
             needed = 23 + painter.fontMetrics().horizontalAdvance(text)
-            if x > LEFT and x + needed > self.width():
+            if x > LEFT and x + needed > self._whole.width():
                 x, y = float(LEFT), y + KEY_HEIGHT
             key.append((QPointF(x, y), text, QPen(theme.color(token), width, style)))
             x += needed + 16
