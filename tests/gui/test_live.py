@@ -119,6 +119,12 @@ def test_rows_of_curves_are_given_the_height_they_need(qtbot: QtBot) -> None:
     for chip in panel.plots.chips[2:]:
         chip.setChecked(False)
     assert panel.splitter.sizes() == pytest.approx(few, abs=4)
+    panel.resize(800, 560)
+    for chip in panel.plots.chips:
+        chip.setChecked(True)
+    assert panel.plots.rows > 2
+    sizes = panel.splitter.sizes()
+    assert sizes[0] <= 0.45 * sum(sizes), "some are out of sight all the same: the pictures stay large"
 
 
 def test_another_run_is_shown_while_one_trains_and_nothing_of_that_is_lost(qtbot: QtBot, window: MainWindow) -> None:

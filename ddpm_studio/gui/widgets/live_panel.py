@@ -18,7 +18,7 @@ from ddpm_studio.language import tr
 KEPT_PREVIEWS = 400
 KEPT_BYTES = 400 * 10**6
 CURVES, MOST_CURVES = 0.4, 0.55
-"""Share of the height that curves have, and the most that they are given when there are many."""
+"""Share of the height that curves have, and the most that they are given where all of them are seen then."""
 PICTURES, FILM = 0, 1
 BEHIND = "behind_"
 """Begins the names of all that is in a panel which another one of the kind covers."""
@@ -128,8 +128,8 @@ class LivePanel(QWidget):
         before, self._rows = self._rows, self.plots.rows
         if self._rows != before and self.isVisible():
             whole = sum(self.splitter.sizes())
-            wanted = max(self._curves.minimumSizeHint().height() + self.plots.missing, round(CURVES * whole))
-            top = min(wanted, round(MOST_CURVES * whole))
+            usual, wanted = round(CURVES * whole), self._curves.minimumSizeHint().height() + self.plots.missing
+            top = usual if wanted > MOST_CURVES * whole else max(usual, wanted)  # where some are out of sight all the same, the pictures stay large
             self.splitter.setSizes([top, whole - top])
 
     @Slot(list)
