@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ddpm_studio.errors import DamagedFile, describe_os_error
 from ddpm_studio.language import tr
 
+LONGEST = 200
+"""Bytes of a name that a temporary name takes over: together with its own there may be 255 bytes."""
 _unfinished: set[Path] = set()
 """Temporary files that are being filled."""
 
@@ -58,13 +61,18 @@ def replacing(path: Path, verify: Callable[[Path], object] | None = None, previo
     Raises UserError when the disk is full or the folder may not be written; `path` is then as it was, as it is when
     whoever fills the file raises.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if path.is_symlink():
+        path = path.resolve()  # what it leads to is replaced, not the link
+    short = os.fsdecode(os.fsencode(path.name)[:LONGEST])
+    temporary = path.with_name(f".{short}.{os.getpid()}.part")
     _unfinished.add(temporary)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
+        with contextlib.suppress(OSError):
+            shutil.copymode(path, temporary)
         if verify:
             verify(temporary)
         if previous and path.exists():

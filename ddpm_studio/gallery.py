@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ddpm_studio import imaging, paths
-from ddpm_studio.errors import UserError
+from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.events import BlendReady, Images
 from ddpm_studio.files import write_atomically
 from ddpm_studio.language import tr
@@ -234,8 +234,15 @@ def _span_of(word: str) -> tuple[float, float] | None:
 
 def read_stars(folder: Path | None = None) -> frozenset[str]:
     """The names of the pictures that somebody has marked with a star."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        names = json.loads(((folder or paths.gallery_dir()) / STARS).read_text(encoding="utf-8"))
+    with contextlib.suppress(OSError):
+        return _stars((folder or paths.gallery_dir()) / STARS)
+    return frozenset()
+
+
+def _stars(file: Path) -> frozenset[str]:
+    """Raises OSError when it cannot be read; what is no list of names holds none, nor does a file that is not there."""
+    with contextlib.suppress(FileNotFoundError, ValueError, RecursionError):
+        names = json.loads(file.read_text(encoding="utf-8"))
         if isinstance(names, list):
             return frozenset(name for name in names if isinstance(name, str))
     return frozenset()
@@ -244,10 +251,15 @@ def read_stars(folder: Path | None = None) -> frozenset[str]:
 def set_stars(names: Iterable[str], on: bool, folder: Path | None = None) -> None:
     """Mark these pictures, or take their stars away. All others keep theirs, those in the trash as well: they may come back.
 
-    Raises UserError when that cannot be written.
+    Raises UserError when those that are there cannot be read, or the new ones written.
     """
-    stars = read_stars(folder).union(names) if on else read_stars(folder).difference(names)
-    write_atomically((folder or paths.gallery_dir()) / STARS, (json.dumps(sorted(stars), indent=0) + "\n").encode())  # in ASCII: names may hold bytes that are no text
+    file = (folder or paths.gallery_dir()) / STARS
+    try:
+        before = _stars(file)
+    except OSError as error:
+        raise describe_os_error(error, tr("read {name}", name=file.name)) from error
+    stars = before.union(names) if on else before.difference(names)
+    write_atomically(file, (json.dumps(sorted(stars), indent=0) + "\n").encode())  # in ASCII: names may hold bytes that are no text
 
 
 # Taking pictures elsewhere.

@@ -84,9 +84,11 @@ class Leaving(QObject):
 
     @Slot()
     def _written(self) -> None:
-        if self.saving and not workers.writing_threads():
+        if not self.saving:
+            return
+        if not workers.writing_threads():
             self._overlay.hide()  # it begins anew when a training is waited for
-            self._window.close()
+        self._window.close()  # which listens to what began to write meanwhile
 
     def _stay(self) -> None:
         """Something could not be written, and somebody is to read why."""

@@ -102,7 +102,8 @@ class Studio(QObject):
         preferences.save(self.preferences)
 
     def follow_rename(self, old: Run, new: Run) -> None:
-        """The run of this window that was trained last may be that one, and so may models."""
+        """The run of this window that was trained last may be that one, and so may models. They are the same models as before."""
+        self._listing.cancel()  # what is on its way knows the old name only; whoever renames asks for another list
         if self.training.run == old:
             self.training.run = new
         if self.preferences.dismissed_run == old.name:
@@ -115,7 +116,6 @@ class Studio(QObject):
         if self.model and self.model != before:
             self._wanted_model = self._wanted_model or self.model.path  # a list that is on its way may not know it
             self.remember(last_model=str(self.model.path))
-            self.model_changed.emit()
 
     # Models.
 
@@ -179,7 +179,7 @@ class Studio(QObject):
         self.recipe_wanted.emit(recipe, picture)
         made_at, now = recipe.get("model_step"), self.jobs.model_step(model.path)
         if isinstance(made_at, int) and now is not None and made_at != now:
-            said = tr("Made when {name} was at step {then}; at step {now} the same seed gives another picture", name=name, then=count(made_at), now=count(now))
+            said = tr("Made when {name} was at step {then}; at step {now} the same seed gives another picture", name=model.name, then=count(made_at), now=count(now))
             self.said.emit(said)
         return True
 

@@ -142,5 +142,9 @@ def test_a_folder_whose_name_is_no_text_can_be_trained_on(tmp_path: Path) -> Non
     run = Run(tmp_path / "a")
     assert train_tiny(run, data, max_steps=1)[-1] == Finished(1, False)
     assert run.read_notes()["source"] == str(data)
+    (tmp_path / gallery.STARS).mkdir()  # a file that cannot be read: what it holds is not written over
+    with pytest.raises(UserError, match="Could not read"):
+        gallery.set_stars([data.name], True, tmp_path)
+    (tmp_path / gallery.STARS).rmdir()
     gallery.set_stars([data.name], True, tmp_path)
     assert gallery.read_stars(tmp_path) == {data.name}

@@ -471,6 +471,19 @@ def test_no_film_plays_unasked_where_motion_is_reduced(qtbot: QtBot, page: Blend
     assert page.film.slider.value() == 0
 
 
+def test_a_new_name_of_the_model_leaves_the_film(qtbot: QtBot, page: BlendPage) -> None:
+    fill(qtbot, page, 2)
+    page.film.steps.setValue(4)
+    page.make_film()
+    qtbot.waitUntil(lambda: page.film.complete, timeout=5000)
+    model = page._studio.model
+    assert model
+    page._studio.follow_rename(Run(model.path.parent), Run(model.path.parent.with_name("eyes")))
+    assert page._studio.model
+    assert page._studio.model.name == "eyes"
+    assert page.film.complete
+
+
 def test_a_sheet_and_a_film_say_which_picture_they_wait_for(qtbot: QtBot, page: BlendPage) -> None:
     fill(qtbot, page, 2)
     page.wells.add()

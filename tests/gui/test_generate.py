@@ -408,6 +408,20 @@ def test_a_new_name_of_its_run_changes_nothing_for_what_was_made(qtbot: QtBot, w
         qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
     assert controls.guide.currentData() == Run(new).milestone(500)
     assert controls.missing_guide is None
+    # What is taken back is of the same model, too.
+    controls.eta.setValue(0.5)
+    qtbot.waitUntil(lambda: window.studio.undo_stack.undoText() == "Eta")
+    window.studio.undo_stack.undo()
+    assert controls.start == replace(start, walk=start.walk.after_rename(own, Run(new)))
+    runs_page._rename(Run(new), "noses")
+    new = own.path.with_name("noses")
+    window.studio.undo_stack.redo()
+    assert controls.start
+    assert controls.start.walk.model == new / "model.safetensors"
+    runs_page._rename(Run(new), "eyes")
+    new = own.path.with_name("eyes")
+    jobs.guides = (replace(GUIDE, name="eyes@500", path=Run(new).milestone(500)),)
+    qtbot.waitUntil(lambda: not workers.running_threads(), timeout=5000)
     # Pictures of before are opened, too.
     picture = page.files[0]
     assert gallery.read_recipe(picture)["model"] == "mine"

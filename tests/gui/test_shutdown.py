@@ -216,6 +216,21 @@ def test_a_film_is_written_to_its_end_before_the_window_closes(qtbot: QtBot, hom
     window.deleteLater()
 
 
+def test_what_begins_to_be_written_meanwhile_is_waited_for_too(qtbot: QtBot, home: Path, tmp_path: Path) -> None:
+    _, window = create(jobs=slow_film())
+    window.show()
+    first = FilmDialog(window, window.studio, {"": tiles(10)}, "film")
+    first.write(tmp_path / "first.webp")
+    window.close()
+    second = FilmDialog(window, window.studio, {"": tiles(20)}, "film")
+    second.write(tmp_path / "second.webp")
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=10_000)
+    for name in ("first.webp", "second.webp"):
+        assert (tmp_path / name).stat().st_size > 1000
+    qtbot.waitUntil(lambda: not workers.running_threads())
+    window.deleteLater()
+
+
 def test_a_film_that_cannot_be_written_keeps_the_window_and_says_why(qtbot: QtBot, home: Path, tmp_path: Path) -> None:
     jobs = FakeJobs()
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMimeData, QObject, QUrl
 from PySide6.QtGui import QGuiApplication, QImage
 
+from ddpm_studio.errors import describe_os_error
 from ddpm_studio.events import Event, Failed
-from ddpm_studio.files import replace_atomically
+from ddpm_studio.files import write_atomically
 from ddpm_studio.gui import dialogs
 from ddpm_studio.gui.answers import PicturesMoved, SheetMade
 from ddpm_studio.gui.pages.exporting import save
@@ -38,7 +37,12 @@ class GalleryExport(QObject):
         dialogs.choose_target(self._page.window(), self._studio, tr("Save as one picture"), "pictures.png", lambda target: self.save_sheet(files, target))
 
     def save(self, path: Path, target: Path) -> None:
-        save(self._studio, target, lambda target: replace_atomically(target, partial(shutil.copyfile, path)))
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            self._studio.failed.emit(Failed.of(describe_os_error(error, tr("read {name}", name=path.name))))
+            return
+        save(self._studio, target, lambda target: write_atomically(target, content))
 
     def save_sheet(self, files: list[Path], target: Path) -> None:
         def made(batch: list[Event]) -> None:

@@ -137,6 +137,8 @@ class GeneratePage(QWidget):
         self.controls.take_over(other.controls)
         self.files = list(other.files)
         self.stage.take_over(other.stage)
+        if other.offer.isHidden() or other.offer.told:
+            self.offer.withdraw()
 
     # What can be taken back, beside the fields.
 
@@ -145,6 +147,8 @@ class GeneratePage(QWidget):
 
         def write(start: Start | None) -> None:
             model = self._studio.model
+            if start and model and model.was_at(Path(start.walk.model)):
+                start = replace(start, walk=start.walk.after_rename(Run(Path(start.walk.model).parent), Run(model.path.parent)))
             self.controls.set_start(start if start and model and start.walk.model == model.path else None)
 
         return Control(tr("Beginning"), lambda: self.controls.start, write, self.controls.changed, merges=False)
@@ -158,10 +162,18 @@ class GeneratePage(QWidget):
             if picture != self._adopted:
                 self._adopted = picture
                 self.offer.withdraw()
-                if picture is not None and self.offer.making is None:
+                if picture is not None and self.offer.making is None and self._is_of_this_model(picture):
                     self.offer.offer(picture)
 
         return Control(tr("Settings of a picture"), lambda: (self._adopted, *self.controls.unseen), write, None)
+
+    def _is_of_this_model(self, picture: Path) -> bool:
+        """Or it would be made again by another model than its own."""
+        try:
+            name = self._studio.jobs.recipe(picture).get("model")
+        except UserError:
+            return False  # it is gone
+        return self._studio.find_model(str(name)) == self._studio.model
 
     # Once more.
 

@@ -160,9 +160,10 @@ class GenerateControls(QWidget):
         """Where the way begins, and the guide as soon as it is listed by its new name, stay chosen."""
         if self.start:
             self.set_start(replace(self.start, walk=self.start.walk.after_rename(old, new)))
-        if guide := self.guide.currentData():
-            self.guide.setItemData(self.guide.currentIndex(), guide := moved(guide, old, new))
-            self._wanted_guide = model_name(guide)
+        guide: Path | None = self.guide.currentData()
+        if guide and (now := moved(guide, old, new)) != guide:
+            self.guide.setItemData(self.guide.currentIndex(), now)
+            self._wanted_guide = model_name(now)
 
     def next_seed(self) -> None:
         """A click: with the lock open a seed that was used already is replaced by another one."""
@@ -188,7 +189,7 @@ class GenerateControls(QWidget):
 
     def take_over(self, other: GenerateControls) -> None:
         """What no field shows there; its guide is waited for, who is found later than the fields are set."""
-        self._seed_used = other._seed_used
+        self._seed_used, self._whole_steps, self._steps_left = other._seed_used, other._whole_steps, other._steps_left
         guide: Path | None = other.guide.currentData()
         self.set_unseen(other.unseen[0], model_name(guide) if guide else other.missing_guide)
 

@@ -65,6 +65,7 @@ class NetworkView(QWidget):
         self._run.events.connect(studio.report_failures)
         studio.features.events.connect(self._receive)
         studio.model_changed.connect(self._model_changed)
+        studio.run_renamed.connect(self._show_name)
         studio.page_wanted.connect(self._page_wanted)
         self.network.currentIndexChanged.connect(self._network_chosen)
         self.smaller.clicked.connect(self.view.zoom_out)
@@ -111,6 +112,11 @@ class NetworkView(QWidget):
     def _model_changed(self) -> None:
         self._offer()
         self._network_chosen()
+
+    @Slot()
+    def _show_name(self) -> None:
+        if self._studio.model is not None:
+            self.network.setItemText(0, self._studio.model.name)
 
     @Slot()
     def _network_chosen(self) -> None:

@@ -47,6 +47,7 @@ class RunTrashQuestion(Throwing):
 
     def throw(self, trash: Trash, path: Path) -> bool:
         """Not while it is trained, nor where the system has no trash for this place; the others go nevertheless."""
+        self._why.pop(path, None)
         try:
             runs.delete_run(Run(path), partial(_to_trash, trash))
         except UserError as error:
