@@ -351,8 +351,13 @@ def test_a_run_in_training_cannot_be_deleted_nor_made_twice(run: Run, data: Path
     with pytest.raises(UserError, match="being trained"):
         delete_run(run)
     events.close()  # type: ignore[attr-defined]
+    assert not run.path.exists(), "it never came to a save"
+    train_tiny(run, data, max_steps=1)
     delete_run(run)
     assert not run.path.exists()
+    with pytest.raises(UserError, match="is gone"):
+        delete_run(run)
+    assert not run.path.exists(), "nor made anew"
     assert new_run("cats", "tiny-32") != new_run("cats", "tiny-32")
 
 

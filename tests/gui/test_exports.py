@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QRectF, QSizeF
+from PySide6.QtCore import QSizeF
 from PySide6.QtWidgets import QGraphicsScene, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -60,7 +60,7 @@ def a_drawing(studio: Studio, target: Path) -> None:
     scene = QGraphicsScene()
     for i in range(100):
         scene.addEllipse(i, i, 7 * i, 3 * i)
-    save(studio, target, lambda file: save_drawing(file, scene, QRectF(0, 0, 800, 800), QSizeF(800, 800), "Drawing"))
+    save(studio, target, lambda file: save_drawing(file, QSizeF(800, 800), scene.render, "Drawing"))
 
 
 @pytest.mark.parametrize(("export", "name"), [(a_picture, "old.png"), (numbers, "old.csv"), (a_drawing, "old.svg"), (a_drawing, "old.png")])
@@ -94,3 +94,14 @@ def test_a_full_disk_leaves_no_half_copies(qtbot: QtBot, home: Path, tmp_path: P
         qtbot.waitUntil(lambda: bool(failures))
     assert "could not be copied" in failures[0].message
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("export", [a_picture, numbers, a_drawing])
+def test_a_folder_that_is_gone_is_not_made_anew(qtbot: QtBot, home: Path, tmp_path: Path, export: Export) -> None:
+    noise()
+    studio, failures = Studio(FakeJobs()), list[Failed]()
+    studio.failed.connect(failures.append)
+    export(studio, tmp_path / "gone" / "curve.csv")
+    assert "curve.csv" in failures[0].message
+    assert not (tmp_path / "gone").exists()
+    studio.shut_down()

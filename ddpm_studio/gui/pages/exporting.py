@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 def save(studio: Studio, file: Path, write: Callable[[Path], object]) -> None:
     """Write a file, and say so, or what went wrong. `write` leaves an older one as it is until the new one is whole."""
     try:
+        file.parent.stat()  # nothing is made in the place of a folder that is gone
         write(file)
+    except OSError as error:
+        studio.failed.emit(Failed.of(describe_os_error(error, tr("save {name}", name=file.name))))
     except Exception as error:
         studio.failed.emit(Failed.of(error))
     else:
