@@ -20,7 +20,7 @@ from ddpm_studio.events import LossByNoise, StepDone
 from ddpm_studio.gui import theme
 from ddpm_studio.gui.widgets.compare_view import CompareView
 from ddpm_studio.gui.widgets.loss_plot import NumberPlot
-from ddpm_studio.gui.widgets.noise_plots import verdict
+from ddpm_studio.gui.widgets.noise_plots import GapPlot, verdict
 from ddpm_studio.gui.widgets.plots_panel import PlotsPanel
 from ddpm_studio.gui.widgets.series import Series
 from ddpm_studio.runs import Run
@@ -547,3 +547,14 @@ def test_a_run_without_held_out_pictures_is_drawn_too(qtbot: QtBot, tmp_path: Pa
     assert (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()[1] == "1,0.5,0.25,,,0"
     panel.menu_button.menu().actions()[2].trigger()
     assert panel.shown == [panel.loss, panel.gap, panel.map]
+
+
+def test_a_single_measurement_is_two_dots_in_their_colours(qtbot: QtBot) -> None:
+    plot = GapPlot()
+    qtbot.addWidget(plot)
+    plot.show()
+    plot.add([measure(10)])
+    plot.ensure_plot()
+    plot._redraw()
+    colours = [curve.opts["symbolBrush"].name() for curve in (plot._training, plot._held_out)]
+    assert colours == [theme.color("accent").name(), theme.color("warn").name()]

@@ -18,7 +18,7 @@ from ddpm_studio.gui import workers
 from ddpm_studio.gui.main_window import MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.generate import GeneratePage
-from ddpm_studio.gui.pages.runs import RunsPage
+from ddpm_studio.gui.pages.runs import EMPTY, LISTED, RunsPage
 from ddpm_studio.gui.trash import Trash
 from ddpm_studio.gui.widgets.run_details import PAUSE_MS
 from ddpm_studio.remarks import read_remarks
@@ -369,3 +369,24 @@ def test_a_star_that_is_set_during_a_listing_stays(qtbot: QtBot, window: MainWin
     idle(qtbot)
     assert path.name in gallery.read_stars()
     assert path.name in page.model.stars
+
+
+def test_the_last_ones_can_be_taken_back_where_none_is_left(qtbot: QtBot, window: MainWindow) -> None:
+    page = runs_page(window, qtbot)
+    page.view.selectAll()
+    page.delete_button.click()
+    page.question.confirm.click()
+    qtbot.waitUntil(lambda: page.stack.currentIndex() == EMPTY and page.question.undo.isVisible(), timeout=10_000)
+    idle(qtbot)
+    page.question.undo.click()
+    qtbot.waitUntil(lambda: page.stack.currentIndex() == LISTED and page.model.rowCount() == 4, timeout=10_000)
+    idle(qtbot)
+    shelf = gallery_page(window, qtbot)
+    shelf.view.selectAll()
+    shelf.side.trash.click()
+    shelf.question.confirm.click()
+    qtbot.waitUntil(lambda: shelf.stack.currentIndex() == 0 and shelf.question.undo.isVisible(), timeout=10_000)
+    idle(qtbot)
+    shelf.question.undo.click()
+    qtbot.waitUntil(lambda: shelf.model.rowCount() == 6, timeout=10_000)
+    idle(qtbot)

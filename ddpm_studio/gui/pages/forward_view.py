@@ -101,7 +101,7 @@ class ForwardView(QWidget):
         both = row(self.picture, self.plot, spacing=20)
         both.setStretch(0, 1)
         both.setStretch(1, 1)
-        formula = row(self.equation, 8, self.snr, -1)
+        formula = row(self.equation, self.snr, -1)
         card = Card(row(self.title, 4, self.facts, self.roots, self.export_button), both, self.slider, formula, self.strip, spacing=10)
         inside = card.layout()
         if isinstance(inside, QVBoxLayout):

@@ -18,7 +18,7 @@ from ddpm_studio.gui.pages.gallery_export import GalleryExport
 from ddpm_studio.gui.pages.gallery_side import GallerySide
 from ddpm_studio.gui.pages.gallery_trash import TrashQuestion
 from ddpm_studio.gui.studio import Studio
-from ddpm_studio.gui.widgets.basics import button, label, row, tool_button, wrapped
+from ddpm_studio.gui.widgets.basics import button, column, label, row, tool_button, wrapped
 from ddpm_studio.gui.widgets.containers import Card, EmptyState
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
@@ -47,7 +47,9 @@ class GalleryPage(QWidget):
         self.stack.addWidget(Card(self.empty))
         self.stack.addWidget(self._make_shelf())
         self.stack.setCurrentIndex(1)
-        layout = row(self.stack, self.side, spacing=12)
+        left = column(self.question, self.stack, spacing=12)  # above all states: also when no picture is left, they can be brought back
+        left.setStretch(1, 1)
+        layout = row(left, self.side, spacing=12)
         layout.setStretch(0, 1)
         self.setLayout(layout)
         self._connect()
@@ -88,10 +90,10 @@ class GalleryPage(QWidget):
         self.found = QStackedWidget()
         self.found.addWidget(self.view)
         self.found.addWidget(self.none)
-        shelf = Card(top, self.question, self.count, self.found, margin=8, spacing=6)
+        shelf = Card(top, self.count, self.found, margin=8, spacing=6)
         inside = shelf.layout()
         if isinstance(inside, QVBoxLayout):
-            inside.setStretch(3, 1)
+            inside.setStretch(2, 1)
         return shelf
 
     def _connect(self) -> None:

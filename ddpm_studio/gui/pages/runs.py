@@ -75,10 +75,10 @@ class RunsPage(QWidget):
         self.search.setClearButtonEnabled(True)
         self.details = RunDetails()
         self.question = RunTrashQuestion(studio, self.view)
-        table = Card(actions, self.question, self.search, self.view, spacing=12, margin=12)
+        table = Card(actions, self.search, self.view, spacing=12, margin=12)
         inside = table.layout()
         if isinstance(inside, QVBoxLayout):
-            inside.setStretch(3, 1)
+            inside.setStretch(2, 1)
         self.listed = card = QWidget()
         layout = column(table, self.details, spacing=12)
         layout.setStretch(0, 1)
@@ -91,7 +91,9 @@ class RunsPage(QWidget):
         self.compare = CompareView()
         self.stack.addWidget(self.compare)
         self.stack.setCurrentIndex(LISTED)  # before the first list it is not known that there are none
-        self.setLayout(column(self.stack))
+        whole = column(self.question, self.stack, spacing=12)  # above all states: also when no run is left, they can be brought back
+        whole.setStretch(1, 1)
+        self.setLayout(whole)
         self._connect()
 
     def _connect(self) -> None:

@@ -11,7 +11,7 @@ from ddpm_studio.gui.qimage import draw_picture, fitted
 from ddpm_studio.gui.widgets.schedule_plot import NOISE, SIGNAL
 from ddpm_studio.language import tr
 
-SIDE, GAP = 64, 6
+SIDE, GAP = 64, 4
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -26,6 +26,9 @@ class Equation(QWidget):
 
     def sizeHint(self) -> QSize:
         return QSize(round(self._width(QFontMetrics(self._font(17)))) + 2, SIDE + 22)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
 
     def _font(self, pixels: int) -> QFont:
         font = QFont(self.font())
@@ -91,4 +94,4 @@ class Equation(QWidget):
 
 
 def _number_width(metrics: QFontMetrics) -> int:
-    return max(metrics.horizontalAdvance("0.000") + 6, 54)
+    return metrics.horizontalAdvance("0.000") + 4

@@ -126,11 +126,10 @@ class GapPlot(_NoisePlot):
         if self._plot is None:
             return
         steps = [measure.step for measure in self.measures]
-        dots = {"symbol": "o", "symbolSize": 6} if len(steps) == 1 else {"symbol": None}  # a line through one point would not be seen
-        self._training.setData(steps, [self._means(measure)[0] for measure in self.measures], **dots)
+        self._training.setData(steps, [self._means(measure)[0] for measure in self.measures], **_dots("accent", steps))
         both = [measure for measure in self.measures if measure.held_out]
         self._beside.setData([measure.step for measure in both], [self._means(measure)[0] for measure in both])
-        self._held_out.setData([measure.step for measure in both], [self._means(measure)[1] for measure in both], **dots)
+        self._held_out.setData([measure.step for measure in both], [self._means(measure)[1] for measure in both], **_dots("warn", steps))
         self._explain_colours([("accent", tr("training")), ("warn", tr("held out"))] if both else [])
 
     def _read(self, x: float, y: float) -> tuple[float, str] | None:
@@ -140,6 +139,12 @@ class GapPlot(_NoisePlot):
         if held_out is not None:
             lines += [tr("held out {held_out}", held_out=loss(held_out)), tr("gap {gap} ± {error}", gap=f"{held_out - training:+.4f}", error=f"{measure.gap_error:.4f}")]
         return measure.step, "\n".join(lines)
+
+
+def _dots(token: str, steps: list[int]) -> dict[str, object]:
+    """How points are drawn: a line through a single one would not be seen."""
+    colour = theme.color(token)
+    return {"symbol": "o", "symbolSize": 6, "symbolBrush": colour, "symbolPen": colour} if len(steps) == 1 else {"symbol": None}
 
 
 class NoiseMap(_NoisePlot):
