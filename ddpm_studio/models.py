@@ -135,7 +135,7 @@ def find_model(path_or_name: str | Path) -> Path:
         return whole
     if path.is_dir():
         raise UserError(
-            tr("There is no model in the folder {name!r}.", name=path.name),
+            tr("There is no model in the folder {name!r}.", name=path.name or str(path)),
             tr("A run has one after its first save; or give a model folder, a run folder, a .safetensors file made by DDPM Studio, or the name of a shipped model."),
         )
     known = ", ".join(dict.fromkeys(info.name for info in list_models())) or tr("none yet")
@@ -152,7 +152,7 @@ def run_of(model: Path) -> Run:
 
 def there(file: Path) -> Path | None:
     """The file, or the save before it when a crash has left only that."""
-    return next((path for path in (file, previous_of(file)) if path.is_file()), None)
+    return next((path for path in (file, previous_of(file)) if path.is_file()), None) if file.name else None
 
 
 def read_header(file: Path) -> tuple[RunConfig, dict[str, Any]]:

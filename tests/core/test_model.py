@@ -187,3 +187,10 @@ def test_no_more_pictures_at_once_than_half_of_the_free_memory_holds(trained: Ru
     for free, expected in ((7 * one, 3), (one, 1), (0, 1)):
         monkeypatch.setattr(Device, "free_memory", lambda self, free=free: free)
         assert model.batch_size == expected
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_folder_without_a_name_is_no_model(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="There is no model in the folder"):
+        find_model(name)
