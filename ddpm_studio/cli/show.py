@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,22 +22,44 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def with_progress(events: Iterable[Event]) -> Iterator[Event]:
-    """Passes events through; on a terminal it keeps one line of progress on stderr, with the time that is left."""
+LOG_SECONDS = 60.0
+"""How often progress is written where it can't be written over, as in the log of a training at night."""
+
+
+def with_progress(events: Iterable[Event], log_seconds: float = LOG_SECONDS) -> Iterator[Event]:
+    """Passes events through; on a terminal it keeps one line of progress on stderr, with the time that is left.
+
+    Elsewhere, as in a file, it writes such a line every `log_seconds`.
+    """
     terminal = sys.stderr.isatty()
-    started, width = time.monotonic(), 0
+    logged = started = time.monotonic()
+    width = 0
     for event in events:
-        line = progress_line(event, time.monotonic() - started)
+        now = time.monotonic()
+        line = progress_line(event, now - started)
         if isinstance(event, Notice):
-            sys.stderr.write(("\r" if terminal else "") + event.text.ljust(width) + "\n")
+            _write(("\r" if terminal else "") + event.text.ljust(width) + "\n")
         elif terminal and line:
             line = line[:110]
-            sys.stderr.write("\r" + line.ljust(width))
-            sys.stderr.flush()
+            _write("\r" + line.ljust(width))
             width = len(line)
+        elif line and now - logged >= log_seconds:
+            _write(line + "\n")
+            logged = now
         yield event
     if terminal and width:
-        sys.stderr.write("\r" + " " * width + "\r")
+        _write("\r" + " " * width + "\r")
+
+
+def _write(text: str) -> None:
+    """To stderr; a log whose reader has gone or whose disk is full ends no training."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    except OSError:
+        pass
 
 
 def progress_line(event: Event, elapsed: float) -> str:
