@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QIODevice, QPointF, QRectF, QSizeF, Qt
-from PySide6.QtGui import QFont, QGuiApplication, QImage, QPaintDevice, QPainter, QPicture, QTransform
+from PySide6.QtGui import QFont, QFontMetricsF, QGuiApplication, QImage, QPaintDevice, QPainter, QPicture, QTransform
 from PySide6.QtSvg import QSvgGenerator
 
 from ddpm_studio.files import write_atomically
@@ -72,7 +72,8 @@ def _name(painter: QPainter, sheet: QRectF, title: str, below: str, beside: str)
     font.setWeight(QFont.Weight.DemiBold)
     painter.setFont(font)
     painter.setPen(theme.color("text"))
-    painter.drawText(QRectF(0, 6, sheet.width(), ROOM_ABOVE - 6), Qt.AlignmentFlag.AlignCenter, title)
+    shown = QFontMetricsF(font).elidedText(title, Qt.TextElideMode.ElideMiddle, sheet.width() - 2 * ROOM_RIGHT)
+    painter.drawText(QRectF(0, 6, sheet.width(), ROOM_ABOVE - 6), Qt.AlignmentFlag.AlignCenter, shown)
 
 
 def _in_one_scale(svg: str) -> str:

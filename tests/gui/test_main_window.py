@@ -28,6 +28,7 @@ from ddpm_studio.gui.answers import ModelChoice, ModelsListed
 from ddpm_studio.gui.jobs import Jobs
 from ddpm_studio.gui.main_window import PAGES, MainWindow
 from ddpm_studio.gui.pages.gallery import GalleryPage
+from ddpm_studio.gui.pages.resume_offer import how_it_stands
 from ddpm_studio.gui.pages.runs import RunsPage
 from ddpm_studio.gui.pages.train import LIVE, TrainPage
 from ddpm_studio.gui.pages.train_settings import TrainSettings
@@ -39,7 +40,7 @@ from ddpm_studio.models import find_model
 from ddpm_studio.presets import get_preset
 from ddpm_studio.remarks import Remarks, read_remarks
 from ddpm_studio.requests import SampleRequest, TrainRequest, recipe
-from ddpm_studio.runs import Run, list_runs
+from ddpm_studio.runs import Run, RunInfo, list_runs
 
 from .drops import drop_on
 from .fakes import FakeJobs, blocks, make_runs, read, tiles
@@ -1116,3 +1117,11 @@ class _Painted(QObject):
         if event.type() == QEvent.Type.Paint:
             self._told.append("painted")
         return False
+
+
+def test_what_is_left_of_a_plan_is_not_the_same_in_words_as_the_plan(tmp_path: Path) -> None:
+    run = Run(tmp_path / "cats")
+    run.path.mkdir()
+    run.resume_notes.write_text('{"step": 8, "planned": {"seconds_done": 2.0, "seconds_left": 598.0}}', encoding="utf-8")
+    info = RunInfo(run, "tiny-32", (32, 32, 3), 8, 256, "cats", 0.0, True)
+    assert how_it_stands(info, elsewhere=False) == "cats stopped at step 8; nearly all of the planned 10 min is left. Continue?"

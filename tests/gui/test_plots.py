@@ -558,3 +558,14 @@ def test_a_single_measurement_is_two_dots_in_their_colours(qtbot: QtBot) -> None
     plot._redraw()
     colours = [curve.opts["symbolBrush"].name() for curve in (plot._training, plot._held_out)]
     assert colours == [theme.color("accent").name(), theme.color("warn").name()]
+
+
+def test_an_exported_curve_says_of_which_run_it_is(panel: PlotsPanel, tmp_path: Path) -> None:
+    panel.loss.export(tmp_path / "a.svg", "cats-tiny-32-1")
+    assert "<title>Loss curve: cats-tiny-32-1</title>" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+    panel.loss.export(tmp_path / "a.svg", "w" * 200)
+    shown = re.findall(r"<text [^>]*>(Loss curve[^<]*)</text>", (tmp_path / "a.svg").read_text(encoding="utf-8"))
+    assert len(shown) == 1
+    assert "…" in shown[0]
+    assert len(shown[0]) < 80
+    panel.loss.export(tmp_path / "a.png", "cats-tiny-32-1")

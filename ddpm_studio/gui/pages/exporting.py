@@ -60,4 +60,4 @@ def export_plot(page: QWidget, studio: Studio, plot: Plot, stem: str) -> None:
     what = re.sub(r"(?<!^)(?=[A-Z])", "-", plot.objectName().removesuffix("Plot")).lower()
     name = f"{stem}-{what}.png" if stem else f"{what}.png"
     kinds = ";;".join((tr("Picture (*.png)"), tr("Drawing (*.svg)"), tr("Numbers (*.csv)")))
-    dialogs.choose_target(page.window(), studio, tr("Export the curve"), name, lambda file: save(studio, file, plot.export), kinds)
+    dialogs.choose_target(page.window(), studio, tr("Export the curve"), name, lambda file: save(studio, file, lambda target: plot.export(target, stem)), kinds)

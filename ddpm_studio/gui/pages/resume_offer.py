@@ -46,7 +46,7 @@ class ResumeOffer(QFrame):
             return
         self.run = newest.run
         elsewhere = runs.is_in_training(newest.run)
-        self.text.setText(_how_it_stands(newest, elsewhere))
+        self.text.setText(how_it_stands(newest, elsewhere))
         self.continue_button.setText(tr("Watch it") if elsewhere else tr("Continue"))
         self.show()
 
@@ -75,11 +75,14 @@ class ResumeOffer(QFrame):
         self.hide()
 
 
-def _how_it_stands(info: RunInfo, elsewhere: bool) -> str:
+def how_it_stands(info: RunInfo, elsewhere: bool) -> str:
+    """Where a stopped run is, and the question whether to go on."""
     name, planned = info.run.name, runs.planned_seconds(info.run.read_notes())
     if elsewhere:
         return tr("{name} is being trained by another window or command.", name=name)
     if planned and planned[1] >= 1:
         left, whole = duration(planned[1]), duration(sum(planned))
+        if left == whole:
+            return tr("{name} stopped at step {step:,}; nearly all of the planned {whole} is left. Continue?", name=name, step=info.step, whole=whole)
         return tr("{name} stopped at step {step:,}; {left} of the planned {whole} are left. Continue?", name=name, step=info.step, left=left, whole=whole)
     return tr("{name} stopped at step {step:,}. Continue?", name=name, step=info.step)

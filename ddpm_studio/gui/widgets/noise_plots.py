@@ -148,7 +148,7 @@ def _dots(token: str, steps: list[int]) -> dict[str, object]:
 
 
 class NoiseMap(_NoisePlot):
-    """Steps to the right, t upwards; the brighter, the greater the loss on training pictures there."""
+    """Steps to the right, t upwards; the more a spot stands out from the ground, the greater the loss on training pictures there."""
 
     def __init__(self) -> None:
         super().__init__("noiseMapPlot", tr("By noise"), tr("Loss by noise level over the steps"))

@@ -370,9 +370,9 @@ class Plot(QWidget):
 
     # Export.
 
-    def export(self, file: Path) -> None:
-        """What is seen of the plot, with its name and those of its axes, as .svg or as .png of twice the size; as .csv its
-        numbers. Raises UserError."""
+    def export(self, file: Path, whose: str = "") -> None:
+        """What is seen of the plot, with its name, whose it is and the names of its axes, as .svg or as .png of twice the
+        size; as .csv its numbers. Raises UserError."""
         if file.suffix.lower() == ".csv":
             headings, rows = self.table()
             lines = f"{headings}\n" + "".join(",".join(_number(value) for value in values) + "\n" for values in rows)
@@ -383,6 +383,7 @@ class Plot(QWidget):
         self._hover.hide()
         item, scene = self._plot.getPlotItem(), self._plot.scene()
         seen = item.geometry()
+        title = f"{self.accessibleName()}: {whose}" if whose else self.accessibleName()
         try:
             with theme.on_paper():
                 self._recolour()
@@ -391,7 +392,7 @@ class Plot(QWidget):
             self._keep_within()
             scene.prepareForPaint()
             with self._counted_from_the_corner():
-                save_drawing(file, PAPER.size(), lambda painter: scene.render(painter, PAPER, PAPER), self.accessibleName(), (tr("Step"), self.beside))
+                save_drawing(file, PAPER.size(), lambda painter: scene.render(painter, PAPER, PAPER), title, (tr("Step"), self.beside))
         finally:
             self._recolour()
             item.setGeometry(seen)
