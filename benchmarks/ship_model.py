@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from ddpm_studio import imaging, paths
+from ddpm_studio.config import TrainConfig
 from ddpm_studio.model import Model, save_model
 from ddpm_studio.models import MODEL_FILE
 
@@ -32,7 +33,8 @@ def main() -> None:
 
 def ship(model: Model, file: Path) -> None:
     notes = {name: model.notes[name] for name in ("step", "images") if name in model.notes}
-    save_model(file, {name: value.half() for name, value in model.net.state_dict().items()}, model.config, notes)
+    config = model.config.with_changes({"training.preview_count": TrainConfig().preview_count})  # whoever trains it further wants to see it learn
+    save_model(file, {name: value.half() for name, value in model.net.state_dict().items()}, config, notes)
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, step {model.step:,}")
 
 

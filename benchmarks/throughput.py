@@ -1,4 +1,4 @@
-"""Images per second of training beside other libraries: `python benchmarks/throughput.py PEERS DATA [--rounds 3] [--preset small-32]`.
+"""Images per second of training beside other libraries: `python benchmarks/throughput.py PEERS [--rounds 3] [--presets small-32]`.
 
 PEERS is the folder with peer_train.py and quality.py, which bring the other libraries' own networks and training steps; both
 have to be importable. All take turns on the same machine, each in a process of its own. As the networks differ in cost, what

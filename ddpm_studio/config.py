@@ -162,7 +162,7 @@ class TrainConfig(Settings):
     batch_size: int = Field(32, ge=1, le=4096, description="Pictures per step.")
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Step size of Adam.")
     adam_beta2: float = Field(0.99, ge=0, lt=1, description="Memory of Adam for the size of gradients: 0.999 as in the paper; 0.99 keeps large learning rates from blowing up.")
-    warmup_steps: int = Field(100, ge=0, le=100_000, description="Steps over which the learning rate rises from 0.")
+    warmup_steps: int = Field(100, ge=0, le=100_000, description="Steps over which the learning rate rises from 0; of a run with a planned end at most a tenth.")
     total_steps: int | None = Field(None, ge=1, description="Where training ends by itself; empty: it goes on until it is stopped.")
     decay_share: float = Field(0.4, ge=0, le=1, description="Last part of a run with a planned end over which the learning rate falls to 0.")
     grad_clip: float = Field(1.0, gt=0, le=1000, description="Largest gradient norm; larger ones are scaled down to it.")

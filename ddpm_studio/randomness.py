@@ -1,5 +1,5 @@
-"""All randomness is a function of a seed and a place, so a resumed run equals an uninterrupted one and picture 17 of a
-batch equals picture 17 alone. It is drawn on the CPU, so that all devices see the same numbers."""
+"""All randomness is a function of a seed and a place, so a resumed run equals an uninterrupted one, and picture 17 of a
+batch has the noise of picture 17 alone. It is drawn on the CPU, so that all devices see the same numbers."""
 
 from __future__ import annotations
 

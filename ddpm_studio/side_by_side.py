@@ -20,12 +20,12 @@ Result = TypeVar("Result")
 
 
 def count_parts(pictures: int, smallest: int, device: torch.device) -> int:
-    """In how many parts to compute a batch: at most one for each core, none of fewer than `smallest` pictures, and such
-    that the cores can be dealt out evenly among them."""
-    cores = torch.get_num_threads()
-    if device.type != "cpu":
-        return 1
-    return next(parts for parts in range(max(1, min(cores, pictures // smallest)), 0, -1) if cores % parts == 0)
+    """In how many parts to compute a batch: at most one for each core, and none of fewer than `smallest` pictures.
+
+    The cores are dealt out evenly among them; those that are left over rest, which costs less than a part that is
+    computed by several.
+    """
+    return max(1, min(torch.get_num_threads(), pictures // smallest)) if device.type == "cpu" else 1
 
 
 def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:

@@ -10,11 +10,9 @@ from ddpm_studio.cli.show import duration, print_result, with_progress
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import BenchReady
+from ddpm_studio.forecast import GOOD, RECOGNISABLE
 from ddpm_studio.presets import PRESETS
 from ddpm_studio.requests import BenchRequest
-
-RECOGNISABLE, GOOD = 50_000, 150_000
-"""Pictures seen until faces are recognisable, and good: docs/MEASUREMENTS.md."""
 
 
 def add_bench_flags(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import io
 import os
@@ -18,6 +20,7 @@ from ddpm_studio.imaging import IMAGE_SUFFIXES, UnreadablePicture, printable
 from ddpm_studio.language import again, later, tr
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ddpm_studio.control import RunControl
@@ -92,7 +95,8 @@ def find_pictures(source: Path, control: RunControl | None = None) -> Found:
     name = printable(source.name or str(source))
     try:
         if source.is_dir():
-            found = _search_folder(source, control)
+            with _uncollected():
+                found = _search_folder(source, control)
         elif source.is_file():
             found = _search_zip(source)
         elif source.exists():
@@ -116,6 +120,18 @@ def describe_access(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return later("the file is gone")
     return (error.strerror or later("it cannot be reached")).lower()
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hundreds of thousands of entries are made here and none is given up: looking for rubbish among them takes as long again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _search_folder(source: Path, control: RunControl | None) -> Found:

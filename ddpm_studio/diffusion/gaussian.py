@@ -178,15 +178,15 @@ class GaussianDiffusion(nn.Module):
         divided by SNR for epsilon and by SNR + 1 for v.
 
         For v and x_0 that is next to nothing where there is next to nothing but noise, and the network's guesses there
-        stay noise: hence the floor, for as long as there is more noise than picture. With zero terminal SNR it would be 0 where a sampler begins: at least 0.1."""
+        stay noise: hence the floor, for as long as there is more noise than picture. With zero terminal SNR a sampler
+        begins where the weight would be 0: there the floor is 0.1 at least."""
         if self.config.loss_weighting == "simple":
             return torch.ones_like(t, dtype=self.alphas_cumprod.dtype)
         snr = self.alphas_cumprod[t] / (1 - self.alphas_cumprod[t])
         units = {"epsilon": snr, "x_start": torch.ones_like(snr), "v_prediction": snr + 1}[self.prediction_type]
         weight = snr.clamp(max=self.config.min_snr_gamma) / units
-        if self.config.zero_terminal_snr:
-            weight = weight.clamp(min=0.1)
-        return torch.where(snr < 1, weight.clamp(min=self.config.min_snr_floor), weight)
+        floor = max(self.config.min_snr_floor, 0.1 if self.config.zero_terminal_snr else 0.0)
+        return torch.where(snr < 1, weight.clamp(min=floor), weight)
 
     @staticmethod
     def _at(coefficients: Tensor, t: Tensor, like: Tensor) -> Tensor:

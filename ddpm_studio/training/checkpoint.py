@@ -68,10 +68,11 @@ class TrainingState:
         ema.load_state_dict(net.state_dict())
         net, ema = net.to(device), ema.to(device).eval().requires_grad_(False)
         settings = config.training
-        optimizer = torch.optim.Adam(net.parameters(), lr=settings.learning_rate, betas=(0.9, settings.adam_beta2), eps=1e-8, fused=device.type in ("cpu", "cuda"))
+        fused = device.type in ("cpu", "cuda", "mps")
+        optimizer = torch.optim.Adam(net.parameters(), lr=settings.learning_rate, betas=(0.9, settings.adam_beta2), eps=1e-8, fused=fused)
         # Adam makes its moments in its first step; made here, a shortage of memory shows before anything is changed.
         for parameter in net.parameters():
-            count = torch.zeros((), dtype=torch.float32, device=parameter.device if device.type == "cuda" else "cpu")
+            count = torch.zeros((), dtype=torch.float32, device=parameter.device if fused else "cpu")
             optimizer.state[parameter] = {"step": count, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
         return cls(net, ema, optimizer)
 

@@ -88,6 +88,7 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
         about["left_out"] = pack_names(dataset.left_out)
     if start_from := model_name(request.start_from) if request.start_from is not None else saved.notes.get("start_from") if saved else None:
         about["start_from"] = start_from
+    about["device"] = device.label
     if device.kind == "cpu":
         about["threads"] = torch.get_num_threads()
     # Network, average, optimizer; resume.
@@ -104,6 +105,8 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
         forget_previews_after(request.run, state.step)
         if (before := saved.notes.get("threads", about.get("threads"))) != about.get("threads"):
             yield Notice(_threads_changed(before, about.get("threads")))
+        if saved.notes.get("device", device.label) != device.label:
+            state.pieces = 1  # the memory was short on another one
         mend_model(request.run, state, config)
         request.run.write_config(config)  # with the training settings that were changed, if any were
     if pieces > state.pieces:
@@ -124,9 +127,13 @@ def _threads_changed(before: Any, now: int | None) -> str:
 
 
 def _plan_of(request: TrainRequest, saved: Saved | None) -> TrainRequest:
-    """The request with what is left of the time that was planned when the run was interrupted, unless it has a limit of its own."""
-    limits = (request.max_steps, request.max_images, request.max_seconds)
-    if saved is None or not request.keep_plan or any(limit is not None for limit in limits) or (left := planned_seconds(saved.notes)) is None:
+    """The request with what is left of the time that was planned when the run was interrupted, unless it plans anew.
+
+    Steps and pictures merely stop it sooner, or, where nothing is left of that time, go on without a plan.
+    """
+    if saved is None or not request.keep_plan or request.max_seconds is not None or (left := planned_seconds(saved.notes)) is None:
+        return request
+    if left[1] <= 0 and (request.max_steps, request.max_images) != (None, None):
         return request
     return replace(request, max_seconds=left[1], seconds_done=left[0])
 

@@ -27,7 +27,7 @@ from ddpm_studio.randomness import generator_at
 from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import is_held, lock_run, spare_run
 from ddpm_studio.training.checkpoint import TrainingState, read_checkpoint, restore, save_checkpoint, save_milestone
-from ddpm_studio.training.compiling import compiler_in_words
+from ddpm_studio.training.compiling import compile_network, compiler_in_words
 from ddpm_studio.training.gradient import Batch, apply_gradients, compute_gradients
 from ddpm_studio.training.machine import MachineWatch
 from ddpm_studio.training.memory import has_room
@@ -283,6 +283,8 @@ class TrainingLoop:
         self.state = TrainingState.new(self.config, self.device.torch)
         if saved:
             restore(self.state, saved, run.name)
+        if self.request.compile:
+            yield from compile_network(self.state.net, self.device)
         self.state.rate_scale, self.state.pieces = scale, pieces
         self._tally.clear()
         self._spikes, self._pace = SpikeWatch(), Pace(self.plan.watch.seconds, self.state.images)

@@ -12,6 +12,9 @@ from typing import Any
 from ddpm_studio.config import TrainConfig
 from ddpm_studio.requests import TrainRequest
 
+WARMUP_SHARE = 0.1
+"""Of a run whose end is planned: the warm-up is over then, however many steps it has."""
+
 
 class Stopwatch:
     """Seconds since it was made, without those spent in pauses."""
@@ -60,17 +63,18 @@ class Plan:
         """Linear warm-up, then constant, then linearly to 0 over the last `decay_share` of a run whose end is planned.
 
         Its end is planned by `total_steps` or by `max_seconds`; `max_steps` and `max_images` merely stop, so that a run
-        made in pieces equals a run made in one.
+        made in pieces equals a run made in one. The warm-up takes no more than a tenth of such a run, or a short one would
+        be over before it has reached its rate.
         """
         config, request = self.config, self.request
-        warmup = min((step + 1) / (config.warmup_steps + 1), 1.0)
         progress = []
         if config.total_steps is not None:
             progress.append(step / config.total_steps)
         if self.request.max_seconds is not None:
             progress.append((request.seconds_done + self.watch.seconds) / max(request.seconds_done + self.request.max_seconds, 1e-9))
-        left = 1 - min(max(progress), 1.0) if progress else 1.0
-        decay = min(left / config.decay_share, 1.0) if config.decay_share > 0 else 1.0
+        done = min(max(progress, default=0.0), 1.0)
+        warmup = min(max((step + 1) / (config.warmup_steps + 1), done / WARMUP_SHARE), 1.0)
+        decay = min((1 - done) / config.decay_share, 1.0) if config.decay_share > 0 else 1.0
         # A last trace keeps the final step from being wasted.
         return config.learning_rate * warmup * max(decay, 1e-3)
 

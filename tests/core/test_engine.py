@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from ddpm_studio.config import RunConfig, TrainConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import DataChanged, DiskFull, RunBusy, UserError, is_device_lost
 from ddpm_studio.events import CheckpointSaved, Event, Finished, ImagesReady, Notice, Paused, PreviewReady, Resumed, StepDone, TrainingStarted
@@ -32,6 +33,7 @@ from ddpm_studio.training import loop
 from ddpm_studio.training.checkpoint import save_checkpoint, thin_out
 from ddpm_studio.training.engine import train
 from ddpm_studio.training.gradient import compute_gradients
+from ddpm_studio.training.plan import Plan
 from tests.conftest import ROOT
 from tests.core.made_up import picture_folder, tiny_config, train_tiny
 
@@ -48,6 +50,13 @@ def run(tmp_path: Path) -> Run:
 
 def losses(events: list[Event]) -> list[float]:
     return [event.loss for event in events if isinstance(event, StepDone)]
+
+
+def change_notes(run: Run, **changes: Any) -> None:
+    """What the last save says of itself."""
+    tensors, header = read_tensors(run.resume_file)
+    header["notes"] = json.dumps(json.loads(header["notes"]) | changes)
+    write_tensors(run.resume_file, tensors, header)
 
 
 def test_it_tells_its_story_in_order(run: Run, data: Path) -> None:
@@ -335,7 +344,29 @@ def test_a_plan_by_time_goes_on_to_its_end_after_an_interruption(run: Run, data:
     full = tiny_config().training.learning_rate
     assert events[0].learning_rate / full == pytest.approx(planned["seconds_left"] / 2, abs=0.1)
     assert events[-1].learning_rate / full < 0.1
-    assert train_tiny(run, data, resume=True, max_steps=2)[-1] == Finished(run.read_notes()["step"], False)  # limits of its own
+    assert train_tiny(run, data, resume=True, max_steps=2)[-1] == Finished(run.read_notes()["step"], False)  # without a plan, which is at its end
+
+
+def test_steps_merely_stop_a_plan_by_time(run: Run, data: Path) -> None:
+    control = RunControl()
+    request = TrainRequest(run=run, data=data, config=tiny_config(training__decay_share=1.0, training__warmup_steps=0), device="cpu", max_seconds=60.0, report_seconds=0.0)
+    for event in train(request, control):
+        if isinstance(event, StepDone) and event.step == 2:
+            control.stop()
+    change_notes(run, planned={"seconds_done": 45.0, "seconds_left": 15.0})
+    events = [event for event in train_tiny(run, data, resume=True, max_steps=3) if isinstance(event, StepDone)]
+    assert [event.step for event in events] == [3, 4, 5]
+    assert events[0].learning_rate / tiny_config().training.learning_rate == pytest.approx(0.25, abs=0.05)
+    planned = run.read_notes()["planned"]
+    assert planned["seconds_done"] + planned["seconds_left"] == pytest.approx(60.0)
+    assert planned["seconds_left"] < 15.0
+
+
+@pytest.mark.parametrize("plan", [{"total_steps": 50}, {}])
+def test_the_warm_up_takes_a_tenth_of_a_planned_run_at_most(run: Run, data: Path, plan: dict[str, int]) -> None:
+    config = TrainConfig(warmup_steps=1000, decay_share=0.0, **plan)
+    rates = [Plan(TrainRequest(run, data, RunConfig(training=config)), config, 0, 0).learning_rate(step) / config.learning_rate for step in (0, 1, 4, 5, 49)]
+    assert rates == pytest.approx([1 / 1001, 0.2, 0.8, 1, 1] if plan else [1 / 1001, 2 / 1001, 5 / 1001, 6 / 1001, 50 / 1001])
 
 
 def test_settings_changed_at_resume_are_kept(run: Run, data: Path) -> None:
@@ -617,12 +648,13 @@ def test_pieces_give_the_same_step_to_rounding(tmp_path: Path, data: Path) -> No
     whole, parts = Run(tmp_path / "whole"), Run(tmp_path / "parts")
     train_tiny(whole, data, max_steps=1)
     shutil.copytree(whole.path, parts.path)
-    tensors, header = read_tensors(parts.resume_file)
-    header["notes"] = json.dumps(json.loads(header["notes"]) | {"pieces": 3})
-    write_tensors(parts.resume_file, tensors, header)
+    change_notes(parts, pieces=3)
     a, b = (losses(train_tiny(r, data, resume=True, max_steps=3)) for r in (whole, parts))
     assert a == pytest.approx(b, rel=1e-4)
     assert parts.read_notes()["pieces"] == 3
+    change_notes(parts, device="a small card")
+    train_tiny(parts, data, resume=True, max_steps=1)
+    assert parts.read_notes()["pieces"] == 1  # the memory was short there, not here
 
 
 @pytest.mark.slow

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from ddpm_studio import paths
+from ddpm_studio.config import TrainConfig
 from ddpm_studio.model import Model
-from ddpm_studio.models import list_models
+from ddpm_studio.models import list_models, starting_settings
 
 SHIPPED = sorted(folder.name for folder in paths.models_dir().iterdir() if folder.is_dir())
 
@@ -29,6 +30,11 @@ def test_each_is_whole_small_and_makes_pictures(name: str) -> None:
     pictures = model.sample([1, 2], "dpmpp-2m", 10)
     assert pictures.shape == (2, *model.config.data.shape)
     assert pictures[0].std() > 20
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_whoever_trains_it_further_sees_it_learn(name: str) -> None:
+    assert starting_settings(name).training.preview_count == TrainConfig().preview_count
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -76,6 +76,12 @@ def test_how_many_parts(two_threads) -> None:
     assert count_parts(64, 8, torch.device("meta")) == 1
 
 
+@pytest.mark.parametrize(("threads", "parts"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 4), (6, 4), (7, 4), (8, 4), (11, 4)])
+def test_no_number_of_cores_leaves_a_batch_whole(two_threads, threads: int, parts: int) -> None:
+    torch.set_num_threads(threads)
+    assert count_parts(32, 8, CPU) == parts
+
+
 def test_results_come_in_order_from_different_threads(two_threads) -> None:
     both = threading.Barrier(2, timeout=10)  # broken unless the two run at the same time
 
