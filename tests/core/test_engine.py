@@ -29,7 +29,7 @@ from ddpm_studio.requests import SampleRequest, TrainRequest
 from ddpm_studio.runs import Run, delete_run, is_in_training, list_runs, lock_run, new_run
 from ddpm_studio.sampling.engine import generate
 from ddpm_studio.tensor_files import read_tensors, write_tensors
-from ddpm_studio.training import loop
+from ddpm_studio.training import engine, loop
 from ddpm_studio.training.checkpoint import save_checkpoint, thin_out
 from ddpm_studio.training.engine import train
 from ddpm_studio.training.gradient import compute_gradients
@@ -292,6 +292,17 @@ def test_before_the_first_save_it_goes_back_to_the_beginning(run: Run, data: Pat
     events = train_tiny(run, data, max_steps=4)
     assert any(isinstance(event, Notice) and "back to step 0" in event.text for event in events)
     assert events[-1] == Finished(4, False)
+
+
+def test_what_was_compiled_is_compiled_again_after_a_rescue(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[object] = []  # in the place of the compiler, which takes minutes
+    for module in (engine, loop):
+        monkeypatch.setattr(module, "compile_network", lambda net, device: compiled.append(net) or iter(()))
+    times = iter([True])
+    spoil(monkeypatch, lambda step: step == 2 and next(times, False))
+    train_tiny(run, data, max_steps=4, compile=True)
+    assert len(compiled) == 2
+    assert compiled[0] is not compiled[1]
 
 
 def test_what_is_not_finite_is_not_saved_between_reports(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
