@@ -72,7 +72,7 @@ class Found:
 
     def fingerprint(self) -> str:
         """Changes when a picture is added, removed, renamed or altered; nothing is decoded for it."""
-        lines = "".join(f"{name}\0{size}\0{stamp}\n" for name, size, stamp, _, _ in self.files)
+        lines = "".join([f"{name}\0{size}\0{stamp}\n" for name, size, stamp, _, _ in self.files])
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import shutil
@@ -267,3 +268,12 @@ def test_zip_packed_in_an_unknown_way(tmp_path: Path) -> None:
         found.files[0].open()
 
 
+
+
+def test_python_collects_rubbish_again_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    find_pictures(tmp_path).close()
+    assert gc.isenabled()
+    with pytest.raises(UserError):
+        find_pictures(tmp_path / "nowhere")
+    assert gc.isenabled()
