@@ -31,7 +31,8 @@ from ddpm_studio.training.checkpoint import TrainingState
 from ddpm_studio.training.gradient import apply_gradients, compute_gradients, count_shares
 from ddpm_studio.training.memory import fitting_pieces
 
-SAMPLING_STEPS = 25
+SAMPLING_STEPS = 20
+"""As many as DDIM takes (`requests.STEPS`)."""
 SAMPLED = 16
 """Pictures that the sampling time is given for."""
 

@@ -263,6 +263,16 @@ class ImagesReady(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BatchReady(Event):
+    """Pictures that are done while others of the same walk are still to come; in the end ImagesReady has them all."""
+
+    images: Images
+    seeds: tuple[int, ...]
+    model_step: int | None = None
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Recreated(Event):
     """A picture was made again by its recipe, and compared with what it was."""
 
@@ -366,7 +376,7 @@ class BenchReady(Event):
     training_share: float
     """Time of the convolutions alone over that of a whole step, 0 to 1."""
     sampling_seconds: float
-    """For 16 pictures in 25 steps."""
+    """For 16 pictures in 20 steps."""
     sampling_share: float
 
 

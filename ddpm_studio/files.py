@@ -46,18 +46,21 @@ def write_atomically(path: Path, data: bytes) -> None:
     replace_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
-def replace_atomically(path: Path, write: Callable[[Path], object], verify: Callable[[Path], object] | None = None, previous: Path | None = None) -> None:
+def replace_atomically(
+    path: Path, write: Callable[[Path], object], verify: Callable[[Path], object] | None = None, previous: Path | None = None, forced: bool = True
+) -> None:
     """Let `write` fill a temporary file beside `path`, and put it in place; `replacing` says how."""
-    with replacing(path, verify, previous) as temporary:
+    with replacing(path, verify, previous, forced) as temporary:
         write(temporary)
 
 
 @contextlib.contextmanager
-def replacing(path: Path, verify: Callable[[Path], object] | None = None, previous: Path | None = None) -> Iterator[Path]:
+def replacing(path: Path, verify: Callable[[Path], object] | None = None, previous: Path | None = None, forced: bool = True) -> Iterator[Path]:
     """Gives the name of a temporary file beside `path` to fill, then forces it to the disk and puts it in place in one move.
 
     `verify` may raise when what was written is not what should have been. With `previous` the old file is kept under
-    that name; in the one moment between the two moves only that one is there.
+    that name; in the one moment between the two moves only that one is there. Without `forced` the system decides when
+    it comes to the disk: for many files, of which each would wait as long as its picture took; `force_all` follows them.
     Raises UserError when the disk is full or the folder may not be written; `path` is then as it was, as it is when
     whoever fills the file raises.
     """
@@ -69,8 +72,9 @@ def replacing(path: Path, verify: Callable[[Path], object] | None = None, previo
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        if forced:
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
         with contextlib.suppress(OSError):
             shutil.copymode(path, temporary)
         if verify:
@@ -78,7 +82,8 @@ def replacing(path: Path, verify: Callable[[Path], object] | None = None, previo
         if previous and path.exists():
             os.replace(path, previous)
         os.replace(temporary, path)
-        _force_names(path.parent)
+        if forced:
+            _force_names(path.parent)
     except OSError as error:
         raise describe_os_error(error, tr("save {name}", name=path.name)) from error
     finally:
@@ -92,6 +97,12 @@ def remove_unfinished() -> None:
     for temporary in tuple(_unfinished):
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def force_all() -> None:
+    """What was written without being forced to the disk goes there now, all at once; Windows has no such call."""
+    if hasattr(os, "sync"):
+        os.sync()
 
 
 def _force_names(folder: Path) -> None:

@@ -181,8 +181,9 @@ def grid(images: Images, columns: int | None = None, gap: int = 2, background: i
     return sheet
 
 
-def save_png(path: Path, image: Images, text: Mapping[str, str] | None = None) -> None:
-    """Write `uint8 [H, W, C]`, C 1, 3 or 4, with text chunks; the file is there whole or not at all.
+def save_png(path: Path, image: Images, text: Mapping[str, str] | None = None, forced: bool = True) -> None:
+    """Write `uint8 [H, W, C]`, C 1, 3 or 4, with text chunks; the file is there whole or not at all. `forced` to the disk, or
+    when the system finds time.
 
     Raises UserError when it cannot be written.
     """
@@ -190,7 +191,7 @@ def save_png(path: Path, image: Images, text: Mapping[str, str] | None = None) -
     for key, value in (text or {}).items():
         info.add_text(key, value)
     picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    replace_atomically(path, lambda temporary: picture.save(temporary, format="PNG", pnginfo=info))
+    replace_atomically(path, lambda temporary: picture.save(temporary, format="PNG", pnginfo=info), forced=forced)
 
 
 def read_png_text(path: Path) -> dict[str, str]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Sampler = Literal["ddpm", "ddim", "dpmpp-2m", "unipc", "heun"]
+STEPS: dict[Sampler, int | None] = {"ddim": 20, "dpmpp-2m": 25, "unipc": 20, "heun": 25, "ddpm": None}
+"""What each takes unless somebody wants other ones; None: every timestep. With DDIM a fiftieth of 1,000, and as good as all of
+them (docs/MEASUREMENTS.md)."""
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 Spacing = Literal["auto", "log_snr", "linspace", "leading", "trailing"]
 SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
@@ -62,7 +65,7 @@ class Walk:
     model: str | Path
     _: KW_ONLY
     sampler: Sampler = "ddim"
-    steps: int | None = 25
+    steps: int | None = STEPS["ddim"]
     """None: every timestep."""
     spacing: Spacing = "auto"
     """How the steps are spread over the timesteps; auto: as suits the sampler."""

@@ -40,5 +40,5 @@ def _words(result: BenchReady) -> str:
         f"{result.preset} on {result.device}\n"
         f"  training   {result.training_images_per_second:,.1f} images/s ({result.gflop:.2f} GFLOP each): recognisable after {soon}, good after {good}\n"
         f"             {result.training_gflops:,.1f} GFLOP/s; its convolutions alone reach {result.convolution_gflops:,.1f} and take {result.training_share:.0%} of the time\n"
-        f"  sampling   16 pictures in 25 steps: {result.sampling_seconds:.1f} s; convolutions alone take {result.sampling_share:.0%} of it"
+        f"  sampling   16 pictures in 20 steps: {result.sampling_seconds:.1f} s; convolutions alone take {result.sampling_share:.0%} of it"
     )

@@ -163,7 +163,7 @@ def _film_flags(parser: argparse.ArgumentParser, help_text: str) -> None:
     parser.add_argument("--scale", type=within(int, 1, 64), default=None, metavar="N", help="Each pixel of the film becomes a square of N (about 256 pixels in all).")
 
 
-def _sampling_flags(parser: argparse.ArgumentParser, sampler: str, fixed: bool = False, steps: str = "ddpm: all timesteps, others: 25") -> None:
+def _sampling_flags(parser: argparse.ArgumentParser, sampler: str, fixed: bool = False, steps: str = "ddpm: all timesteps, ddim and unipc: 20, others: 25") -> None:
     """How to walk; with `fixed` the sampler cannot be chosen."""
     if fixed:
         parser.set_defaults(sampler=sampler, eta=0.0)

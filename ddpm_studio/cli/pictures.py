@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,11 @@ from ddpm_studio.cli.show import print_result, with_progress
 from ddpm_studio.config import DataConfig, DiffusionConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError, describe_os_error
-from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted, Latent
-from ddpm_studio.files import write_atomically
+from ddpm_studio.events import BatchReady, BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted, Latent
+from ddpm_studio.files import force_all, write_atomically
 from ddpm_studio.models import check_model
-from ddpm_studio.requests import BlendRequest, DenoiseRequest, FilmRequest, SampleRequest, Start, recipe, request_of, start_of
+from ddpm_studio.requests import STEPS, BlendRequest, DenoiseRequest, FilmRequest, SampleRequest, Start, recipe, request_of, start_of
 
-DEFAULT_STEPS = 25
 STRIP_FRAMES, FILM_FRAMES = 12, 60
 """How many moments of the way from noise to picture a filmstrip and a film show, at most."""
 
@@ -47,9 +46,13 @@ def generate(arguments: argparse.Namespace) -> int:
     request = SampleRequest(arguments.model, arguments.count, frames=frames, start=start, **walk)
     control = RunControl()
     stop_on_signals(control, "Stopping ... (Ctrl-C again ends at once)")
-    made = drain(engine_generate(request, control))
-    recipes = gallery.recipes(request, made.seeds, made.model_step, made.device)
-    saved = save_all(made.images, [f"{seed:06d}" for seed in made.seeds], recipes, arguments.out)
+    saved: list[Path] = []
+
+    def keep(batch: BatchReady) -> None:
+        recipes = gallery.recipes(request, batch.seeds, batch.model_step, batch.device)
+        saved.extend(save_all(batch.images, [f"{seed:06d}" for seed in batch.seeds], recipes, arguments.out))
+
+    made = drain(engine_generate(request, control), keep)
     whole = recipe(request, model_step=made.model_step)
     if arguments.grid:
         save_one(Path(arguments.grid), imaging.grid(made.images), whole)
@@ -175,11 +178,14 @@ class Made:
         return np.stack([imaging.grid(images[:count]) for images in (*(frame.x_t for frame in self.frames), self.images)])
 
 
-def drain(events: Iterable[Event]) -> Made:
+def drain(events: Iterable[Event], keep: Callable[[BatchReady], None] = lambda batch: None) -> Made:
+    """All that a request comes to; `keep` is given each batch as it is done."""
     started = time.monotonic()
     made = Made(np.empty(0, np.uint8), (), [], [], 0.0)
     for event in with_progress(events):
-        if isinstance(event, FrameReady):
+        if isinstance(event, BatchReady):
+            keep(event)
+        elif isinstance(event, FrameReady):
             made.frames.append(event)
         elif isinstance(event, BlendReady):
             made.blends.append(event)
@@ -280,7 +286,7 @@ def _steps(arguments: argparse.Namespace, all_steps: int, default: int | None) -
         if arguments.command not in ("interpolate", "denoise", "loop"):
             raise UserError(f"There are only {all_steps:,} timesteps to walk, not {arguments.steps:,}.", f"Give --steps {all_steps} or fewer.")
         sys.stderr.write(f"Only {all_steps:,} timesteps lead down from there: that many steps are made.\n")
-    wanted = arguments.steps or default or (all_steps if arguments.sampler == "ddpm" else DEFAULT_STEPS)
+    wanted = arguments.steps or default or STEPS[arguments.sampler] or all_steps
     return int(max(1, min(wanted, all_steps)))
 
 
@@ -292,13 +298,14 @@ def save_all(images: Images, names: list[str], recipes: list[dict[str, Any]], ou
     saved = []
     for image, name, facts in zip(images, names, recipes, strict=True):
         path = Path(out).expanduser() / f"{name}.png"
-        save_one(path, image, facts, blended)
+        save_one(path, image, facts, blended, forced=False)
         saved.append(path)
+    force_all()
     return saved
 
 
-def save_one(path: Path, image: Images, facts: dict[str, Any], blended: Sequence[Images] = ()) -> None:
-    imaging.save_png(path.expanduser(), image, gallery.text_of(facts, blended))
+def save_one(path: Path, image: Images, facts: dict[str, Any], blended: Sequence[Images] = (), forced: bool = True) -> None:
+    imaging.save_png(path.expanduser(), image, gallery.text_of(facts, blended), forced)
 
 
 def save_array(path: Path, array: Latent) -> None:

@@ -18,7 +18,7 @@ from ddpm_studio.diffusion.gaussian import Network
 from ddpm_studio.diffusion.interpolation import expected_std, latent_std
 from ddpm_studio.diffusion.sampling import SampleStep
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Notice, Progress, Recreated, frozen_images
+from ddpm_studio.events import BatchReady, BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Notice, Progress, Recreated, frozen_images
 from ddpm_studio.language import tr
 from ddpm_studio.model import Model, load_cached
 from ddpm_studio.models import find_model
@@ -231,7 +231,8 @@ def walk(
 ) -> Generator[Event, None, Images | None]:
     """From the x_t that `begin` gives for some seeds down the timesteps, in as many batches as it takes.
 
-    Returns the pictures; when it was stopped, those of the batches that were done by then, or None.
+    Yields each batch as it is done. Returns the pictures; when it was stopped, those of the batches that were done by then, or
+    None.
     """
     size = model.batch_size
     batches = [seeds[i : i + size] for i in range(0, len(seeds), size)]
@@ -248,6 +249,7 @@ def walk(
             if control.stopping:
                 return frozen_images(np.concatenate(done)) if done else None
         done.append(codec.decode(x_t))
+        yield BatchReady(done[-1], tuple(batch), model.step, model.device.type)
     return frozen_images(np.concatenate(done))
 
 

@@ -228,6 +228,7 @@ def test_generate_keeps_what_was_done_when_it_is_interrupted(run: Run, tmp_path:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and sum(psutil.Process(process.pid).cpu_times()[:2]) < 8:  # however busy the machine is
         time.sleep(0.1)
+    assert list(out.glob("*.png")), "they are kept as they are done, whatever happens to the rest"
     process.send_signal(signal.SIGINT)
     told, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors

@@ -149,7 +149,7 @@ def test_the_cost_is_measured_and_else_guessed() -> None:
 
 def test_the_cost_stands_above_the_button(qtbot: QtBot, window: MainWindow, page: GeneratePage, jobs: FakeJobs) -> None:
     assert page.controls.cost.text().endswith("a guess")
-    assert "16 × 25" in page.controls.cost.toolTip()
+    assert "16 × 20" in page.controls.cost.toolTip()
     jobs.pause = 0.02
     generated(qtbot, page)
     assert page.controls.cost.text().startswith("about")
@@ -250,9 +250,9 @@ def test_start_again_from_a_frame(qtbot: QtBot, page: GeneratePage) -> None:
     page.sampler.setCurrentIndex(page.sampler.findData("ddim"))
     page.stage.filmstrip.slider.setValue(2)
     page.stage.again_from.click()
-    assert page.steps.value() < 25
+    assert page.steps.value() < 20
     page.controls.start_clear.click()
-    assert page.steps.value() == 25
+    assert page.steps.value() == 20
     page.stage.filmstrip.slider.setValue(page.stage.filmstrip.strip.count - 1)
     assert not page.stage.again_from.isEnabled()
     assert "earlier frame" in page.stage.again_from.toolTip()

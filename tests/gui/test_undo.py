@@ -231,7 +231,7 @@ def test_a_start_on_the_way_can_be_taken_back_but_not_that_of_another_model(qtbo
     window.studio.choose_model(window.studio.find_model("faces"))
     settle(window, qtbot)
     assert window.studio.model
-    start = Start(SampleRequest(window.studio.model.path, steps=25, count=1), 400)
+    start = Start(SampleRequest(window.studio.model.path, count=1), 400)
     page.controls.begin_at(start, 11)
     settle(window, qtbot)
     assert edits(window) == ["Beginning"]
@@ -240,7 +240,7 @@ def test_a_start_on_the_way_can_be_taken_back_but_not_that_of_another_model(qtbo
     stack.undo()
     assert (page.controls.start, page.steps.value()) == (start, 11)
     stack.undo()
-    assert (page.controls.start, page.steps.value()) == (None, 25)
+    assert (page.controls.start, page.steps.value()) == (None, 20)
     window.studio.choose_model(window.studio.find_model("tiles"))
     settle(window, qtbot)
     stack.redo()

@@ -33,7 +33,7 @@ def recipe_lines(values: dict[str, Any]) -> list[tuple[str, str]]:
             "sample": tr("From noise"), "blend": tr("Blend"), "denoise": tr("Denoised from a picture"), "tree": tr("Tree"),
             "inpaint": tr("Filled in"), "invert": tr("Inverted"),
         },
-        "sampler": {sampler: name for name, sampler, _, _ in samplers()},
+        "sampler": {sampler: name for name, sampler, _ in samplers()},
         "noise": {str(mode): name for name, mode, _ in noises()},
     }  # fmt: skip
     lines = [(caption, said.get(name, {}).get(str(values[name]), str(values[name]))) for name, caption in names.items() if values.get(name) is not None]

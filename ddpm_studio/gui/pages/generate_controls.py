@@ -16,18 +16,18 @@ from ddpm_studio.gui.widgets.containers import Card, ControlColumn
 from ddpm_studio.gui.widgets.inputs import combo, decimal, spin
 from ddpm_studio.language import tr
 from ddpm_studio.models import GuideInfo
-from ddpm_studio.requests import MAX_SEED, SampleRequest, Spacing, Start, model_name
+from ddpm_studio.requests import MAX_SEED, STEPS, Sampler, SampleRequest, Spacing, Start, model_name
 from ddpm_studio.runs import Run, moved
 
 
-def samplers() -> tuple[tuple[str, str, int, str], ...]:
-    """Name, sampler, steps to begin with, and what it is."""
+def samplers() -> tuple[tuple[str, Sampler, str], ...]:
+    """Name, sampler, and what it is."""
     return (
-        (tr("Steady (DDIM)"), "ddim", 25, tr("Deterministic with eta 0: a seed is a picture, and similar noise gives similar pictures.")),
-        (tr("Fast (DPM-Solver++)"), "dpmpp-2m", 25, tr("Good pictures in 15 to 30 steps; the same seed gives the same picture.")),
-        (tr("Fast (UniPC)"), "unipc", 20, tr("Like DPM-Solver++, and each step is corrected by the next: a little more exact in very few steps.")),
-        (tr("Exact (Heun)"), "heun", 25, tr("Second order with two network calls a step: twice the time, and nearest to the true path.")),
-        (tr("Original (ancestral DDPM)"), "ddpm", 1000, tr("Algorithm 2 of the paper: fresh noise in each of its 1,000 steps. Slow and true.")),
+        (tr("Steady (DDIM)"), "ddim", tr("Deterministic with eta 0: a seed is a picture, and similar noise gives similar pictures.")),
+        (tr("Fast (DPM-Solver++)"), "dpmpp-2m", tr("Good pictures in 15 to 30 steps; the same seed gives the same picture.")),
+        (tr("Fast (UniPC)"), "unipc", tr("Like DPM-Solver++, and each step is corrected by the next: a little more exact in very few steps.")),
+        (tr("Exact (Heun)"), "heun", tr("Second order with two network calls a step: twice the time, and nearest to the true path.")),
+        (tr("Original (ancestral DDPM)"), "ddpm", tr("Algorithm 2 of the paper: fresh noise in each of its 1,000 steps. Slow and true.")),
     )
 
 
@@ -57,9 +57,9 @@ class GenerateControls(QWidget):
     def _make_card(self) -> QWidget:
         self.count = spin("countSpin", 1, 256, 16)
         self.count.setAccessibleName(tr("Number of pictures"))  # as it is called where its name stands alone
-        self.sampler = combo("samplerCombo", [(text, sampler) for text, sampler, _, _ in self.samplers])
+        self.sampler = combo("samplerCombo", [(text, sampler) for text, sampler, _ in self.samplers])
         self.sampler_note = label("", "caption", wrap=True)
-        self.steps = spin("stepsSpin", 1, 1000, 25)
+        self.steps = spin("stepsSpin", 1, 1000, 20)
         self.eta = decimal("etaSpin", 0, 1, 0.1, 0)
         self.eta_box = QWidget()
         self.eta_box.setLayout(field(tr("Eta"), self.eta, tr("0: deterministic, 1: as noisy as the ancestral sampler")))
@@ -197,16 +197,16 @@ class GenerateControls(QWidget):
 
     @Slot()
     def _sampler_chosen(self) -> None:
-        _, sampler, steps, _ = self.samplers[self.sampler.currentIndex()]
+        _, sampler, _ = self.samplers[self.sampler.currentIndex()]
         self._set_spacing("auto")
-        self.steps.setValue(steps)
+        self.steps.setValue(STEPS[sampler] or self.steps.maximum())
         self.eta_box.setVisible(sampler == "ddim")
         self.changed.emit()
 
     def _set_spacing(self, spacing: Spacing) -> None:
         """As in a picture whose settings were opened; a sampler that is chosen spreads its steps as suits it."""
         self._spacing = spacing
-        note = self.samplers[self.sampler.currentIndex()][3]
+        note = self.samplers[self.sampler.currentIndex()][2]
         self.sampler_note.setText(note if spacing == "auto" else note + " " + tr("Its steps are spread as in the picture that was opened: {spacing}.", spacing=spacing))
 
     @Slot()

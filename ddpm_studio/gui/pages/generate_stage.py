@@ -141,7 +141,7 @@ class GenerateStage(QStackedWidget):
         request = self.request
         if request is None or request.start is None:
             return text
-        way = next(name for name, sampler, _, _ in samplers() if sampler == request.sampler)
+        way = next(name for name, sampler, _ in samplers() if sampler == request.sampler)
         if request.sampler == "ddim":
             way = tr("{sampler}, eta {eta}", sampler=way, eta=f"{request.eta:g}")
         return tr("From t = {t} of seed {seed} on: {way} · {pictures}", pictures=text, t=request.start.timestep, seed=request.start.walk.seed, way=way)
