@@ -65,6 +65,10 @@ def describe_os_error(error: OSError, doing: str) -> UserError:
         return kind(tr("Could not {doing}: permission denied.", doing=doing), tr("Choose a place that you may read and write, or change its permissions."))
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return kind(tr("Could not {doing}: there is a file where a folder is needed.", doing=doing), tr("Choose another folder, or move that file away."))
+    if error.errno == errno.EROFS:
+        return kind(tr("Could not {doing}: nothing can be written on that disk.", doing=doing), tr("It is there to be read only: choose another folder."))
+    if error.errno == errno.ENAMETOOLONG:
+        return kind(tr("Could not {doing}: the name is too long.", doing=doing), tr("Choose a shorter one."))
     reason = tr(error.strerror) if error.strerror else str(error)
     return kind(tr("Could not {doing}: {reason}.", doing=doing, reason=reason), tr("Check that the file or folder still exists and that the disk is connected."))
 

@@ -31,8 +31,8 @@ GFLOPS_A_CORE = 60.0
 """Reached in training by one core of the machine in docs/MEASUREMENTS.md: 132 (tiny-32) to 174 (small-32) with two."""
 GFLOPS_OF_GPU = {"mps": 1_000.0, "cuda": 4_000.0}
 """Not measured: what such devices reach at least with small networks."""
-LOOKED_AT = 4
-"""Newest runs that are looked at for a speed."""
+LOOKED_AT, MOST_LOOKED_AT = 4, 32
+"""Newest runs whose speed is considered, and those that are looked at to find so many."""
 
 FEW, SOME, MANY = 100, 1_000, 10_000
 """Different pictures. Kadkhodaie et al. 2024 (arXiv 2310.02557): two networks trained on separate halves of a set give two
@@ -60,12 +60,12 @@ def forecast(config: RunConfig, device: str, device_label: str, gmacs: Callable[
     """`device` is its kind ("cpu", "mps", "cuda"), the label its name as runs note it; `gmacs` says what one picture costs
     forward, in billions of multiply-adds."""
     comparable = config.model.input_skip and config.diffusion.loss_weighting == "min_snr"
-    for run, settings in _recent(device, device_label):
-        if (settings.model, settings.data.shape, settings.training.batch_size) == (config.model, config.data.shape, config.training.batch_size) and (speed := _speed(run)):
+    recent = _recent(device, device_label)
+    for run, settings, speed in recent:
+        if (settings.model, settings.data.shape, settings.training.batch_size) == (config.model, config.data.shape, config.training.batch_size):
             return Forecast(speed, "measured", run.name, comparable)
-    for run, settings in _recent(device, device_label):
-        if speed := _speed(run):
-            return Forecast(speed * gmacs(settings) / gmacs(config), "scaled", run.name, comparable)
+    for run, settings, speed in recent:
+        return Forecast(speed * gmacs(settings) / gmacs(config), "scaled", run.name, comparable)
     gflops = GFLOPS_OF_GPU.get(device, GFLOPS_A_CORE * (os.cpu_count() or 1))
     return Forecast(gflops / (6 * gmacs(config)), "guessed", "", comparable)  # forward and backward: three times two operations
 
@@ -75,14 +75,16 @@ def copying(different: int) -> Copying:
     return "certain" if different < FEW else "likely" if different < SOME else "later" if different < MANY else "unlikely"
 
 
-def _recent(device: str, device_label: str) -> list[tuple[Run, RunConfig]]:
-    """The newest runs that were last trained on this device."""
-    found = []
-    for info in islice(newest_runs(), 4 * LOOKED_AT):
-        if _is_of(info.run, device, device_label):
+def _recent(device: str, device_label: str) -> list[tuple[Run, RunConfig, float]]:
+    """The newest runs that were last trained on this device for long enough to know their speed, and that in pictures per second."""
+    found: list[tuple[Run, RunConfig, float]] = []
+    for info in islice(newest_runs(), MOST_LOOKED_AT):
+        if _is_of(info.run, device, device_label) and (speed := _speed(info.run)):
             with contextlib.suppress(UserError):
-                found.append((info.run, info.run.read_config()))
-    return found[:LOOKED_AT]
+                found.append((info.run, info.run.read_config(), speed))
+        if len(found) == LOOKED_AT:
+            break
+    return found
 
 
 def _is_of(run: Run, device: str, device_label: str) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MOVES_OPEN_FILES = os.name == "posix"
 """Elsewhere (Windows) a folder stays where it is while a file in it is open, as that of a lock."""
+LONGEST_NAME = 100
 LOCK_SECONDS = 0.5
 """How long to wait for somebody who is just letting go of a run."""
 
@@ -247,7 +248,9 @@ def delete_run(run: Run, remove: Callable[[Path], object] = shutil.rmtree) -> No
 def rename_run(run: Run, name: str) -> Run:
     """The run under its new name. Raises UserError while it is being trained, and when there is one of that name or it cannot be one."""
     name = " ".join(name.split())
-    if not name or len(name) > 100 or name.startswith(".") or name.endswith(".") or any(letter in '/\\:*?"<>|@' or not letter.isprintable() for letter in name):
+    if len(name) > LONGEST_NAME:
+        raise UserError(tr("A name of {length} letters is too long for a run.", length=len(name)), tr("Use {most} at most.", most=LONGEST_NAME))
+    if not name or name.startswith(".") or name.endswith(".") or any(letter in '/\\:*?"<>|@' or not letter.isprintable() for letter in name):
         raise UserError(tr("{name!r} cannot be the name of a run.", name=name[:100]), tr("Use letters, digits, spaces, - and _."))
     renamed = Run(run.path.with_name(name))
     _move_away(run, lambda: _move(run, renamed))

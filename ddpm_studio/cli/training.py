@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from ddpm_studio.events import DatasetReady, Event, Notice, StepDone, TrainingSt
 from ddpm_studio.models import starting_settings
 from ddpm_studio.presets import choose_preset, get_preset
 from ddpm_studio.requests import TrainRequest
-from ddpm_studio.runs import Run, find_run, list_runs, new_run
+from ddpm_studio.runs import Run, find_run, list_runs, new_run, run_once_called
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -33,6 +34,9 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.start_from is not None and (arguments.resume or arguments.preset):
         raise UserError("A run that starts from a model has that model's settings, and is a new one: --from excludes --preset and --resume.", "Leave one of them out.")
     if arguments.resume:
+        if chosen and not chosen.exists and (renamed := run_once_called(arguments.run)):
+            sys.stderr.write(f"{arguments.run} is called {renamed.name} now.\n")
+            chosen = renamed
         chosen = chosen or _last_run_on(data)
         config = None if not changes else chosen.read_config().with_changes(changes)
         if arguments.preset:
@@ -67,7 +71,10 @@ def train(arguments: argparse.Namespace) -> int:
         if last is None:
             print(f"Run {chosen.name} took no step." + ("" if control.stopping else " It has reached its planned end: plan more with --max-seconds or --total-steps to go on."))
         else:
-            print(f"Run {chosen.name}: step {last.step:,}, {last.images:,} pictures seen, loss {last.loss:.4f}, {duration(last.seconds)}.\nModel: {chosen.model_file}")
+            spent = f"{duration(last.seconds)}{' this time' if arguments.resume else ''}"
+            print(f"Run {chosen.name}: step {last.step:,}, {last.images:,} pictures seen, loss {last.loss:.4f}, {spent}.\nModel: {chosen.model_file}")
+            if control.stopping:
+                print(f"Go on with: train {shlex.quote(str(request.data))} --run {shlex.quote(arguments.run or chosen.name)} --resume")
     return 130 if control.stopping else 0
 
 

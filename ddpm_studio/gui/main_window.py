@@ -214,6 +214,7 @@ class MainWindow(QMainWindow):
         for name, history in self.histories.items():
             history.copy(old.histories[name])
         self.generate_page.take_over(old.generate_page)
+        self.train_page.take_over(old.train_page)
         self.show_page(old.page)
         if old.blend_page.has_unsaved:
             self.banner.show_notice(tr("The window was made anew in this language. The sheet and the film of the Blend page have to be made again."))

@@ -42,13 +42,13 @@ def control(widget: QWidget) -> Control:
     """The control of a widget of a usual kind, called by its accessible name."""
     name = widget.accessibleName()
     if isinstance(widget, QComboBox):
-        return Control(name, widget.currentData, partial(choose_data, widget), widget.currentIndexChanged, widget)
+        return Control(name, widget.currentData, partial(choose_data, widget), widget.currentIndexChanged, widget, merges=False)
     if isinstance(widget, (QSpinBox, QDoubleSpinBox)):
         return Control(name, widget.value, widget.setValue, widget.valueChanged, widget)
     if isinstance(widget, QAbstractSlider):
         return Control(name, widget.value, widget.setValue, widget.valueChanged, widget)
     if isinstance(widget, QAbstractButton):
-        return Control(name, widget.isChecked, widget.setChecked, widget.toggled, widget)
+        return Control(name, widget.isChecked, widget.setChecked, widget.toggled, widget, merges=False)
     raise TypeError(type(widget).__name__)
 
 

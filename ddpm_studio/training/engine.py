@@ -234,7 +234,10 @@ def _hold_out(config: RunConfig, dataset: Dataset, request: TrainRequest, change
         raise UserError(message, tr("Hold out fewer (training.held_out).")) from None
     if request.start_from is not None and wanted is None and held_out:
         name = model_name(request.start_from)
-        remark = tr("Of the pictures {count} are held out. Should the model {name} have learnt from them, their loss does not tell what it copies.", count=held_out, name=name)
+        remark = tr(
+            "{count} pictures are held out, to see whether the others are learnt by heart. Where {name} was trained on these pictures before, that can't be told.",
+            count=held_out, name=name,
+        )  # fmt: skip
     return config.model_copy(update={"training": config.training.model_copy(update={"held_out": held_out})}), remark
 
 

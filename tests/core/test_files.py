@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from ddpm_studio.errors import describe_os_error
 from ddpm_studio.files import write_atomically
 
 
@@ -27,3 +29,17 @@ def test_a_link_stays_one_and_rights_stay_as_they_are(tmp_path: Path) -> None:
 def test_the_longest_name_that_a_disk_takes(tmp_path: Path, name: str) -> None:
     write_atomically(tmp_path / name, b"new")
     assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "hint"),
+    [
+        (errno.EROFS, "nothing can be written on that disk", "choose another folder"),
+        (errno.ENAMETOOLONG, "the name is too long", "shorter"),
+        (errno.EIO, os.strerror(errno.EIO), "the disk is connected"),
+    ],
+)
+def test_what_the_system_refuses_has_a_hint_that_fits(number: int, message: str, hint: str) -> None:
+    told = describe_os_error(OSError(number, os.strerror(number)), "save a.png")
+    assert message in told.message
+    assert hint in told.hint

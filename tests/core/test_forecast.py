@@ -109,3 +109,11 @@ def test_a_height_is_advised_only_where_all_pictures_together_gain() -> None:
     wide = sizes((20, 64, 64), (300, 128, 64))
     assert better_height(wide, (32, 32), 8) == 16
     assert better_height(wide, (16, 32), 8) is None, "having followed the advice, one is not given another"
+
+
+def test_runs_that_were_too_short_to_know_a_speed_hide_none_that_does() -> None:
+    make_run("same", PRESETS["tiny-32"], [200.0] * 6)
+    os.utime(paths.runs_dir() / "same" / "resume.json", (0, 0))
+    for i in range(7):
+        make_run(f"short-{i}", PRESETS["tiny-32"], [9000.0])
+    assert forecast(PRESETS["tiny-32"], "cpu", CPU, cost).run == "same"

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 from pytestqt.qtbot import QtBot
 
 from ddpm_studio import gallery, imaging
@@ -615,3 +616,24 @@ def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: Gene
     page.stage.results.grid.set_current(1)
     assert page.stage.side.currentIndex() == 0, "they are not those of this picture"
     qtbot.waitUntil(lambda: not workers.running_threads())
+
+
+def test_a_sampler_that_is_chosen_again_has_the_steps_that_it_had(page: GeneratePage) -> None:
+    page.steps.setValue(33)
+    page.sampler.setCurrentIndex(page.sampler.findData("unipc"))
+    assert page.steps.value() == 20
+    page.sampler.setCurrentIndex(page.sampler.findData("ddim"))
+    assert page.steps.value() == 33
+
+
+@pytest.mark.parametrize(
+    ("typed", "number", "said"),
+    [("400", 256, "256 is the most"), ("99999999999", 256, "256 is the most"), ("0", 1, "1 is the least"), ("-5", 1, "1 is the least"), ("12", 12, "")],
+)
+def test_a_number_that_is_too_large_is_not_another_one(qtbot: QtBot, page: GeneratePage, typed: str, number: int, said: str) -> None:
+    QToolTip.hideText()
+    page.count.lineEdit().selectAll()
+    qtbot.keyClicks(page.count.lineEdit(), typed)
+    qtbot.keyClick(page.count.lineEdit(), Qt.Key.Key_Return)
+    assert page.count.value() == number
+    assert QToolTip.text() == said

@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from ddpm_studio import gallery, paths
 from ddpm_studio.gui import app, preferences, words, workers
 from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.gui.pages.train import LIVE
 from ddpm_studio.gui.widgets.command_palette import Command, matches, without_mnemonic
 from ddpm_studio.language import tr
 
@@ -80,6 +81,9 @@ def test_what_was_made_and_set_comes_along(qtbot: QtBot, program: QApplication) 
     english.show_page("Train")
     english.train_page.settings.preset.setCurrentIndex(2)
     preset = english.train_page.settings.preset.currentData()
+    offered = english.train_page.offer.run
+    english.train_page.replay(offered)
+    idle(qtbot)
     english.show_page("Generate")
     page = english.generate_page
     page.count.setValue(3)
@@ -106,6 +110,9 @@ def test_what_was_made_and_set_comes_along(qtbot: QtBot, program: QApplication) 
         assert page.stage.results.grid.current == 1
         assert page.stage.filmstrip.strip.current == shown
         assert chinese.train_page.settings.preset.currentData() == preset
+        qtbot.waitUntil(lambda: chinese.train_page.live.plots.loss.length == english.train_page.live.plots.loss.length > 0, timeout=10_000)
+        assert chinese.train_page.view.current == LIVE
+        assert (chinese.train_page.offer.run, chinese.train_page.offer.isHidden()) == (offered, False)
         assert chinese.studio.undo_stack.count() == 0
         assert chinese.banner.isHidden()
         page.controls.lock.setChecked(False)

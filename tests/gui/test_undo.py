@@ -96,6 +96,17 @@ def test_what_an_edit_changes_along_goes_back_with_it(qtbot: QtBot, window: Main
     assert window.page == "Generate", "what has changed is shown"
 
 
+def test_each_choice_is_an_edit_of_its_own(qtbot: QtBot, window: MainWindow) -> None:
+    page = generate_page(window)
+    for sampler in ("heun", "unipc"):
+        page.sampler.setCurrentIndex(page.sampler.findData(sampler))
+        qtbot.wait(5)
+    window.studio.undo_stack.undo()
+    assert page.sampler.currentData() == "heun"
+    window.studio.undo_stack.undo()
+    assert page.sampler.currentData() == "ddim"
+
+
 def test_another_model_is_no_edit(qtbot: QtBot, window: MainWindow) -> None:
     models = window.studio.models
     page = generate_page(window)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QWidget
@@ -21,6 +22,7 @@ from ddpm_studio.gui.widgets.basics import column, label
 from ddpm_studio.gui.words import count, duration, elided, sentences
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
+from ddpm_studio.requests import model_name
 from ddpm_studio.runs import Run
 
 MUCH = 0.2
@@ -124,6 +126,9 @@ class Expectations(QWidget):
         if sizes is None:
             return ""
         used, room, lost = _in_words(shape), shapes.room(sizes, shape), shapes.cut_off(sizes, shape)
+        if self._start is not None:  # whose size it is
+            soft = tr("Most pictures are smaller than {used}, and look soft.", used=used) if room < 1 else tr("{used} suits these pictures.", used=used)
+            return tr("{used} cuts off {share} % of the pictures on average.", used=used, share=round(100 * lost)) if lost >= MUCH else soft
         if room < 1 and (fits := shapes.fitting_shape(sizes, shape, SIZES, factor)):
             return tr("Most pictures are smaller than {used}: {fits} would do, and be quicker.", used=used, fits=_in_words(fits))
         if (height := shapes.better_height(sizes, shape, factor)) is not None:
@@ -142,7 +147,17 @@ class Expectations(QWidget):
             return tr("{used} suits them; they would do for {larger} too, which takes about four times as long.", used=used, larger=larger)
         return tr("{used} suits these pictures.", used=used)
 
+    @property
+    def _start(self) -> Path | None:
+        """The model that it is to begin with."""
+        return self._settings.start_from if self._settings else None
+
     def _time_words(self, known: Forecast) -> str:
+        if self._start is not None:
+            a_second = count(max(1, round(known.images_per_second)))
+            name = elided(model_name(self._start), 28)
+            begun = tr("It begins with what {name} has learnt: the first previews are pictures already, and become more and more like yours.", name=name)
+            return sentences(begun, tr("About {count} pictures a second.", count=a_second))
         run = elided(known.run, 28)  # a name without spaces cannot be wrapped
         basis = {
             "measured": tr("Measured with the run {run}.", run=run),

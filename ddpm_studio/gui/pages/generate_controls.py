@@ -47,6 +47,9 @@ class GenerateControls(QWidget):
         self._rolling = False
         self._wanted_guide: str | None = None
         self._spacing: Spacing = "auto"
+        self._sampler: Sampler | None = None
+        self._steps: dict[Sampler, int] = {}
+        """Those that each sampler had when another was chosen, for when somebody comes back to it."""
         columns = ControlColumn(self._make_card(), footer=self._make_footer())
         self.setLayout(column(columns))
         self.setFixedWidth(columns.width())
@@ -199,7 +202,10 @@ class GenerateControls(QWidget):
     def _sampler_chosen(self) -> None:
         _, sampler, _ = self.samplers[self.sampler.currentIndex()]
         self._set_spacing("auto")
-        self.steps.setValue(STEPS[sampler] or self.steps.maximum())
+        if self._sampler is not None and self.start is None:
+            self._steps[self._sampler] = self.steps.value()
+        self._sampler = sampler
+        self.steps.setValue(self._steps.get(sampler) or STEPS[sampler] or self.steps.maximum())
         self.eta_box.setVisible(sampler == "ddim")
         self.changed.emit()
 

@@ -58,6 +58,8 @@ class TrainPage(QWidget):
         """Reads the journal of a run that goes on."""
         self._held: list[Event] = []
         """What the run in training has said meanwhile: it comes after its past."""
+        self._keeps_view = False
+        """The next data set is none that somebody has opened to look at."""
         self.dataset = DatasetSection(studio)
         self.expectations = Expectations(studio, self.dataset)
         self.settings = TrainSettings(self.expectations)
@@ -131,6 +133,17 @@ class TrainPage(QWidget):
         studio.run_renamed.connect(self._run_renamed)
         studio.settings_wanted.connect(self.settings.adopt)
         studio.models_changed.connect(self._show_doors)
+
+    def take_over(self, other: TrainPage) -> None:
+        """The run that is shown there, as it went, and the offer to go on with one."""
+        run = runs.find_run(other._shown) if other._shown else None
+        if run is not None and run.exists and other.live.plots.loss.length:
+            self._studio.training.replay(run)
+            self._name_stage(run.name, past=True)
+            self._set_view(other.view.current)
+            self._keeps_view = True
+        if other.offer.run is not None and not other.offer.isHidden():
+            self.offer.look(other.offer.run)
 
     # Starting.
 
@@ -309,8 +322,9 @@ class TrainPage(QWidget):
     def _dataset_ready(self) -> None:
         if self.dataset.report:
             self.settings.set_report(self.dataset.report)
-        if not self._studio.training.active:
+        if not self._studio.training.active and not self._keeps_view:
             self._set_view(PICTURES)
+        self._keeps_view = False
 
     @Slot()
     def _data_changed(self) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QPointF, QRect, Qt, Signal, Slot
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QMouseEvent, QPaintEvent, QValidator
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QButtonGroup,
@@ -17,11 +18,15 @@ from PySide6.QtWidgets import (
     QSlider,
     QSpinBox,
     QStyle,
+    QStyleOptionComboBox,
     QStyleOptionSlider,
+    QStylePainter,
+    QToolTip,
     QWidget,
 )
 
 from ddpm_studio.gui.widgets.basics import button, column, label, row, wrapped
+from ddpm_studio.language import tr
 
 
 def tidy(spin: QAbstractSpinBox) -> None:
@@ -29,8 +34,28 @@ def tidy(spin: QAbstractSpinBox) -> None:
     spin.lineEdit().setTextMargins(8, 0, 0, 0)
 
 
+class Number(QSpinBox):
+    """Any whole number may be typed; one that is too large or too small becomes the nearest that is allowed, and that is said."""
+
+    def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
+        if re.fullmatch(r"-?\d*", text) and not (text.isdecimal() and self.minimum() <= int(text) <= self.maximum()):
+            return QValidator.State.Intermediate, text, place
+        return super().validate(text, place)
+
+    def fixup(self, text: str) -> str:
+        try:
+            wanted = int(text)
+        except ValueError:
+            return text
+        nearest = max(self.minimum(), min(self.maximum(), wanted))
+        if nearest != wanted:
+            words = tr("{most:,} is the most", most=nearest) if nearest < wanted else tr("{least:,} is the least", least=nearest)
+            QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), words, self)
+        return str(nearest)
+
+
 def spin(name: str, low: int, high: int, value: int) -> QSpinBox:
-    box = QSpinBox()
+    box = Number()
     box.setObjectName(name)
     box.setRange(low, high)
     box.setValue(value)
@@ -50,8 +75,20 @@ def decimal(name: str, low: float, high: float, step: float, value: float) -> QD
     return box
 
 
+class Choice(QComboBox):
+    """Qt cuts a line that is too long off in the middle of a letter; here it ends in an ellipsis."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self).width()
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room - 2)  # type: ignore[attr-defined]
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
 def combo(name: str, items: list[tuple[str, Any]]) -> QComboBox:
-    box = QComboBox()
+    box = Choice()
     box.setObjectName(name)
     for text, data in items:
         box.addItem(text, data)
