@@ -25,7 +25,7 @@ def samplers() -> tuple[tuple[str, Sampler, str], ...]:
     return (
         (tr("Steady (DDIM)"), "ddim", tr("Deterministic with eta 0: a seed is a picture, and similar noise gives similar pictures.")),
         (tr("Fast (DPM-Solver++)"), "dpmpp-2m", tr("Good pictures in 15 to 30 steps; the same seed gives the same picture.")),
-        (tr("Fast (UniPC)"), "unipc", tr("Like DPM-Solver++, and each step is corrected by the next: a little more exact in very few steps.")),
+        (tr("Fast (UniPC)"), "unipc", tr("Like DPM-Solver++, and each step is corrected by the next: the one for hard edges, as of pixel art.")),
         (tr("Exact (Heun)"), "heun", tr("Second order with two network calls a step: twice the time, and nearest to the true path.")),
         (tr("Original (ancestral DDPM)"), "ddpm", tr("Algorithm 2 of the paper: fresh noise in each of its 1,000 steps. Slow and true.")),
     )
