@@ -141,7 +141,7 @@ class TrainPage(QWidget):
             self._studio.training.replay(run)
             self._name_stage(run.name, past=True)
             self._set_view(other.view.current)
-            self._keeps_view = True
+            self._keeps_view = other.dataset.source is not None  # which is opened here, too
         if other.offer.run is not None and not other.offer.isHidden():
             self.offer.look(other.offer.run)
 
