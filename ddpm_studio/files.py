@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ddpm_studio.errors import DamagedFile, describe_os_error
@@ -99,10 +99,19 @@ def remove_unfinished() -> None:
             temporary.unlink(missing_ok=True)
 
 
-def force_all() -> None:
-    """What was written without being forced to the disk goes there now, all at once; Windows has no such call."""
-    if hasattr(os, "sync"):
-        os.sync()
+def force_all(files: Sequence[Path]) -> None:
+    """Several files that were written without being forced to the disk go there together: after the first there is little left to do.
+
+    Raises UserError.
+    """
+    for file in files:
+        try:
+            with file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+        except OSError as error:
+            raise describe_os_error(error, tr("save {name}", name=file.name)) from error
+    for folder in {file.parent for file in files}:
+        _force_names(folder)
 
 
 def _force_names(folder: Path) -> None:

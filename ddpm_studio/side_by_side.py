@@ -23,9 +23,12 @@ def count_parts(pictures: int, smallest: int, device: torch.device) -> int:
     """In how many parts to compute a batch: at most one for each core, and none of fewer than `smallest` pictures.
 
     The cores are dealt out evenly among them; those that are left over rest, which costs less than a part that is
-    computed by several.
+    computed by several. Fewer parts than cores are 1, 2, 4, 8 ..., since each number keeps threads of its own.
     """
-    return max(1, min(torch.get_num_threads(), pictures // smallest)) if device.type == "cpu" else 1
+    cores, most = torch.get_num_threads(), max(1, pictures // smallest)
+    if device.type != "cpu":
+        return 1
+    return cores if most >= cores else 1 << (most.bit_length() - 1)
 
 
 def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:

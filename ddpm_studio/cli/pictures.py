@@ -300,7 +300,7 @@ def save_all(images: Images, names: list[str], recipes: list[dict[str, Any]], ou
         path = Path(out).expanduser() / f"{name}.png"
         save_one(path, image, facts, blended, forced=False)
         saved.append(path)
-    force_all()
+    force_all(saved)
     return saved
 
 

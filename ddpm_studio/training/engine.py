@@ -88,7 +88,7 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
         about["left_out"] = pack_names(dataset.left_out)
     if start_from := model_name(request.start_from) if request.start_from is not None else saved.notes.get("start_from") if saved else None:
         about["start_from"] = start_from
-    about["device"] = device.label
+    about["device"] = here = device.label if device.kind == "cuda" else device.kind  # of graphics cards there are many
     if device.kind == "cpu":
         about["threads"] = torch.get_num_threads()
     # Network, average, optimizer; resume.
@@ -105,7 +105,7 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
         forget_previews_after(request.run, state.step)
         if (before := saved.notes.get("threads", about.get("threads"))) != about.get("threads"):
             yield Notice(_threads_changed(before, about.get("threads")))
-        if saved.notes.get("device", device.label) != device.label:
+        if saved.notes.get("device", here) != here:
             state.pieces = 1  # the memory was short on another one
         mend_model(request.run, state, config)
         request.run.write_config(config)  # with the training settings that were changed, if any were
@@ -133,7 +133,7 @@ def _plan_of(request: TrainRequest, saved: Saved | None) -> TrainRequest:
     """
     if saved is None or not request.keep_plan or request.max_seconds is not None or (left := planned_seconds(saved.notes)) is None:
         return request
-    if left[1] <= 0 and (request.max_steps, request.max_images) != (None, None):
+    if left[1] < 1 and (request.max_steps, request.max_images) != (None, None):
         return request
     return replace(request, max_seconds=left[1], seconds_done=left[0])
 

@@ -198,7 +198,7 @@ class TrainingLoop:
         self._tally.clear()
         state, seconds = self.state, self.plan.watch.seconds
         fraction = self.plan.fraction(state.step, state.images)
-        left = (self.request.seconds_done + seconds) * (1 - fraction) / fraction if fraction else None
+        left = (self.plan.seconds_before + seconds) * (1 - fraction) / fraction if fraction else None
         pace, spike = self._pace.mark(seconds, state.images), self._spikes.is_spike(loss)
         return StepDone(state.step, state.images, loss, norm, learning_rate, pace, seconds, fraction, left, spike, self.device.held_memory())
 

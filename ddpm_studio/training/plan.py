@@ -14,6 +14,8 @@ from ddpm_studio.requests import TrainRequest
 
 WARMUP_SHARE = 0.1
 """Of a run whose end is planned: the warm-up is over then, however many steps it has."""
+LEAST_WARMUP = 20
+"""Steps that it takes at least where the plan is one of time: the first step may have taken minutes, to be compiled."""
 
 
 class Stopwatch:
@@ -46,6 +48,11 @@ class Plan:
     first_images: int
     watch: Stopwatch = field(default_factory=Stopwatch)
 
+    @property
+    def seconds_before(self) -> float:
+        """What was done of a plan by time before this request; nothing where steps or pictures end it sooner, which count from here."""
+        return self.request.seconds_done if (self.request.max_steps, self.request.max_images) == (None, None) else 0.0
+
     def fraction(self, step: int, images: int) -> float | None:
         """How much of what was asked for is done, 0 to 1; None without any limit."""
         request, shares = self.request, []
@@ -54,7 +61,7 @@ class Plan:
         if request.max_images is not None:
             shares.append((images - self.first_images) / max(request.max_images, 1))
         if request.max_seconds is not None:
-            shares.append((request.seconds_done + self.watch.seconds) / max(request.seconds_done + request.max_seconds, 1e-9))
+            shares.append((self.seconds_before + self.watch.seconds) / max(self.seconds_before + request.max_seconds, 1e-9))
         if self.config.total_steps is not None:
             shares.append((step - self.first_step) / max(self.config.total_steps - self.first_step, 1) if self.config.total_steps > self.first_step else 1.0)
         return min(max(shares), 1.0) if shares else None
@@ -67,13 +74,14 @@ class Plan:
         be over before it has reached its rate.
         """
         config, request = self.config, self.request
-        progress = []
+        progress, warm = [0.0], [(step + 1) / (config.warmup_steps + 1)]
         if config.total_steps is not None:
             progress.append(step / config.total_steps)
-        if self.request.max_seconds is not None:
-            progress.append((request.seconds_done + self.watch.seconds) / max(request.seconds_done + self.request.max_seconds, 1e-9))
-        done = min(max(progress, default=0.0), 1.0)
-        warmup = min(max((step + 1) / (config.warmup_steps + 1), done / WARMUP_SHARE), 1.0)
+            warm.append(progress[-1] / WARMUP_SHARE)
+        if request.max_seconds is not None:
+            progress.append((request.seconds_done + self.watch.seconds) / max(request.seconds_done + request.max_seconds, 1e-9))
+            warm.append(min(progress[-1] / WARMUP_SHARE, (step + 1) / LEAST_WARMUP))
+        done, warmup = min(max(progress), 1.0), min(max(warm), 1.0)
         decay = min((1 - done) / config.decay_share, 1.0) if config.decay_share > 0 else 1.0
         # A last trace keeps the final step from being wasted.
         return config.learning_rate * warmup * max(decay, 1e-3)

@@ -368,9 +368,20 @@ def test_steps_merely_stop_a_plan_by_time(run: Run, data: Path) -> None:
     events = [event for event in train_tiny(run, data, resume=True, max_steps=3) if isinstance(event, StepDone)]
     assert [event.step for event in events] == [3, 4, 5]
     assert events[0].learning_rate / tiny_config().training.learning_rate == pytest.approx(0.25, abs=0.05)
+    assert [event.fraction for event in events] == pytest.approx([1 / 3, 2 / 3, 1], abs=0.01)  # of what was asked for here
+    assert events[1].seconds_left == pytest.approx(events[1].seconds / 2, rel=0.01)
     planned = run.read_notes()["planned"]
     assert planned["seconds_done"] + planned["seconds_left"] == pytest.approx(60.0)
     assert planned["seconds_left"] < 15.0
+
+
+def test_a_slow_first_step_does_not_end_the_warm_up(run: Run, data: Path) -> None:
+    """It may have been compiled for minutes."""
+    config = TrainConfig(warmup_steps=1000, decay_share=0.0)
+    plan = Plan(TrainRequest(run, data, RunConfig(training=config), max_seconds=100.0), config, 0, 0)
+    plan.watch._start -= 50.0
+    rates = [plan.learning_rate(step) / config.learning_rate for step in (0, 1, 9, 19, 500)]
+    assert rates == pytest.approx([0.05, 0.1, 0.5, 1, 1])
 
 
 @pytest.mark.parametrize("plan", [{"total_steps": 50}, {}])

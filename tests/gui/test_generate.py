@@ -618,10 +618,17 @@ def test_nearest_pictures_are_shown_with_an_honest_word(qtbot: QtBot, page: Gene
     qtbot.waitUntil(lambda: not workers.running_threads())
 
 
-def test_a_sampler_that_is_chosen_again_has_the_steps_that_it_had(page: GeneratePage) -> None:
-    page.steps.setValue(33)
+def test_a_sampler_that_is_chosen_again_has_the_steps_that_it_had(qtbot: QtBot, page: GeneratePage) -> None:
+    page.steps.setFocus()
+    page.steps.lineEdit().selectAll()
+    qtbot.keyClicks(page.steps.lineEdit(), "33")
+    page.sampler.setFocus()
     page.sampler.setCurrentIndex(page.sampler.findData("unipc"))
     assert page.steps.value() == 20
+    page.sampler.setCurrentIndex(page.sampler.findData("ddim"))
+    assert page.steps.value() == 33
+    page.steps.setValue(3)  # as a limit or a picture sets it
+    page.sampler.setCurrentIndex(page.sampler.findData("unipc"))
     page.sampler.setCurrentIndex(page.sampler.findData("ddim"))
     assert page.steps.value() == 33
 
@@ -637,3 +644,19 @@ def test_a_number_that_is_too_large_is_not_another_one(qtbot: QtBot, page: Gener
     qtbot.keyClick(page.count.lineEdit(), Qt.Key.Key_Return)
     assert page.count.value() == number
     assert QToolTip.text() == said
+
+
+def test_a_number_that_is_still_being_typed_counts(qtbot: QtBot, page: GeneratePage) -> None:
+    page.count.lineEdit().selectAll()
+    qtbot.keyClicks(page.count.lineEdit(), "9999")
+    page.start()  # as by Ctrl+G, which moves no focus
+    wait(qtbot, page)
+    assert page.stage.request
+    assert page.stage.request.count == page.count.value() == 256
+
+
+def test_no_number_is_too_long_to_be_pasted(page: GeneratePage) -> None:
+    page.count.setValue(7)
+    page.count.lineEdit().selectAll()
+    page.count.lineEdit().insert("9" * 5000)
+    assert page.count.value() == 7

@@ -85,6 +85,7 @@ class GeneratePage(QWidget):
     def start(self) -> None:
         if self._studio.sampling.active:
             return
+        self.controls.interpret()
         self.controls.next_seed()
         request = self.request()
         if request is None:

@@ -47,9 +47,8 @@ class GenerateControls(QWidget):
         self._rolling = False
         self._wanted_guide: str | None = None
         self._spacing: Spacing = "auto"
-        self._sampler: Sampler | None = None
         self._steps: dict[Sampler, int] = {}
-        """Those that each sampler had when another was chosen, for when somebody comes back to it."""
+        """Those that somebody has set for a sampler, for when it is chosen again."""
         columns = ControlColumn(self._make_card(), footer=self._make_footer())
         self.setLayout(column(columns))
         self.setFixedWidth(columns.width())
@@ -132,6 +131,7 @@ class GenerateControls(QWidget):
         for box in (self.count, self.steps, self.eta):
             box.valueChanged.connect(self.changed)
         self.changed.connect(self._show_start)
+        self.steps.valueChanged.connect(self._steps_set)
         self.seed.valueChanged.connect(self._seed_set)
         self.lock.toggled.connect(self._lock_toggled)
         self.shuffle.clicked.connect(self._roll)
@@ -202,12 +202,20 @@ class GenerateControls(QWidget):
     def _sampler_chosen(self) -> None:
         _, sampler, _ = self.samplers[self.sampler.currentIndex()]
         self._set_spacing("auto")
-        if self._sampler is not None and self.start is None:
-            self._steps[self._sampler] = self.steps.value()
-        self._sampler = sampler
         self.steps.setValue(self._steps.get(sampler) or STEPS[sampler] or self.steps.maximum())
         self.eta_box.setVisible(sampler == "ddim")
         self.changed.emit()
+
+    @Slot(int)
+    def _steps_set(self, steps: int) -> None:
+        """By hand, for a way that begins at noise; what follows from a sampler, a model or a picture is not kept."""
+        if self.steps.hasFocus() and self.start is None:
+            self._steps[self.sampler.currentData()] = steps
+
+    def interpret(self) -> None:
+        """What is being typed counts."""
+        for box in (self.count, self.steps, self.eta, self.seed):
+            box.interpretText()
 
     def _set_spacing(self, spacing: Spacing) -> None:
         """As in a picture whose settings were opened; a sampler that is chosen spreads its steps as suits it."""

@@ -58,8 +58,8 @@ class TrainPage(QWidget):
         """Reads the journal of a run that goes on."""
         self._held: list[Event] = []
         """What the run in training has said meanwhile: it comes after its past."""
-        self._keeps_view = False
-        """The next data set is none that somebody has opened to look at."""
+        self._keeps_view_for: Path | None = None
+        """The data set that is opened again in a window of another language: not to be looked at."""
         self.dataset = DatasetSection(studio)
         self.expectations = Expectations(studio, self.dataset)
         self.settings = TrainSettings(self.expectations)
@@ -141,7 +141,7 @@ class TrainPage(QWidget):
             self._studio.training.replay(run)
             self._name_stage(run.name, past=True)
             self._set_view(other.view.current)
-            self._keeps_view = other.dataset.source is not None  # which is opened here, too
+            self._keeps_view_for = other.dataset.source
         if other.offer.run is not None and not other.offer.isHidden():
             self.offer.look(other.offer.run)
 
@@ -322,9 +322,9 @@ class TrainPage(QWidget):
     def _dataset_ready(self) -> None:
         if self.dataset.report:
             self.settings.set_report(self.dataset.report)
-        if not self._studio.training.active and not self._keeps_view:
+        if not self._studio.training.active and (self._keeps_view_for is None or self.dataset.source != self._keeps_view_for):
             self._set_view(PICTURES)
-        self._keeps_view = False
+        self._keeps_view_for = None
 
     @Slot()
     def _data_changed(self) -> None:

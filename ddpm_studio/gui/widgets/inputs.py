@@ -38,7 +38,7 @@ class Number(QSpinBox):
     """Any whole number may be typed; one that is too large or too small becomes the nearest that is allowed, and that is said."""
 
     def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
-        if re.fullmatch(r"-?\d*", text) and not (text.isdecimal() and self.minimum() <= int(text) <= self.maximum()):
+        if re.fullmatch(r"-?\d{0,18}", text) and not (text.isdecimal() and self.minimum() <= int(text) <= self.maximum()):
             return QValidator.State.Intermediate, text, place
         return super().validate(text, place)
 
