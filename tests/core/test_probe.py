@@ -176,7 +176,7 @@ def test_a_run_from_a_model_holds_out_what_that_has_not_seen(tmp_path: Path) -> 
     assert started("asked for", data, **{"training.held_out": 3})[0] == 3
     held_out, said = started("others", picture_folder(tmp_path / "others", 210))
     assert held_out == 8
-    assert "Should the model teacher have learnt from them" in said
+    assert "Where teacher was trained on these pictures before" in said
     stranger = tmp_path / "stranger.safetensors"
     stranger.write_bytes(teacher.model_file.read_bytes())
     assert started("who knows", data, stranger)[0] == 8
