@@ -11,8 +11,6 @@ import argparse
 import json
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
@@ -20,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
+from throughput import speed
 
 from ddpm_studio.bench import _training_step
 from ddpm_studio.devices import choose_device
@@ -49,16 +48,6 @@ def main() -> int:
         torch.set_num_threads(cores)
         print(json.dumps({"batch": batch, "cores": cores} | {way: dict(zip(("images/s", "images/CPU-s"), sorted(speeds)[1], strict=True)) for way, speeds in found.items()}))
     return 0
-
-
-def speed(step: Callable[[], object], batch: int, seconds: float) -> tuple[float, float]:
-    for _ in range(3):
-        step()
-    began, cpu, steps = time.perf_counter(), time.process_time(), 0
-    while time.perf_counter() - began < seconds:
-        step()
-        steps += 1
-    return round(steps * batch / (time.perf_counter() - began), 1), round(steps * batch / (time.process_time() - cpu), 1)
 
 
 if __name__ == "__main__":

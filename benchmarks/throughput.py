@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +49,20 @@ def main() -> int:
 
 
 def measure(who: str, peers: Path, seconds: float) -> dict[str, float]:
-    """Images per second of wall time and of CPU time, after a few steps to warm up."""
     step, gflop = _peer(who, peers) if who in ("lucidrains", "diffusers") else _ours(who)
+    rate, rate_cpu = speed(step, BATCH, seconds)
+    return {"gflop": round(gflop, 2), "images_per_second": rate, "images_per_cpu_second": rate_cpu, "gflops": round(rate * gflop, 1)}
+
+
+def speed(step: Callable[[], object], batch: int, seconds: float) -> tuple[float, float]:
+    """Images per second of wall time and of CPU time, after a few steps to warm up."""
     for _ in range(3):
         step()
     began, cpu, steps = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - began < seconds:
         step()
         steps += 1
-    spent, spent_cpu = time.perf_counter() - began, time.process_time() - cpu
-    rate = steps * BATCH / spent
-    return {"gflop": round(gflop, 2), "images_per_second": round(rate, 1), "images_per_cpu_second": round(steps * BATCH / spent_cpu, 1), "gflops": round(rate * gflop, 1)}
+    return round(steps * batch / (time.perf_counter() - began), 1), round(steps * batch / (time.process_time() - cpu), 1)
 
 
 def _peer(who: str, peers: Path) -> tuple[Any, float]:

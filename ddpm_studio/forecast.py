@@ -64,7 +64,8 @@ def forecast(config: RunConfig, device: str, device_label: str, gmacs: Callable[
     for run, settings, speed in recent:
         if (settings.model, settings.data.shape, settings.training.batch_size) == (config.model, config.data.shape, config.training.batch_size):
             return Forecast(speed, "measured", run.name, comparable)
-    for run, settings, speed in recent:
+    if recent:
+        run, settings, speed = recent[0]
         return Forecast(speed * gmacs(settings) / gmacs(config), "scaled", run.name, comparable)
     gflops = GFLOPS_OF_GPU.get(device, GFLOPS_A_CORE * (os.cpu_count() or 1))
     return Forecast(gflops / (6 * gmacs(config)), "guessed", "", comparable)  # forward and backward: three times two operations

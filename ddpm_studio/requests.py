@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 Sampler = Literal["ddpm", "ddim", "dpmpp-2m", "unipc", "heun"]
 STEPS: dict[Sampler, int | None] = {"ddim": 20, "dpmpp-2m": 25, "unipc": 20, "heun": 25, "ddpm": None}
-"""What each takes unless somebody wants other ones; None: every timestep. With DDIM a fiftieth of 1,000, and as good as all of
-them (docs/MEASUREMENTS.md)."""
+"""What each takes unless somebody wants other ones; None: every timestep. With DDIM a fiftieth of 1,000: better than all of
+them on faces, worse on pixel tiles (docs/MEASUREMENTS.md)."""
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 Spacing = Literal["auto", "log_snr", "linspace", "leading", "trailing"]
 SPACINGS: tuple[Spacing, ...] = get_args(Spacing)

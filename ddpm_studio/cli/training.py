@@ -74,7 +74,7 @@ def train(arguments: argparse.Namespace) -> int:
             spent = f"{duration(last.seconds)}{' this time' if arguments.resume else ''}"
             print(f"Run {chosen.name}: step {last.step:,}, {last.images:,} pictures seen, loss {last.loss:.4f}, {spent}.\nModel: {chosen.model_file}")
             if control.stopping:
-                print(f"Go on with: train {shlex.quote(str(request.data))} --run {shlex.quote(arguments.run or chosen.name)} --resume")
+                print(f"Go on with: ddpm-studio train {shlex.quote(str(request.data))} --run {shlex.quote(arguments.run or chosen.name)} --resume")
     return 130 if control.stopping else 0
 
 
