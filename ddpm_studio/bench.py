@@ -25,14 +25,13 @@ from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
 from ddpm_studio.presets import get_preset
 from ddpm_studio.recorded import PLAIN_CALLS, Recorded, can_record
-from ddpm_studio.requests import BenchRequest
+from ddpm_studio.requests import STEPS, USUAL_SAMPLER, BenchRequest
 from ddpm_studio.side_by_side import SideBySide, count_parts, side_by_side
 from ddpm_studio.training.checkpoint import TrainingState
 from ddpm_studio.training.gradient import apply_gradients, compute_gradients, count_shares
 from ddpm_studio.training.memory import fitting_pieces
 
-SAMPLING_STEPS = 20
-"""As many as DDIM takes (`requests.STEPS`)."""
+SAMPLING_STEPS = STEPS[USUAL_SAMPLER] or 1000
 SAMPLED = 16
 """Pictures that the sampling time is given for."""
 

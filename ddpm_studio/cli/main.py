@@ -15,7 +15,7 @@ from ddpm_studio.cli.exchange import add_export_flags, add_import_flags
 from ddpm_studio.cli.flags import Parser, add_setting_flags, steps_or_all, within
 from ddpm_studio.errors import Cancelled, UserError, as_user_error
 from ddpm_studio.presets import PRESETS
-from ddpm_studio.requests import NOISE_MODES, SAMPLERS, SPACINGS
+from ddpm_studio.requests import NOISE_MODES, SAMPLERS, SPACINGS, USUAL_SAMPLER
 
 DESCRIPTION = """Train, watch and use denoising diffusion models on your own pictures.
 
@@ -63,7 +63,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     generate.add_argument("--start", metavar="PNG", help="Begin on the way of a picture that was made before (or of a recipe, as JSON): other pictures with the same x_t.")
     generate.add_argument("--start-timestep", type=within(int, 0), default=None, metavar="T", help="At which of the stops on its way.")
     _film_flags(generate, "Also write the way from noise to picture as a film")
-    _sampling_flags(generate, "ddim")
+    _sampling_flags(generate, USUAL_SAMPLER)
 
     interpolate = command("interpolate", "Blend two pictures or more through the noise.")
     interpolate.add_argument("model", metavar="MODEL")
@@ -163,7 +163,7 @@ def _film_flags(parser: argparse.ArgumentParser, help_text: str) -> None:
     parser.add_argument("--scale", type=within(int, 1, 64), default=None, metavar="N", help="Each pixel of the film becomes a square of N (about 256 pixels in all).")
 
 
-def _sampling_flags(parser: argparse.ArgumentParser, sampler: str, fixed: bool = False, steps: str = "ddpm: all timesteps, ddim and unipc: 20, others: 25") -> None:
+def _sampling_flags(parser: argparse.ArgumentParser, sampler: str, fixed: bool = False, steps: str = "ddpm: all timesteps, dpmpp-2m and heun: 25, others: 20") -> None:
     """How to walk; with `fixed` the sampler cannot be chosen."""
     if fixed:
         parser.set_defaults(sampler=sampler, eta=0.0)

@@ -128,6 +128,28 @@ def dpmpp_2m_sample_loop(diffusion: GaussianDiffusion, network: Network, x_t: Te
         previous, x_t = (x_start, h), x_next
 
 
+@torch.no_grad()
+def dpmpp_2m_sde_sample_loop(
+    diffusion: GaussianDiffusion, network: Network, x_t: Tensor, timesteps: Sequence[int], draw: DrawNoise, eta: float = 0.0
+) -> Iterator[SampleStep]:
+    """SDE-DPM-Solver++(2M) (Lu et al. 2022, equation 19 and appendix B.5): second order, one network call per step, fresh noise in each.
+
+    What ancestral sampling does in many small steps is a stochastic differential equation; this solves it in few large
+    ones. Its first step and its last one are those of ancestral sampling (fixedsmall). `eta` is not used.
+    """
+    previous: tuple[Tensor, float] | None = None  # x_start and h of the step before
+    for index, t, a_t, a_s in _stops(diffusion, timesteps):
+        x_start = _predict(diffusion, network, x_t, t)
+        h = _lambda(a_s) - _lambda(a_t)
+        x_next = x_start
+        if a_s < 1:
+            # As without noise, but x_t counts for less and the estimate for more, by another step h in lambda.
+            shrink, gain = math.sqrt((1 - a_s) / (1 - a_t)) * math.exp(-h), -math.sqrt(a_s) * math.expm1(-2 * h)
+            x_next = shrink * x_t + gain * _slope(x_start, h, previous) + math.sqrt(-(1 - a_s) * math.expm1(-2 * h)) * draw(x_t)
+        yield SampleStep(index, len(timesteps), t, x_t, x_start, x_next)
+        previous, x_t = (x_start, h), x_next
+
+
 def _exponential_step(x_t: Tensor, a_t: float, a_s: float, h: float, estimate: Tensor) -> Tensor:
     """The exact solution of the diffusion ODE over a step h in lambda, if x_0 were `estimate` all the way (Lu et al. 2022, equation 9)."""
     shrink, gain = math.sqrt((1 - a_s) / (1 - a_t)), -math.sqrt(a_s) * math.expm1(-h)
@@ -199,5 +221,6 @@ def heun_sample_loop(diffusion: GaussianDiffusion, network: Network, x_t: Tensor
 
 
 SAMPLE_LOOPS: dict[Sampler, SampleLoop] = {
-    "ddpm": p_sample_loop, "ddim": ddim_sample_loop, "dpmpp-2m": dpmpp_2m_sample_loop, "unipc": unipc_sample_loop, "heun": heun_sample_loop,
+    "ddpm": p_sample_loop, "ddim": ddim_sample_loop, "dpmpp-2m": dpmpp_2m_sample_loop, "dpmpp-2m-sde": dpmpp_2m_sde_sample_loop,
+    "unipc": unipc_sample_loop, "heun": heun_sample_loop,
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,14 +42,20 @@ LAMBDA_MIN = -5.1
 """Where the paper's linear schedule ends; the cosine schedule goes on to -10 within its last few timesteps."""
 
 
-def lambda_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None = None) -> list[int]:
+LAMBDA_MAX = 2.5
+"""The noise has a deviation of about ten grey levels there. See `early_timesteps`."""
+
+
+def lambda_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None = None, highest: float = math.inf) -> list[int]:
     """`steps` timesteps from `start` down to 0, evenly spread in lambda = log(alpha / sigma), half the log of the
     signal-to-noise ratio, as DPM-Solver++ wants them: on Gaussian data its error is then a fraction of what it is with
-    timesteps evenly spread in t. Below LAMBDA_MIN there is nothing but noise, so no stop but the first is spent there."""
+    timesteps evenly spread in t. Below LAMBDA_MIN there is nothing but noise, so no stop but the first is spent there.
+    With `highest` they end at that lambda, unless the walk begins beyond it or there are too few timesteps before it."""
     count = _count(start, steps)
     a = diffusion.alphas_cumprod[: start + 1].cpu().double()
     lam = torch.log(a / (1 - a)) / 2
-    wanted = torch.linspace(max(float(lam[start]), LAMBDA_MIN), float(lam[0]), count, dtype=torch.float64)
+    first, last = max(float(lam[start]), LAMBDA_MIN), float(lam[0])
+    wanted = torch.linspace(first, min(last, highest) if first < highest else last, count, dtype=torch.float64)
     nearest = [start, *(lam[None, :] - wanted[1:, None]).abs().argmin(dim=1).tolist()]
     timesteps: list[int] = []
     for i, t in enumerate(nearest):
@@ -58,8 +65,20 @@ def lambda_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None
     return timesteps
 
 
-AUTO_SPACING: dict[Sampler, Spacing] = {"ddpm": "linspace", "ddim": "linspace", "dpmpp-2m": "log_snr", "unipc": "log_snr", "heun": "log_snr"}
-"""Samplers of second order want their stops evenly spread in lambda, those of first order in t."""
+def early_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None = None) -> list[int]:
+    """As `lambda_timesteps`, but the last of them is where lambda is LAMBDA_MAX, and its estimate of x_0 is the picture.
+
+    The steps below, in which noise is taken away that one hardly sees, are learnt last (their weight in the loss is held
+    down, too), and where they are not learnt they leave grain; what they are spared, the others have. Samples of short
+    trainings are better so, by KID and to the eye (docs/MEASUREMENTS.md)."""
+    return lambda_timesteps(diffusion, start, steps, LAMBDA_MAX)
+
+
+AUTO_SPACING: dict[Sampler, Spacing] = {
+    "ddpm": "linspace", "ddim": "linspace", "dpmpp-2m": "log_snr", "dpmpp-2m-sde": "log_snr_early", "unipc": "log_snr", "heun": "log_snr",
+}  # fmt: skip
+"""Samplers of second order want their stops evenly spread in lambda, those of first order in t. One ends early: that which is
+used unless another is chosen."""
 
 
 def sampler_timesteps(sampler: Sampler, diffusion: GaussianDiffusion, start: int, steps: int | None = None, spacing: Spacing = "auto") -> list[int]:
@@ -68,4 +87,6 @@ def sampler_timesteps(sampler: Sampler, diffusion: GaussianDiffusion, start: int
         spacing = AUTO_SPACING[sampler]
     if spacing == "log_snr":
         return lambda_timesteps(diffusion, start, steps)
+    if spacing == "log_snr_early":
+        return early_timesteps(diffusion, start, steps)
     return {"linspace": spaced_timesteps, "leading": leading_timesteps, "trailing": trailing_timesteps}[spacing](start, steps)

@@ -19,7 +19,7 @@ from ddpm_studio.errors import UserError
 from ddpm_studio.events import Event, Finished, Images, ImagesReady, Inverted, Progress, frozen_images
 from ddpm_studio.language import tr
 from ddpm_studio.randomness import ImageNoise
-from ddpm_studio.requests import InpaintRequest, InvertRequest, TreeRequest
+from ddpm_studio.requests import InpaintRequest, InvertRequest, TreeRequest, is_noisy
 from ddpm_studio.sampling.engine import BRANCHES, check_numbers, check_shape, check_timestep, ending, load_for, visible, walk
 
 
@@ -32,8 +32,9 @@ def tree(request: TreeRequest, control: RunControl) -> Iterator[Event]:
     model, network = yield from load_for(request)
     for t in request.timesteps:
         check_timestep(model, t)
-    if request.sampler != "ddpm" and not (request.sampler == "ddim" and request.eta > 0):
-        raise UserError(tr("With this sampler all branches would be the same picture."), tr("Take the sampler ddpm, or ddim with an eta above 0: their steps add noise."))
+    if not is_noisy(request.sampler, request.eta):
+        hint = tr("Take the sampler ddpm or dpmpp-2m-sde, or ddim with an eta above 0: their steps add noise.")
+        raise UserError(tr("With this sampler all branches would be the same picture."), hint)
     timesteps = model.timesteps(request.sampler, request.steps, None, request.spacing)
     x_t, source = model.noise([request.seed])
     # Where the trunk has its stop nearest to each t, and the x_t there.

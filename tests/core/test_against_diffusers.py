@@ -54,15 +54,21 @@ def ours(sampler: str, steps: int, spacing: Spacing, prediction: str, eta: float
 
 
 def theirs(scheduler: Any, steps: int, net: Network = network, **named: Any) -> tuple[list[int], list[Tensor]]:
-    """Their x_t after each step; noise from the same source, where a scheduler takes any."""
+    """Their x_t after each step; noise from the same source, where a scheduler takes any, as a generator or itself."""
     generator = torch.Generator().manual_seed(0)
+
+    def given(value: Any) -> Any:
+        if value is torch.Tensor:
+            return torch.randn(SHAPE, generator=generator, dtype=torch.float64)
+        return generator if value is torch.Generator else value
+
     x_t = torch.randn(SHAPE, generator=generator, dtype=torch.float64)
     scheduler.set_timesteps(steps)
     x_t = x_t * scheduler.init_noise_sigma
     trajectory = []
     for t in scheduler.timesteps:
         answer = net(scheduler.scale_model_input(x_t, t), torch.full((SHAPE[0],), int(t)))
-        x_t = scheduler.step(answer, t, x_t, **{name: generator if value is torch.Generator else value for name, value in named.items()}).prev_sample
+        x_t = scheduler.step(answer, t, x_t, **{name: given(value) for name, value in named.items()}).prev_sample
         trajectory.append(x_t)
     return [int(t) for t in scheduler.timesteps], trajectory
 
@@ -116,6 +122,14 @@ def test_ddim(prediction: str, steps: int, eta: float, spacing: Spacing, clip: b
 def test_dpmpp_2m(prediction: str, steps: int, schedule: str) -> None:
     scheduler = diffusers.DPMSolverMultistepScheduler(**common(prediction, "trailing", schedule), algorithm_type="dpmsolver++", solver_order=2)
     assert_same(ours("dpmpp-2m", steps, "trailing", prediction, beta_schedule=schedule), theirs(scheduler, steps))
+
+
+@pytest.mark.parametrize("prediction", list(PREDICTIONS))
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_dpmpp_2m_sde(prediction: str, steps: int, schedule: str) -> None:
+    scheduler = diffusers.DPMSolverMultistepScheduler(**common(prediction, "trailing", schedule), algorithm_type="sde-dpmsolver++", solver_order=2, final_sigmas_type="zero")
+    assert_same(ours("dpmpp-2m-sde", steps, "trailing", prediction, beta_schedule=schedule), theirs(scheduler, steps, variance_noise=torch.Tensor))
 
 
 @pytest.mark.parametrize("prediction", list(PREDICTIONS))

@@ -90,7 +90,7 @@ def test_generate_writes_pictures_with_their_recipe(run: Run, tmp_path: Path, ca
     assert (tmp_path / "grid.png").exists()
     assert main(["inspect", str(images[1]), "--json"]) == 0
     recipe = told(capsys)
-    assert (recipe["model"], recipe["model_step"], recipe["seed"], recipe["sampler"], recipe["steps"], recipe["count"]) == ("run", 3, 8, "ddim", 4, 3)
+    assert (recipe["model"], recipe["model_step"], recipe["seed"], recipe["sampler"], recipe["steps"], recipe["count"]) == ("run", 3, 8, "dpmpp-2m-sde", 4, 3)
     assert main(["inspect", str(tmp_path / "grid.png"), "--json"]) == 0
     assert told(capsys)["count"] == 3
     # The recipe alone makes the same picture again.

@@ -161,7 +161,8 @@ def test_variations_need_noise_after_the_frame() -> None:
     shown = SampleRequest("m", sampler="dpmpp-2m", steps=25)
     varied = variations(shown, 5, 412, 9, 80, 6, 1234)
     assert varied.start == Start(replace(shown, seed=5, count=1), 412, 80)
-    assert (varied.sampler, varied.eta, varied.steps, varied.count, varied.seed) == ("ddim", 1.0, 25, 6, 1234)
+    assert (varied.sampler, varied.eta, varied.steps, varied.count, varied.seed) == ("dpmpp-2m-sde", 0.0, 25, 6, 1234)
+    assert variations(replace(shown, spacing="linspace"), 5, 412, 9, 80, 6, 1234) == replace(varied, start=Start(replace(shown, spacing="linspace", seed=5, count=1), 412, 80))
     ancestral = variations(replace(shown, sampler="ddpm", steps=1000), 5, 412, 413, None, 6, 1234)
     assert (ancestral.sampler, ancestral.steps) == ("ddpm", 413)
     noisy = replace(shown, sampler="ddim", eta=0.4)
@@ -179,23 +180,24 @@ def settings_of(page: GeneratePage) -> tuple[object, ...]:
 
 
 def test_vary_leaves_the_settings_alone(qtbot: QtBot, page: GeneratePage) -> None:
+    page.sampler.setCurrentIndex(page.sampler.findData("ddim"))
     first, before = generated(qtbot, page), settings_of(page)
     page.stage.results.grid.set_current(3)
     page.stage.filmstrip.slider.setValue(6)
     frame, vary = page.stage.chosen_frame, page.stage.results.tools[Results.VARY]
     assert frame
     assert f"t = {frame.timestep}" in vary.toolTip()
-    assert "DDIM with eta 1, for these pictures only" in vary.toolTip()
+    assert "Made by SDE-DPM-Solver++, for these pictures only" in vary.toolTip()
     vary.trigger()
     wait(qtbot, page)
     assert page.stage.request
     assert page.stage.request.start == Start(replace(first, seed=3, count=1), frame.timestep)
-    assert (page.stage.request.sampler, page.stage.request.eta) == ("ddim", 1.0)
-    assert f"From t = {frame.timestep} of seed 3 on: Steady (DDIM), eta 1" in page.stage.results.made.text()
+    assert page.stage.request.sampler == "dpmpp-2m-sde"
+    assert f"From t = {frame.timestep} of seed 3 on: Clear (SDE)" in page.stage.results.made.text()
     assert page.stage.filmstrip.frames[0].timestep == frame.timestep
     assert settings_of(page) == before
-    assert generated(qtbot, page).eta == 0
-    assert "eta" not in page.stage.results.made.text()
+    assert generated(qtbot, page).sampler == "ddim"
+    assert "From t" not in page.stage.results.made.text()
 
 
 def test_at_the_end_of_the_way_the_middle_is_varied(qtbot: QtBot, page: GeneratePage) -> None:
@@ -216,6 +218,7 @@ def test_at_the_end_of_the_way_the_middle_is_varied(qtbot: QtBot, page: Generate
 
 
 def test_start_again_from_a_frame(qtbot: QtBot, page: GeneratePage) -> None:
+    page.sampler.setCurrentIndex(page.sampler.findData("ddim"))
     generated(qtbot, page)
     page.stage.results.grid.set_current(3)
     page.stage.filmstrip.slider.setValue(6)
@@ -461,7 +464,7 @@ def test_steps_that_were_spread_otherwise_stay_so(page: GeneratePage) -> None:
     assert request
     assert request.spacing == "trailing"
     assert "trailing" in page.controls.sampler_note.text()
-    page.sampler.setCurrentIndex(1)
+    page.sampler.setCurrentIndex(page.sampler.findData("unipc"))
     request = page.request()
     assert request
     assert request.spacing == "auto"
@@ -625,11 +628,11 @@ def test_a_sampler_that_is_chosen_again_has_the_steps_that_it_had(qtbot: QtBot, 
     page.sampler.setFocus()
     page.sampler.setCurrentIndex(page.sampler.findData("unipc"))
     assert page.steps.value() == 20
-    page.sampler.setCurrentIndex(page.sampler.findData("ddim"))
+    page.sampler.setCurrentIndex(page.sampler.findData("dpmpp-2m-sde"))
     assert page.steps.value() == 33
     page.steps.setValue(3)  # as a limit or a picture sets it
     page.sampler.setCurrentIndex(page.sampler.findData("unipc"))
-    page.sampler.setCurrentIndex(page.sampler.findData("ddim"))
+    page.sampler.setCurrentIndex(page.sampler.findData("dpmpp-2m-sde"))
     assert page.steps.value() == 33
 
 
@@ -649,6 +652,7 @@ def test_a_number_that_is_too_large_is_not_another_one(qtbot: QtBot, page: Gener
 def test_a_number_that_is_still_being_typed_counts(qtbot: QtBot, page: GeneratePage) -> None:
     page.count.lineEdit().selectAll()
     qtbot.keyClicks(page.count.lineEdit(), "9999")
+    page.steps.setValue(2)
     page.start()  # as by Ctrl+G, which moves no focus
     wait(qtbot, page)
     assert page.stage.request

@@ -104,7 +104,7 @@ def test_each_choice_is_an_edit_of_its_own(qtbot: QtBot, window: MainWindow) -> 
     window.studio.undo_stack.undo()
     assert page.sampler.currentData() == "heun"
     window.studio.undo_stack.undo()
-    assert page.sampler.currentData() == "ddim"
+    assert page.sampler.currentData() == "dpmpp-2m-sde"
 
 
 def test_another_model_is_no_edit(qtbot: QtBot, window: MainWindow) -> None:

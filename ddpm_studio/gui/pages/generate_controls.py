@@ -16,16 +16,17 @@ from ddpm_studio.gui.widgets.containers import Card, ControlColumn
 from ddpm_studio.gui.widgets.inputs import combo, decimal, spin
 from ddpm_studio.language import tr
 from ddpm_studio.models import GuideInfo
-from ddpm_studio.requests import MAX_SEED, STEPS, Sampler, SampleRequest, Spacing, Start, model_name
+from ddpm_studio.requests import MAX_SEED, STEPS, USUAL_SAMPLER, Sampler, SampleRequest, Spacing, Start, is_noisy, model_name
 from ddpm_studio.runs import Run, moved
 
 
 def samplers() -> tuple[tuple[str, Sampler, str], ...]:
     """Name, sampler, and what it is."""
     return (
+        (tr("Clear (SDE)"), "dpmpp-2m-sde", tr("SDE-DPM-Solver++: new noise in each step, as in the original, in 20 steps. What one gets wrong the next puts right.")),
         (tr("Steady (DDIM)"), "ddim", tr("Deterministic with eta 0: a seed is a picture, and similar noise gives similar pictures.")),
         (tr("Fast (DPM-Solver++)"), "dpmpp-2m", tr("Good pictures in 15 to 30 steps; the same seed gives the same picture.")),
-        (tr("Fast (UniPC)"), "unipc", tr("Like DPM-Solver++, and each step is corrected by the next: the one for hard edges, as of pixel art.")),
+        (tr("Fast (UniPC)"), "unipc", tr("Like DPM-Solver++, and each step is corrected by the next.")),
         (tr("Exact (Heun)"), "heun", tr("Second order with two network calls a step: twice the time, and nearest to the true path.")),
         (tr("Original (ancestral DDPM)"), "ddpm", tr("Algorithm 2 of the paper: fresh noise in each of its 1,000 steps. Slow and true.")),
     )
@@ -61,7 +62,7 @@ class GenerateControls(QWidget):
         self.count.setAccessibleName(tr("Number of pictures"))  # as it is called where its name stands alone
         self.sampler = combo("samplerCombo", [(text, sampler) for text, sampler, _ in self.samplers])
         self.sampler_note = label("", "caption", wrap=True)
-        self.steps = spin("stepsSpin", 1, 1000, 20)
+        self.steps = spin("stepsSpin", 1, 1000, STEPS[USUAL_SAMPLER] or 1000)
         self.eta = decimal("etaSpin", 0, 1, 0.1, 0)
         self.eta_box = QWidget()
         self.eta_box.setLayout(field(tr("Eta"), self.eta, tr("0: deterministic, 1: as noisy as the ancestral sampler")))
@@ -276,7 +277,7 @@ class GenerateControls(QWidget):
             return
         text = tr("Begins at t = {t} of seed {seed}", t=self.start.timestep, seed=self.start.walk.seed)
         if self.alike and self.count.value() > 1:
-            text += "\n" + tr("Without noise on the way all pictures would be the same, so one is made. With DDIM and an Eta above 0 they differ.")
+            text += "\n" + tr("Without noise on the way all pictures would be the same, so one is made. With another sampler, such as SDE, they differ.")
         self.start_text.setText(text)
 
     def set_timesteps(self, num_timesteps: int) -> None:
@@ -347,10 +348,5 @@ def variations(shown: SampleRequest, seed: int, timestep: int, steps_left: int, 
     same = shown.start is not None and shown.start.timestep == timestep  # the first frame of variations is where they branched off
     start = shown.start if same and shown.start else Start(replace(shown, seed=seed, count=1), timestep, model_step)
     enough = max(steps_left, min(25, timestep + 1))  # walks with noise need more steps than those without; and no noise follows the last of them
-    tail = {} if is_noisy(shown.sampler, shown.eta) else {"sampler": "ddim", "eta": 1.0}
+    tail = {} if is_noisy(shown.sampler, shown.eta) else {"sampler": USUAL_SAMPLER, "spacing": "auto"}
     return replace(shown, start=start, steps=enough, count=count, seed=new_seed, **tail)  # type: ignore[arg-type]
-
-
-def is_noisy(sampler: str, eta: float) -> bool:
-    """Whether the steps of a walk add noise, so that two from the same x_t differ."""
-    return sampler == "ddpm" or (sampler == "ddim" and eta > 0)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from ddpm_studio.events import Event, Failed, FrameReady, Images, ImagesReady
 from ddpm_studio.gui.answers import ModelChoice, NearestFound
-from ddpm_studio.gui.pages.generate_controls import is_noisy, samplers
+from ddpm_studio.gui.pages.generate_controls import samplers
 from ddpm_studio.gui.pages.generate_results import NearestPanel, Results
 from ddpm_studio.gui.studio import Studio
 from ddpm_studio.gui.widgets.basics import ElidedLabel, button, column, label, row, wrapped
@@ -20,7 +20,7 @@ from ddpm_studio.gui.widgets.filmstrip import Filmstrip, FrameView
 from ddpm_studio.gui.words import count
 from ddpm_studio.gui.workers import LatestRun
 from ddpm_studio.language import ntr, tr
-from ddpm_studio.requests import SampleRequest
+from ddpm_studio.requests import SampleRequest, is_noisy
 from ddpm_studio.runs import Run
 
 if TYPE_CHECKING:
@@ -182,10 +182,10 @@ class GenerateStage(QStackedWidget):
     def _show_actions(self) -> None:
         foreign = self.is_foreign
         frame, ready = self.chosen_frame, self.made is not None and self.results.grid.current >= 0 and not foreign
-        t = frame.timestep if frame else 0
-        self.again_from.setEnabled(bool(t and ready))
+        t, on_the_way = (frame.timestep, frame.steps_left > 1) if frame else (0, False)
+        self.again_from.setEnabled(on_the_way and ready)
         beginning = tr("Take x\u209c at t = {t} of the chosen picture as the beginning: then choose another sampler, more steps or a guide, and Generate", t=t)
-        tip = beginning if t or not frame else tr("At t = 0 the picture is done: choose an earlier frame in the strip")
+        tip = beginning if on_the_way or not frame else tr("The last step leads to the finished picture: choose an earlier frame in the strip")
         self.again_from.setToolTip(wrapped(foreign_way() if foreign else tip))
         self.results.explain(Results.VARY, foreign_way() if foreign else self._how_varied(), self.branch is not None and not foreign)
 
@@ -198,12 +198,12 @@ class GenerateStage(QStackedWidget):
     def _how_varied(self) -> str:
         branch = self.branch
         if branch is None:
-            return tr("At t = 0 nothing is left to vary")
+            return tr("At the last step nothing is left to vary")
         text = tr("More pictures with the same x\u209c at t = {t}, and new noise after it; choose the frame in the strip", t=branch.timestep)
         if branch is not self.chosen_frame:
-            text += "\n" + tr("At t = 0 nothing is left to vary, so the middle of the way is taken")
+            text += "\n" + tr("At the last step nothing is left to vary, so the middle of the way is taken")
         if self.request and not is_noisy(self.request.sampler, self.request.eta):
-            text += "\n" + tr("Made by DDIM with eta 1, for these pictures only")
+            text += "\n" + tr("Made by SDE-DPM-Solver++, for these pictures only")
         return text
 
     @property
@@ -224,10 +224,10 @@ class GenerateStage(QStackedWidget):
     @property
     def branch(self) -> FrameReady | None:
         """Where variations leave the way: at the chosen frame, or in the middle where that is the end, at which nothing is left to vary."""
-        frame, noisy = self.chosen_frame, [frame for frame in self.filmstrip.frames.values() if frame.timestep > 0]
-        if frame is None or not noisy:
+        frame, before = self.chosen_frame, [frame for frame in self.filmstrip.frames.values() if frame.steps_left > 1]
+        if frame is None or not before:
             return None
-        return frame if frame.timestep else min(noisy, key=lambda other: abs(2 * other.timestep - noisy[0].timestep))
+        return frame if frame.steps_left > 1 else min(before, key=lambda other: abs(2 * other.timestep - before[0].timestep))
 
     # At the side, and as a film.
 
