@@ -1,4 +1,4 @@
-"""How good are the pictures that samplers make of one model: `python benchmarks/samplers.py MODEL REAL OUT --score QUALITY.PY ddim:20 ddim:25 ddpm:1000`.
+"""How good are the pictures that samplers make of one model: `python benchmarks/samplers.py MODEL REAL OUT --score QUALITY.PY dpmpp-2m-sde:20 ddim:20 ddpm:1000`.
 
 Each way makes pictures of the same seeds into a folder of its own under OUT, which is kept, and QUALITY.PY, a program that is
 called with two folders of pictures, REAL first, and prints a line of JSON, scores them. One JSON line for each way.
