@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ddpm_studio import imaging
 from ddpm_studio.devices import choose_device
+from ddpm_studio.diffusion import codec
 from ddpm_studio.model import Model
 
 
@@ -27,7 +28,7 @@ def main() -> int:
     parser.add_argument("model")
     parser.add_argument("real", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("ways", nargs="+", metavar="SAMPLER:STEPS")
+    parser.add_argument("ways", nargs="+", metavar="SAMPLER:STEPS[:SPACING]")
     parser.add_argument("--score", type=Path, required=True)
     parser.add_argument("--train", type=Path, help="pictures that the model learnt from, for the share of copies")
     parser.add_argument("--count", type=int, default=256)
@@ -35,20 +36,24 @@ def main() -> int:
     options = parser.parse_args()
     model = Model.load(options.model, choose_device().kind)
     for way in options.ways:
-        sampler, steps = way.split(":")
-        folder = options.out / f"{sampler}-{steps}"
+        sampler, steps, spacing = (way + ":auto").split(":")[:3]
+        timesteps = model.timesteps(sampler, int(steps), spacing=spacing)
+        folder = options.out / way.replace(":", "-")
         began = time.perf_counter()
         if not folder.exists():
             folder.mkdir(parents=True)
             for first in range(options.seed, options.seed + options.count, 32):
                 seeds = range(first, min(first + 32, options.seed + options.count))
-                for seed, picture in zip(seeds, model.sample(seeds, sampler, int(steps)), strict=True):
-                    imaging.save_png(folder / f"{seed:06d}.png", picture, None)
+                x_t, source = model.noise(seeds)
+                for step in model.sample_steps(x_t, source, sampler, timesteps):
+                    x_t = step.x_next
+                for seed, picture in zip(seeds, codec.decode(x_t), strict=True):
+                    imaging.save_png(folder / f"{seed:06d}.png", picture, None, forced=False)
         seconds = time.perf_counter() - began
         command = [sys.executable, str(options.score), str(options.real), str(folder), "--size", str(model.config.data.image_size)]
         command += ["--train", str(options.train)] if options.train else []
         scores = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
-        print(json.dumps({"sampler": sampler, "steps": int(steps), "seconds": round(seconds), **scores}), flush=True)
+        print(json.dumps({"sampler": sampler, "steps": int(steps), "spacing": spacing, "seconds": round(seconds), **scores}), flush=True)
     return 0
 
 

@@ -14,7 +14,7 @@ from ddpm_studio import imaging, paths
 from ddpm_studio.config import TrainConfig
 from ddpm_studio.model import Model, save_model
 from ddpm_studio.models import MODEL_FILE
-from ddpm_studio.requests import USUAL_SAMPLER
+from ddpm_studio.requests import STEPS, USUAL_SAMPLER
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     if options.run != "-":
         ship(Model.load(options.run), folder / MODEL_FILE)
     if options.examples:
-        pictures = Model.load(folder).sample(options.examples, USUAL_SAMPLER, 25)
+        pictures = Model.load(folder).sample(options.examples, USUAL_SAMPLER, STEPS[USUAL_SAMPLER])
         for number, picture in enumerate(pictures, 1):
             imaging.save_png(folder / f"example_{number}.png", picture, None)
 

@@ -27,7 +27,7 @@ from ddpm_studio.devices import choose_device
 from ddpm_studio.events import StepDone
 from ddpm_studio.model import Model
 from ddpm_studio.presets import get_preset
-from ddpm_studio.requests import USUAL_SAMPLER, TrainRequest
+from ddpm_studio.requests import STEPS, USUAL_SAMPLER, TrainRequest
 from ddpm_studio.runs import Run
 from ddpm_studio.training.engine import train
 
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--cpu-seconds", type=float, help="instead of --images")
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--sampler", default=USUAL_SAMPLER)
-    parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--steps", type=int, default=STEPS[USUAL_SAMPLER])
     add_setting_flags(parser)
     arguments = parser.parse_args()
 

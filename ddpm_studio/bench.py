@@ -32,6 +32,7 @@ from ddpm_studio.training.gradient import apply_gradients, compute_gradients, co
 from ddpm_studio.training.memory import fitting_pieces
 
 SAMPLING_STEPS = STEPS[USUAL_SAMPLER] or 1000
+"""Network calls, which is what is timed: noise for 16 pictures of 32 x 32 is drawn in less than a hundredth of that."""
 SAMPLED = 16
 """Pictures that the sampling time is given for."""
 

@@ -20,8 +20,7 @@ Sampler = Literal["ddpm", "ddim", "dpmpp-2m", "dpmpp-2m-sde", "unipc", "heun"]
 STEPS: dict[Sampler, int | None] = {"ddim": 20, "dpmpp-2m": 25, "dpmpp-2m-sde": 20, "unipc": 20, "heun": 25, "ddpm": None}
 """What each takes unless somebody wants other ones; None: every timestep."""
 USUAL_SAMPLER: Sampler = "dpmpp-2m-sde"
-"""For pictures from noise, in a fiftieth of 1,000 steps: as good as all of them or better, on faces and on pixel tiles
-(docs/MEASUREMENTS.md)."""
+"""For pictures from noise, in a fiftieth of 1,000 steps (docs/MEASUREMENTS.md)."""
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 
 
@@ -360,7 +359,7 @@ def _walk(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value, most in (("guidance", guidance, MAX_GUIDANCE), ("eta", eta, 1.0)):
         if not isinstance(value, (int, float)) or not 0 <= value <= most:
             raise _altered(name)
-    sampler, spacing = values.get("sampler", usual.sampler), values.get("spacing", "auto")
+    sampler, spacing = values.get("sampler", "ddim"), values.get("spacing", "auto")
     if sampler not in SAMPLERS:
         raise _altered("sampler")
     if spacing not in SPACINGS:

@@ -132,7 +132,7 @@ def dpmpp_2m_sample_loop(diffusion: GaussianDiffusion, network: Network, x_t: Te
 def dpmpp_2m_sde_sample_loop(
     diffusion: GaussianDiffusion, network: Network, x_t: Tensor, timesteps: Sequence[int], draw: DrawNoise, eta: float = 0.0
 ) -> Iterator[SampleStep]:
-    """SDE-DPM-Solver++(2M) (Lu et al. 2022, equation 19 and appendix B.5): second order, one network call per step, fresh noise in each.
+    """SDE-DPM-Solver++(2M) (Lu et al. 2022): of second order, one network call per step, fresh noise in each.
 
     What ancestral sampling does in many small steps is a stochastic differential equation; this solves it in few large
     ones. Its first step and its last one are those of ancestral sampling (fixedsmall). `eta` is not used.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 if TYPE_CHECKING:
     from ddpm_studio.diffusion.gaussian import GaussianDiffusion
@@ -46,22 +46,20 @@ LAMBDA_MAX = 2.5
 """The noise has a deviation of about ten grey levels there. See `early_timesteps`."""
 
 
-def lambda_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None = None, highest: float = math.inf) -> list[int]:
-    """`steps` timesteps from `start` down to 0, evenly spread in lambda = log(alpha / sigma), half the log of the
-    signal-to-noise ratio, as DPM-Solver++ wants them: on Gaussian data its error is then a fraction of what it is with
-    timesteps evenly spread in t. Below LAMBDA_MIN there is nothing but noise, so no stop but the first is spent there.
-    With `highest` they end at that lambda, unless the walk begins beyond it or there are too few timesteps before it."""
-    count = _count(start, steps)
-    a = diffusion.alphas_cumprod[: start + 1].cpu().double()
-    lam = torch.log(a / (1 - a)) / 2
-    first, last = max(float(lam[start]), LAMBDA_MIN), float(lam[0])
-    wanted = torch.linspace(first, min(last, highest) if first < highest else last, count, dtype=torch.float64)
+def lambda_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None = None, end: int = 0) -> list[int]:
+    """`steps` timesteps from `start` down to `end` (all of those without `steps`), evenly spread in lambda = log(alpha / sigma),
+    half the log of the signal-to-noise ratio, as DPM-Solver++ wants them: on Gaussian data its error is then a fraction of
+    what it is with timesteps evenly spread in t. Below LAMBDA_MIN there is nothing but noise, so no stop but the first is
+    spent there."""
+    count = _count(start - end, steps)
+    lam = _lambdas(diffusion, start)
+    wanted = torch.linspace(max(float(lam[start]), LAMBDA_MIN), float(lam[end]), count, dtype=torch.float64)
     nearest = [start, *(lam[None, :] - wanted[1:, None]).abs().argmin(dim=1).tolist()]
     timesteps: list[int] = []
     for i, t in enumerate(nearest):
         # Where lambda changes fast, several stops share a t: keep them distinct, with room for those that follow.
         highest = timesteps[-1] - 1 if timesteps else start
-        timesteps.append(max(min(t, highest), count - 1 - i))
+        timesteps.append(max(min(t, highest), end + count - 1 - i))
     return timesteps
 
 
@@ -70,8 +68,16 @@ def early_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None 
 
     The steps below, in which noise is taken away that one hardly sees, are learnt last (their weight in the loss is held
     down, too), and where they are not learnt they leave grain; what they are spared, the others have. Samples of short
-    trainings are better so, by KID and to the eye (docs/MEASUREMENTS.md)."""
-    return lambda_timesteps(diffusion, start, steps, LAMBDA_MAX)
+    trainings are better so (docs/MEASUREMENTS.md). Where there are not as many timesteps as `steps` up to there, as in a
+    walk that begins late or one through all timesteps, it goes down to 0."""
+    end = int((_lambdas(diffusion, start) - LAMBDA_MAX).abs().argmin())
+    return lambda_timesteps(diffusion, start, steps, end if _count(start, steps) <= start - end + 1 else 0)
+
+
+def _lambdas(diffusion: GaussianDiffusion, start: int) -> Tensor:
+    """lambda of timesteps 0 ... start, float64 [start + 1]."""
+    a = diffusion.alphas_cumprod[: start + 1].cpu().double()
+    return torch.log(a / (1 - a)) / 2
 
 
 AUTO_SPACING: dict[Sampler, Spacing] = {

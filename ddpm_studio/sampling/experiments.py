@@ -45,8 +45,9 @@ def tree(request: TreeRequest, control: RunControl) -> Iterator[Event]:
             tr("With {count} steps the walk does not stop between all of these timesteps, only at {places}.", count=len(timesteps), places=places),
             tr("Take more steps, or timesteps further apart."),
         )
-    if timesteps[forks[-1]] == 0:
-        raise UserError(tr("At timestep 0 nothing branches off any more: the last step adds no noise."), tr("Give timesteps of 1 and more."))
+    if forks[-1] == len(timesteps) - 1:
+        message = tr("At the last stop, timestep {t}, nothing branches off any more: the last step adds no noise.", t=timesteps[-1])
+        raise UserError(message, tr("Give higher timesteps."))
     shared: dict[int, Tensor] = {}
     for step in model.sample_steps(x_t, source, request.sampler, timesteps, request.eta, network):
         shared |= {step.index: step.x_t} if step.index in forks else {}

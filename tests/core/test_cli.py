@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from ddpm_studio.cli.main import main
+from ddpm_studio.requests import SAMPLERS
 from ddpm_studio.runs import Run, list_runs
 from tests.conftest import ROOT
 from tests.core.made_up import TINY, picture_folder
@@ -99,7 +100,7 @@ def test_generate_writes_pictures_with_their_recipe(run: Run, tmp_path: Path, ca
     assert str(tmp_path) not in images[0].read_bytes().decode("latin-1")
 
 
-@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpmpp-2m"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_sampler(run: Run, tmp_path: Path, sampler: str) -> None:
     assert main(["generate", str(run.path), "--count", "1", "--out", str(tmp_path / "o"), "--sampler", sampler, "--steps", "5"]) == 0
     assert pixels(tmp_path / "o" / "000000.png").std() > 1

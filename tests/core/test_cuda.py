@@ -138,7 +138,7 @@ def test_gradients_reach_through_a_recorded_network() -> None:
         assert torch.autograd.grad(recorded(x_t, t).square().sum(), x_t)[0].abs().sum() > 0
 
 
-@pytest.mark.parametrize("sampler", ["ddim", "dpmpp-2m", "ddpm", "heun"])
+@pytest.mark.parametrize("sampler", ["dpmpp-2m-sde", "ddim", "dpmpp-2m", "ddpm", "heun"])
 def test_the_shipped_model_makes_the_same_pictures(sampler: Any, exact: None) -> None:
     pictures = [Model.load("faces", device).sample(range(3), sampler, 10).astype(np.int16) for device in ("cpu", "cuda")]
     assert np.abs(pictures[0] - pictures[1]).max() <= 2

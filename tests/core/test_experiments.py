@@ -123,8 +123,15 @@ def test_a_tree_needs_a_sampler_with_noise(model: Path) -> None:
         list(tree(TreeRequest(model, (50, 51, 90), steps=5, device="cpu"), RunControl()))
     with pytest.raises(UserError, match="nothing branches off"):
         list(tree(TreeRequest(model, (0, 50), device="cpu"), RunControl()))
+    with pytest.raises(UserError, match="last stop, timestep 4, nothing branches off"):
+        list(tree(TreeRequest(model, (0, 50), sampler="dpmpp-2m-sde", steps=20, device="cpu"), RunControl()))
     with pytest.raises(UserError, match="out of range"):
         list(tree(TreeRequest(model, (100,), device="cpu"), RunControl()))
+
+
+def test_a_tree_of_the_usual_sampler(model: Path) -> None:
+    images = images_of(tree(TreeRequest(model, (30, 70), count=3, sampler="dpmpp-2m-sde", steps=20, device="cpu"), RunControl())).astype(float)
+    assert images.reshape(2, 3, -1).std(axis=1).mean(axis=1).min() > 0
 
 
 def test_inpainting_keeps_what_the_mask_leaves(model: Path) -> None:

@@ -243,9 +243,23 @@ def test_what_an_early_end_costs(schedule: str) -> None:
     assert end.square().sum().item() == pytest.approx(std**2 * a * std**2 / (a * std**2 + 1 - a), rel=0.02)
 
 
-def test_a_walk_that_begins_late_does_not_end_early() -> None:
-    diffusion = GaussianDiffusion(DiffusionConfig())
-    assert sampler_timesteps("dpmpp-2m-sde", diffusion, 20, 8) == sampler_timesteps("unipc", diffusion, 20, 8)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("num_timesteps", [10, 100, 1000])
+def test_where_there_are_too_few_timesteps_a_walk_does_not_end_early(schedule: str, num_timesteps: int) -> None:
+    diffusion = GaussianDiffusion(DiffusionConfig(beta_schedule=schedule, num_timesteps=num_timesteps))
+    end = sampler_timesteps("dpmpp-2m-sde", diffusion, num_timesteps - 1, 2)[-1]
+    for start in {0, 1, end, end + 1, (end + num_timesteps) // 2, num_timesteps - 1}:
+        for steps in (1, 2, 8, start - end, start - end + 1, start - end + 2, start, start + 1, None):
+            if steps is not None and steps < 1:
+                continue
+            timesteps = sampler_timesteps("dpmpp-2m-sde", diffusion, start, steps)
+            count = min(steps or start + 1, start + 1)
+            assert len(timesteps) == count
+            assert timesteps[0] == start
+            assert timesteps == sorted(set(timesteps), reverse=True)
+            early = start >= end and count <= start - end + 1
+            assert timesteps == lambda_timesteps(diffusion, start, steps, end if early else 0)
+            assert count == 1 or timesteps[-1] == (end if early else 0)
 
 
 def test_autoguidance_goes_on_from_the_guide_through_the_good_one() -> None:

@@ -161,14 +161,15 @@ def test_variations_need_noise_after_the_frame() -> None:
     shown = SampleRequest("m", sampler="dpmpp-2m", steps=25)
     varied = variations(shown, 5, 412, 9, 80, 6, 1234)
     assert varied.start == Start(replace(shown, seed=5, count=1), 412, 80)
-    assert (varied.sampler, varied.eta, varied.steps, varied.count, varied.seed) == ("dpmpp-2m-sde", 0.0, 25, 6, 1234)
+    assert (varied.sampler, varied.eta, varied.steps, varied.count, varied.seed) == ("dpmpp-2m-sde", 0.0, 20, 6, 1234)
     assert variations(replace(shown, spacing="linspace"), 5, 412, 9, 80, 6, 1234) == replace(varied, start=Start(replace(shown, spacing="linspace", seed=5, count=1), 412, 80))
     ancestral = variations(replace(shown, sampler="ddpm", steps=1000), 5, 412, 413, None, 6, 1234)
     assert (ancestral.sampler, ancestral.steps) == ("ddpm", 413)
     noisy = replace(shown, sampler="ddim", eta=0.4)
     assert variations(noisy, 5, 3, 2, None, 1, 0).eta == 0.4
     assert variations(shown, 5, 3, 1, None, 1, 0).steps == 4, "no more steps than timesteps"
-    assert variations(noisy, 5, 999, 1, None, 4, 0).steps == 25, "the last step adds no noise: with it alone all would be the same"
+    assert variations(noisy, 5, 107, 3, None, 1, 0).steps == 3, "as on the way that is seen"
+    assert variations(noisy, 5, 999, 1, None, 4, 0).steps == 2, "the last step adds no noise: with it alone all would be the same"
     more = variations(varied, 1236, 412, 25, 80, 6, 99)
     assert more.start == varied.start, "at the first frame all variations are one"
     assert variations(varied, 1236, 300, 20, 80, 6, 99).start == Start(replace(varied, seed=1236, count=1), 300, 80)
@@ -215,6 +216,25 @@ def test_at_the_end_of_the_way_the_middle_is_varied(qtbot: QtBot, page: Generate
     page.stage.filmstrip.start(1)
     page._receive([FrameReady(0, 1, 0, tiles(16), tiles(16))])
     assert not vary.isEnabled(), "there is one frame, and it is the end"
+    page._receive([FrameReady(0, 1, 999, tiles(16), tiles(16), steps_left=1)])
+    assert vary.isEnabled(), "there is one step, in place of which variations take several"
+
+
+def test_the_last_frame_of_the_usual_way_is_not_the_end_of_noise(qtbot: QtBot, page: GeneratePage) -> None:
+    """It ends early: nothing is left to vary there, but another sampler can go on from it."""
+    assert generated(qtbot, page).sampler == "dpmpp-2m-sde"
+    page.stage.filmstrip.slider.setValue(page.stage.filmstrip.strip.count - 1)
+    page.stage.results.grid.set_current(2)
+    frame, branch = page.stage.chosen_frame, page.stage.branch
+    assert frame
+    assert branch
+    assert 0 < frame.timestep < branch.timestep
+    page.stage.again_from.click()
+    page.sampler.setCurrentIndex(page.sampler.findData("unipc"))
+    request = generated(qtbot, page)
+    assert (request.sampler, request.count) == ("unipc", 1)
+    assert request.start
+    assert (request.start.timestep, request.start.walk.seed, request.start.walk.sampler) == (frame.timestep, 2, "dpmpp-2m-sde")
 
 
 def test_start_again_from_a_frame(qtbot: QtBot, page: GeneratePage) -> None:
@@ -232,7 +252,7 @@ def test_start_again_from_a_frame(qtbot: QtBot, page: GeneratePage) -> None:
     page.eta.setValue(1.0)
     assert "so one is made" not in page.controls.start_text.text()
     page.steps.setValue(1)
-    assert "so one is made" in page.controls.start_text.text(), "no noise follows the last step"
+    assert "so one is made. With two steps" in page.controls.start_text.text(), "no noise follows the last step"
     page.steps.setValue(20)
     assert generated(qtbot, page).start == start
     # On the way of a variation somebody branches off once more.

@@ -23,7 +23,7 @@ from ddpm_studio.runs import Run, moved
 def samplers() -> tuple[tuple[str, Sampler, str], ...]:
     """Name, sampler, and what it is."""
     return (
-        (tr("Clear (SDE)"), "dpmpp-2m-sde", tr("SDE-DPM-Solver++: new noise in each step, as in the original, in 20 steps. What one gets wrong the next puts right.")),
+        (tr("Clear (SDE)"), "dpmpp-2m-sde", tr("SDE-DPM-Solver++: new noise in each step, as in the original, in 20 steps; the same seed gives the same picture.")),
         (tr("Steady (DDIM)"), "ddim", tr("Deterministic with eta 0: a seed is a picture, and similar noise gives similar pictures.")),
         (tr("Fast (DPM-Solver++)"), "dpmpp-2m", tr("Good pictures in 15 to 30 steps; the same seed gives the same picture.")),
         (tr("Fast (UniPC)"), "unipc", tr("Like DPM-Solver++, and each step is corrected by the next.")),
@@ -277,7 +277,9 @@ class GenerateControls(QWidget):
             return
         text = tr("Begins at t = {t} of seed {seed}", t=self.start.timestep, seed=self.start.walk.seed)
         if self.alike and self.count.value() > 1:
-            text += "\n" + tr("Without noise on the way all pictures would be the same, so one is made. With another sampler, such as SDE, they differ.")
+            text += "\n" + tr("Without noise on the way all pictures would be the same, so one is made.") + " "
+            noisy = is_noisy(self.sampler.currentData(), self.eta.value())
+            text += tr("With two steps or more they differ.") if noisy else tr("With a sampler that adds noise, such as SDE, they differ.")
         self.start_text.setText(text)
 
     def set_timesteps(self, num_timesteps: int) -> None:
@@ -347,6 +349,8 @@ def variations(shown: SampleRequest, seed: int, timestep: int, steps_left: int, 
     """Other pictures with the x_t of one at a timestep: the noise after it is new, so the way after it must have some."""
     same = shown.start is not None and shown.start.timestep == timestep  # the first frame of variations is where they branched off
     start = shown.start if same and shown.start else Start(replace(shown, seed=seed, count=1), timestep, model_step)
-    enough = max(steps_left, min(25, timestep + 1))  # walks with noise need more steps than those without; and no noise follows the last of them
-    tail = {} if is_noisy(shown.sampler, shown.eta) else {"sampler": USUAL_SAMPLER, "spacing": "auto"}
-    return replace(shown, start=start, steps=enough, count=count, seed=new_seed, **tail)  # type: ignore[arg-type]
+    noisy = is_noisy(shown.sampler, shown.eta)
+    # As on the way that is seen; but no noise follows the last step, and another sampler has a way of its own.
+    least = 2 if noisy else STEPS[USUAL_SAMPLER] or 2
+    tail = {} if noisy else {"sampler": USUAL_SAMPLER, "spacing": "auto"}
+    return replace(shown, start=start, steps=max(steps_left, min(least, timestep + 1)), count=count, seed=new_seed, **tail)  # type: ignore[arg-type]

@@ -182,10 +182,10 @@ class GenerateStage(QStackedWidget):
     def _show_actions(self) -> None:
         foreign = self.is_foreign
         frame, ready = self.chosen_frame, self.made is not None and self.results.grid.current >= 0 and not foreign
-        t, on_the_way = (frame.timestep, frame.steps_left > 1) if frame else (0, False)
-        self.again_from.setEnabled(on_the_way and ready)
+        t = frame.timestep if frame else 0
+        self.again_from.setEnabled(bool(t and ready))
         beginning = tr("Take x\u209c at t = {t} of the chosen picture as the beginning: then choose another sampler, more steps or a guide, and Generate", t=t)
-        tip = beginning if on_the_way or not frame else tr("The last step leads to the finished picture: choose an earlier frame in the strip")
+        tip = beginning if t or not frame else tr("At t = 0 the picture is done: choose an earlier frame in the strip")
         self.again_from.setToolTip(wrapped(foreign_way() if foreign else tip))
         self.results.explain(Results.VARY, foreign_way() if foreign else self._how_varied(), self.branch is not None and not foreign)
 
@@ -224,10 +224,10 @@ class GenerateStage(QStackedWidget):
     @property
     def branch(self) -> FrameReady | None:
         """Where variations leave the way: at the chosen frame, or in the middle where that is the end, at which nothing is left to vary."""
-        frame, before = self.chosen_frame, [frame for frame in self.filmstrip.frames.values() if frame.steps_left > 1]
+        frame, before = self.chosen_frame, [frame for frame in self.filmstrip.frames.values() if can_vary(frame)]
         if frame is None or not before:
             return None
-        return frame if frame.steps_left > 1 else min(before, key=lambda other: abs(2 * other.timestep - before[0].timestep))
+        return frame if can_vary(frame) else min(before, key=lambda other: abs(2 * other.timestep - before[0].timestep))
 
     # At the side, and as a film.
 
@@ -248,6 +248,11 @@ class GenerateStage(QStackedWidget):
     @Slot()
     def _save_film(self) -> None:
         FilmDialog(self.window(), self._studio, self.filmstrip.film(), "noise-to-picture", frames_per_second=6, hold_seconds=1.5).show()
+
+
+def can_vary(frame: FrameReady) -> bool:
+    """Whether noise follows: not at the last step, unless that is the only one, which variations take in several."""
+    return frame.timestep > 0 and (frame.steps_left != 1 or frame.index == 0)
 
 
 def foreign_way() -> str:
