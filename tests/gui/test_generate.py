@@ -223,7 +223,9 @@ def test_at_the_end_of_the_way_the_middle_is_varied(qtbot: QtBot, page: Generate
 def test_the_last_frame_of_the_usual_way_is_not_the_end_of_noise(qtbot: QtBot, page: GeneratePage) -> None:
     """It ends early: nothing is left to vary there, but another sampler can go on from it."""
     assert generated(qtbot, page).sampler == "dpmpp-2m-sde"
-    page.stage.filmstrip.slider.setValue(page.stage.filmstrip.strip.count - 1)
+    page.stage.filmstrip.start(2)
+    page._receive([FrameReady(0, 2, 999, tiles(16), tiles(16), steps_left=20), FrameReady(1, 2, 44, tiles(16), tiles(16), steps_left=1)])
+    page.stage.filmstrip.slider.setValue(1)
     page.stage.results.grid.set_current(2)
     frame, branch = page.stage.chosen_frame, page.stage.branch
     assert frame
