@@ -1,7 +1,7 @@
 """The pictures of the README, of a real training and of real samples:
 
     DDPM_STUDIO_HOME=HOME ddpm-studio train resources/samples/pixel_tiles.zip --run tiles --total-steps 24000 --min-snr-gamma 5 --no-flip
-    python benchmarks/readme_pictures.py HOME tiles --picture 11
+    python benchmarks/readme_pictures.py HOME tiles --picture 2
 
 The window shows that run on the sample pictures (CC0), makes pictures with its model, and looks inside it.
 """

@@ -28,8 +28,8 @@ from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.events import BatchReady, BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted, Latent
 from ddpm_studio.files import force_all, write_atomically
-from ddpm_studio.models import check_model
-from ddpm_studio.requests import STEPS, BlendRequest, DenoiseRequest, FilmRequest, SampleRequest, Start, recipe, request_of, start_of
+from ddpm_studio.models import check_model, find_model, run_of
+from ddpm_studio.requests import STEPS, BlendRequest, DenoiseRequest, FilmRequest, SampleRequest, Start, model_name, recipe, request_of, start_of
 
 STRIP_FRAMES, FILM_FRAMES = 12, 60
 """How many moments of the way from noise to picture a filmstrip and a film show, at most."""
@@ -76,7 +76,19 @@ def _start(arguments: argparse.Namespace) -> Start | None:
     else:
         facts = gallery.read_recipe(Path(text).expanduser())
         request_of(facts, arguments.model)  # a blend has another way, which is not that from its seed
+    _check_same_model(facts, arguments.model)
     return start_of({**facts, "timestep": arguments.start_timestep}, arguments.model)
+
+
+def _check_same_model(facts: dict[str, Any], model: str) -> None:
+    """Raises UserError when the recipe is of another model that is here, too; another state of the same run will do."""
+    name = str(facts.get("model", model))
+    try:
+        theirs = run_of(find_model(name)).path.resolve()
+    except UserError:
+        return  # it is not here, or no longer called so
+    if theirs != run_of(find_model(model)).path.resolve():
+        raise UserError(f"The way to begin on is one of the model {name}: {model_name(model)} goes another from the same noise.", f"Make pictures with {name}.")
 
 
 def interpolate(arguments: argparse.Namespace) -> int:

@@ -228,3 +228,6 @@ def test_the_command_line_starts_on_the_way_of_a_picture(model: Path, tmp_path: 
     blended = gallery.save_pictures(np.zeros((1, 16, 16, 3), np.uint8), [{"kind": "blend", "seed": 1, "steps": 6}], out)[0]
     assert main(["generate", str(model), "--start", str(blended), "--start-timestep", "50", "--out", str(out)]) == 2
     assert "noise alone" in capsys.readouterr().err
+    capsys.readouterr()
+    assert main(["generate", str(model), "--start", '{"model": "faces", "seed": 3}', "--start-timestep", "50", "--out", str(out)]) == 2
+    assert "one of the model faces" in capsys.readouterr().err
