@@ -1072,7 +1072,7 @@ def test_what_the_window_does_can_be_copied_as_a_command(qtbot: QtBot, open_wind
     commands = {command.text: command.action for command in window.menus.commands()}
     window.pages["Generate"].seed.setValue(77)  # type: ignore[attr-defined]
     commands["Copy generation as a command"].trigger()
-    assert QApplication.clipboard().text().startswith("ddpm-studio generate tiles --count 16 --seed 77 --sampler ddim --steps 20")
+    assert QApplication.clipboard().text().startswith("ddpm-studio generate tiles --count 16 --seed 77 --sampler dpmpp-2m-sde --steps 20")
     assert window.page == "Generate"
     commands["Copy training as a command"].trigger()
     assert window.banner.isVisible(), "there are no pictures yet"
