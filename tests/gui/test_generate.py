@@ -220,6 +220,14 @@ def test_at_the_end_of_the_way_the_middle_is_varied(qtbot: QtBot, page: Generate
     assert vary.isEnabled(), "there is one step, in place of which variations take several"
 
 
+def test_the_strip_is_as_high_with_fewer_frames(page: GeneratePage) -> None:
+    heights = set()
+    for count in (12, 10, 7, 1):
+        page.stage.filmstrip.start(count)
+        heights.add(page.stage.filmstrip.strip.height())
+    assert len(heights) == 1
+
+
 def test_the_last_frame_of_the_usual_way_is_not_the_end_of_noise(qtbot: QtBot, page: GeneratePage) -> None:
     """It ends early: nothing is left to vary there, but another sampler can go on from it."""
     assert generated(qtbot, page).sampler == "dpmpp-2m-sde"

@@ -51,7 +51,8 @@ class Strip(QWidget):
         return QSize(720, self._height(66))
 
     def heightForWidth(self, width: int) -> int:
-        return self._height(int(self._step(width) - GAP))
+        """With fewer frames they stand further apart, but are no larger: what lies below keeps its place."""
+        return self._height(int((width - 2 * EDGE + GAP) / max(self.count, COLUMNS) - GAP))
 
     def _height(self, side: int) -> int:
         return HEAD + self.rows * (side + GAP) + 2
