@@ -87,6 +87,12 @@ class DiffusionConfig(Settings):
         "fixedsmall", description="Variance of the reverse step: beta (fixedlarge), the posterior's (fixedsmall), or between the two where the network says (learned)."
     )
     clip_x_start: bool = Field(True, description="Keep the predicted picture within the range of real pixels at each sampling step.")
+    lambda_max: float = Field(
+        2.5,
+        ge=0,
+        le=10,
+        description="Where the faster samplers end and take the network's guess, in lambda = log(signal / noise): 2.5 suits photographs, 3.4 pixel art; 10 goes to the very end.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

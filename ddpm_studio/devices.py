@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ddpm_studio import recorded
 from ddpm_studio.errors import UserError
-from ddpm_studio.language import tr
+from ddpm_studio.language import ntr, tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def choose_device(name: str = "auto") -> Device:
         return Device(torch.device("cuda"), f"{properties.name}, {properties.total_memory / 2**30:.0f} GB", properties.major >= 8)
     if kind == "mps":
         return Device(torch.device("mps"), tr("Apple GPU"), False)
-    return Device(torch.device("cpu"), tr("CPU, {count} threads", count=torch.get_num_threads()), False)
+    return Device(torch.device("cpu"), ntr("CPU, {count} thread", "CPU, {count} threads", torch.get_num_threads()), False)
 
 
 def allow_tf32() -> None:

@@ -32,12 +32,6 @@ PRESETS: dict[str, RunConfig] = {
         model=ModelConfig(base_channels=128, channel_mults=(1, 2, 2), num_res_blocks=2, attention=(False, True, False), stem_patch=1, norm_groups=32, dropout=0.1),
         training=TrainConfig(batch_size=128, learning_rate=4e-4, warmup_steps=1000, ema_decay=0.9995),
     ),
-    "base-64": RunConfig(
-        preset="base-64",
-        data=DataConfig(image_size=64),
-        model=ModelConfig(base_channels=128, channel_mults=(1, 2, 3, 4), num_res_blocks=2, attention=(False, False, True, False), stem_patch=1, norm_groups=32, dropout=0.1),
-        training=TrainConfig(batch_size=64, learning_rate=2e-4, warmup_steps=1000, ema_decay=0.9998),
-    ),
     "annotated": RunConfig(
         preset="annotated",
         diffusion=PAPER_DIFFUSION,
@@ -73,9 +67,8 @@ DESCRIPTIONS: dict[str, str] = {
     "tiny-32": later("32 x 32 on a laptop's processor: faces in about ten minutes."),
     "small-32": later("32 x 32, four times the work of tiny-32: an evening on a processor, minutes on a GPU."),
     "tiny-64": later("64 x 64 on a laptop's processor, for an hour or a night."),
-    "small-64": later("64 x 64 for Apple GPUs and small NVIDIA cards."),
+    "small-64": later("64 x 64 for a GPU."),
     "base-32": later("32 x 32 for a GPU."),
-    "base-64": later("64 x 64 for a large GPU."),
     "annotated": later("The U-Net of the article and its annotated implementation: strided convolution down, transposed convolution up."),
     "paper-cifar10": later("Exactly the network and recipe of Ho et al. 2020 for CIFAR-10: days on a GPU."),
     "paper-256": later("Exactly the network and recipe of Ho et al. 2020 for faces of 256 x 256: weeks on a large GPU."),
@@ -95,6 +88,6 @@ def choose_preset(device: str, image_size: int | None, shorter_side: int | None 
     """
     wanted = image_size or (64 if device != "cpu" and (shorter_side or 32) >= 64 else 32)
     small = wanted <= 32
-    name = {"cpu": "tiny-32" if small else "tiny-64", "mps": "small-32" if small else "small-64"}.get(device, "base-32" if small else "base-64")
+    name = {"cpu": "tiny-32", "mps": "small-32"}.get(device, "base-32") if small else "tiny-64" if device == "cpu" else "small-64"
     where = {"cpu": tr("a processor without a GPU"), "mps": tr("an Apple GPU")}.get(device, tr("an NVIDIA GPU"))
     return name, tr("{name}, because this machine trains on {device} and the pictures become {side} x {side}.", name=name, device=where, side=wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import math
+import re
 import typing
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -21,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**{"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter, **options})
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message[:1].upper()}{message[1:].rstrip('.')}.", f"`{self.prog} --help` shows what it understands.")
+        raise UserError(f"{message[:1].upper()}{message[1:].rstrip('.')}.", _perhaps(message) or f"`{self.prog} --help` shows what it understands.")
 
     def refuse_unknown(self, unknown: list[str]) -> None:
         """Name the first argument that nobody understands, and the flag that was perhaps meant."""
@@ -31,6 +32,16 @@ class Parser(argparse.ArgumentParser):
         close = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1, cutoff=0.75)
         hint = f"Did you mean {close[0]}?" if close else f"`{self.prog} --help` shows what it understands."
         raise UserError(f"Unknown argument {unknown[0]!r}.", hint)
+
+
+def _perhaps(message: str) -> str:
+    """What was perhaps meant where argparse refuses a choice: one that is like it, or the only one that has it in its name."""
+    if not (refused := re.search(r"invalid choice: '([^']+)' \(choose from (.+)\)", message)):
+        return ""
+    given, choices = refused[1], re.findall(r"[^', ]+", refused[2])
+    containing = [choice for choice in choices if given.lower() in choice]
+    close = containing if len(containing) == 1 else difflib.get_close_matches(given.lower(), choices, n=1)
+    return f"Did you mean {close[0]}?" if close else ""
 
 
 def add_setting_flags(parser: argparse.ArgumentParser) -> None:
@@ -80,10 +91,10 @@ def within(kind: type[int] | type[float], lowest: float, highest: float | None =
 
 def steps_or_all(text: str) -> float | str:
     """A number of steps, or "all": one for each timestep."""
-    return text if text == "all" else within(int, 1)(text)
-
-
-steps_or_all.__name__ = "whole number"  # what argparse calls it when it complains
+    try:
+        return text if text == "all" else within(int, 1)(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number nor `all`") from None
 
 
 def number_list(text: str, what: str) -> list[float]:

@@ -6,6 +6,7 @@ A model's header is looked at before the engine is imported: a bad one is refuse
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import io
 import math
@@ -215,14 +216,19 @@ def drain(events: Iterable[Event], keep: Callable[[BatchReady], None] = lambda b
 
 
 def check_places(folder: str, *files: str | None) -> None:
-    """Find out before the work whether its results can be kept: makes the folder, and wants .png for single files."""
+    """Find out before the work whether its results can be kept, and leave nothing behind; single files are to be .png."""
     for place in (Path(folder).expanduser(), *(Path(file).expanduser().parent for file in files if file)):
+        missing = [path for path in (place, *place.parents) if not path.exists()]
         try:
             place.mkdir(parents=True, exist_ok=True)
+            if not os.access(place, os.W_OK):
+                raise UserError(f"Could not write into {place}: permission denied.", "Choose a folder that you may write.")
         except OSError as error:
             raise describe_os_error(error, f"write into {place}") from error
-        if not os.access(place, os.W_OK):
-            raise UserError(f"Could not write into {place}: permission denied.", "Choose a folder that you may write.")
+        finally:
+            for path in missing:  # whoever saves something there makes them again; a command that fails leaves none
+                with contextlib.suppress(OSError):
+                    path.rmdir()
     for file in files:
         if file and Path(file).suffix.lower() != ".png":
             raise UserError(f"{file!r} is not the name of a PNG.", "Pictures are written as PNG: give a name that ends in .png.")

@@ -42,10 +42,6 @@ LAMBDA_MIN = -5.1
 """Where the paper's linear schedule ends; the cosine schedule goes on to -10 within its last few timesteps."""
 
 
-LAMBDA_MAX = 2.5
-"""The noise has a deviation of about ten grey levels there. See `early_timesteps`."""
-
-
 def lambda_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None = None, end: int = 0) -> list[int]:
     """`steps` timesteps from `start` down to `end` (all of those without `steps`), evenly spread in lambda = log(alpha / sigma),
     half the log of the signal-to-noise ratio, as DPM-Solver++ wants them: on Gaussian data its error is then a fraction of
@@ -64,13 +60,14 @@ def lambda_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None
 
 
 def early_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None = None) -> list[int]:
-    """As `lambda_timesteps`, but the last of them is where lambda is LAMBDA_MAX, and its estimate of x_0 is the picture.
+    """As `lambda_timesteps`, but the last of them is where lambda is `lambda_max` of the diffusion's settings, and its estimate
+    of x_0 is the picture. At the default of 2.5 the noise that is left has a deviation of about ten grey levels.
 
     The steps below, in which noise is taken away that one hardly sees, are learnt last (their weight in the loss is held
-    down, too), and where they are not learnt they leave grain; what they are spared, the others have. Samples of short
-    trainings are better so (docs/MEASUREMENTS.md). Where there are not as many timesteps as `steps` up to there, as in a
+    down, too), and where they are not learnt they leave grain; what they are spared, the others have. Samples of photographs
+    are better so; those of pixel art want to go further (docs/MEASUREMENTS.md), so a model says it itself. Where there are not as many timesteps as `steps` up to there, as in a
     walk that begins late or one through all timesteps, it goes down to 0."""
-    end = int((_lambdas(diffusion, start) - LAMBDA_MAX).abs().argmin())
+    end = int((_lambdas(diffusion, start) - diffusion.config.lambda_max).abs().argmin())
     return lambda_timesteps(diffusion, start, steps, end if _count(start, steps) <= start - end + 1 else 0)
 
 
@@ -81,10 +78,10 @@ def _lambdas(diffusion: GaussianDiffusion, start: int) -> Tensor:
 
 
 AUTO_SPACING: dict[Sampler, Spacing] = {
-    "ddpm": "linspace", "ddim": "linspace", "dpmpp-2m": "log_snr", "dpmpp-2m-sde": "log_snr_early", "unipc": "log_snr", "heun": "log_snr",
+    "ddpm": "linspace", "ddim": "linspace", "dpmpp-2m": "log_snr_early", "dpmpp-2m-sde": "log_snr_early", "unipc": "log_snr_early", "heun": "log_snr",
 }  # fmt: skip
-"""Samplers of second order want their stops evenly spread in lambda, those of first order in t. One ends early: that which is
-used unless another is chosen."""
+"""Samplers of second order want their stops evenly spread in lambda, those of first order in t. Those of few steps end early;
+Heun, which is there to be exact, goes all the way."""
 
 
 def sampler_timesteps(sampler: Sampler, diffusion: GaussianDiffusion, start: int, steps: int | None = None, spacing: Spacing = "auto") -> list[int]:

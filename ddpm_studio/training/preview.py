@@ -73,7 +73,7 @@ def _walk(net: UNet, config: RunConfig, seeds: Sequence[int], control: RunContro
     model = Model.of(net, config)
     x_t, source = model.noise(seeds)
     # Deterministic, so that one sees the same picture grow, and ending early, because the last steps are learnt last.
-    timesteps = model.timesteps("dpmpp-2m", config.training.preview_steps, spacing="log_snr_early")
+    timesteps = model.timesteps("dpmpp-2m", config.training.preview_steps)
     kept = set(np.linspace(0, len(timesteps) - 1, min(WALK_STAGES, len(timesteps))).round().astype(int).tolist())
     stages = []
     for step in model.sample_steps(x_t, source, "dpmpp-2m", timesteps):

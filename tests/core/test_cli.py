@@ -161,7 +161,7 @@ def test_inspect_dataset_runs(run: Run, data: Path, capsys: pytest.CaptureFixtur
         ["train", "{data}", "--max-steps", "some"],
         ["train", "{data}", "--resume"],
         ["train", "{data}", "--resume", "--run", "nothing"],
-        ["train", "{data}", "--image-size", "512", "--batch-size", "4096", "--preset", "base-64"],
+        ["train", "{data}", "--image-size", "512", "--batch-size", "4096", "--preset", "small-64"],
         ["generate", "{tmp}/nowhere", "--out", "{tmp}/o"],
         ["generate", "{data}", "--out", "{tmp}/o"],
         ["generate", "{data}/disc_000.png", "--out", "{tmp}/o"],
@@ -191,6 +191,22 @@ def test_mistakes_get_one_sentence_and_a_hint(arguments: list[str], run: Run, da
     assert len(lines) == 2, err
     assert lines[0].startswith("error: ")
     assert lines[1].startswith("hint: ")
+    assert not (tmp_path / "o").exists(), "a command that fails leaves no empty folder"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["generate", "faces", "--out", "o", "--sampler", "sde"], "Did you mean dpmpp-2m-sde?"),
+        (["generate", "faces", "--out", "o", "--sampler", "DDIM"], "Did you mean ddim?"),
+        (["generate", "faces", "--out", "o", "--sampler", "magic"], "`ddpm-studio generate --help` shows what it understands."),
+        (["trian", "pictures"], "Did you mean train?"),
+        (["generate", "faces", "--out", "o", "--stesp", "3"], "Did you mean --steps?"),
+    ],
+)
+def test_what_was_perhaps_meant(arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.strip().splitlines()[1] == f"hint: {hint}"
 
 
 def test_a_fault_of_ours_goes_to_the_log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path) -> None:

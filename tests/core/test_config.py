@@ -77,7 +77,7 @@ def test_changes_as_a_command_line_gives_them() -> None:
 
 @pytest.mark.parametrize(
     ("device", "size", "expected"),
-    [("cpu", None, "tiny-32"), ("cpu", 64, "tiny-64"), ("mps", 32, "small-32"), ("mps", 64, "small-64"), ("cuda", 32, "base-32"), ("cuda", 128, "base-64")],
+    [("cpu", None, "tiny-32"), ("cpu", 64, "tiny-64"), ("mps", 32, "small-32"), ("mps", 64, "small-64"), ("cuda", 32, "base-32"), ("cuda", 128, "small-64")],
 )
 def test_auto_chooses_by_device_and_size_and_says_why(device: str, size: int | None, expected: str) -> None:
     name, why = choose_preset(device, size)
@@ -138,6 +138,7 @@ def valid_settings(draw: st.DrawFn) -> dict[str, Any]:
         "diffusion.zero_terminal_snr": st.booleans() if prediction != "epsilon" and timestep_sampling == "uniform" else st.just(False),
         "diffusion.loss_weighting": st.sampled_from(["simple", "min_snr"]), "diffusion.min_snr_gamma": st.floats(0.1, 10_000), "diffusion.min_snr_floor": st.floats(0, 1),
         "diffusion.variance_type": st.sampled_from(["fixedlarge", "fixedsmall", "learned"]), "diffusion.clip_x_start": st.booleans(),
+        "diffusion.lambda_max": st.floats(0, 10),
         "model.num_res_blocks": st.integers(1, 2), "model.num_heads": st.sampled_from(divisors), "model.middle_attention": st.booleans() if may_attend[-1] else st.just(False),
         "model.attention_norm": st.booleans(), "model.freq_shift": st.sampled_from([0, 1]), "model.downsample": st.sampled_from(["conv", "average"]),
         "model.downsample_padding": st.sampled_from(["symmetric", "asymmetric"]), "model.upsample": st.sampled_from(["nearest", "transposed"]),
@@ -207,6 +208,7 @@ SINGLE_PIXEL: dict[str, Any] = {"data.image_size": 8, "data.image_height": 8, "m
         ("diffusion.prediction_type", "noise"), ("diffusion.timestep_sampling", "some"), ("diffusion.loss_weighting", "p2"), ("diffusion.min_snr_gamma", 0),
         ("diffusion.min_snr_floor", -0.1), ("diffusion.min_snr_floor", 1.1),
         ("diffusion.min_snr_gamma", 10_000.1), ("diffusion.min_snr_gamma", float("inf")), ("diffusion.variance_type", "none"), ("diffusion.clip_x_start", None),
+        ("diffusion.lambda_max", -0.1), ("diffusion.lambda_max", 10.1),
         ("model.base_channels", 7), ("model.base_channels", 513), ("model.channel_mults", ()), ("model.channel_mults", (1, 0)), ("model.channel_mults", (1, 17)),
         ("model.channel_mults", "1,wide"), ("model.channel_mults", (1,) * 8), ("model.channel_mults", 2), ("model.num_res_blocks", 0), ("model.num_res_blocks", 9),
         ("model.attention", ()), ("model.attention", ("no", "often")), ("model.middle_attention", 2), ("model.num_heads", 0), ("model.num_heads", 65),

@@ -14,7 +14,7 @@ from ddpm_studio.config import DiffusionConfig
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.diffusion.guidance import Autoguided
 from ddpm_studio.diffusion.sampling import SAMPLE_LOOPS, SampleStep
-from ddpm_studio.diffusion.spacing import LAMBDA_MAX, lambda_timesteps, leading_timesteps, sampler_timesteps, spaced_timesteps, trailing_timesteps
+from ddpm_studio.diffusion.spacing import lambda_timesteps, leading_timesteps, sampler_timesteps, spaced_timesteps, trailing_timesteps
 from ddpm_studio.randomness import ImageNoise
 
 PREDICTIONS = ["epsilon", "x_start", "v_prediction"]
@@ -86,7 +86,7 @@ def test_gaussian_data_keeps_its_mean_and_deviation(schedule: str, prediction: s
         x_start = mean + signal * std**2 / (signal**2 * std**2 + sigma**2) * (x_t - signal * mean)
         return diffusion.target(x_start, t, diffusion.noise_from_start(x_start, x_t, t))
 
-    timesteps = sampler_timesteps(sampler, diffusion, 999, steps, "log_snr" if sampler == "dpmpp-2m-sde" else "auto")
+    timesteps = sampler_timesteps(sampler, diffusion, 999, steps, "log_snr" if sampler in ("dpmpp-2m", "dpmpp-2m-sde", "unipc") else "auto")
     noises = iter(torch.eye(len(timesteps) + 1, dtype=torch.float64).view(-1, 1, 1, 1, len(timesteps) + 1))
     end = last(SAMPLE_LOOPS[sampler](diffusion, network, next(noises), timesteps, lambda like: next(noises), eta)).x_next
     without_noise = end[..., -1:]
@@ -223,23 +223,25 @@ def test_the_sde_is_solved_to_second_order() -> None:
     assert error("ddpm", 80) > 0.4 * error("ddpm", 40)
 
 
+@pytest.mark.parametrize("lambda_max", [1.9, 2.5, 3.4])
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_what_an_early_end_costs(schedule: str) -> None:
+@pytest.mark.parametrize("sampler", ["dpmpp-2m-sde", "dpmpp-2m", "unipc"])
+def test_what_an_early_end_costs(sampler: str, schedule: str, lambda_max: float) -> None:
     """The last estimate of x_0 is the mean of all that it could be: of Gaussian data it has the share a s^2 / (a s^2 + 1 - a)
     of their variance. (White noise of this deviation is the worst that there is; pixels of pictures say much about each other.)"""
     std = 0.3
-    diffusion = GaussianDiffusion(DiffusionConfig(beta_schedule=schedule, prediction_type="v_prediction", clip_x_start=False))
+    diffusion = GaussianDiffusion(DiffusionConfig(beta_schedule=schedule, prediction_type="v_prediction", clip_x_start=False, lambda_max=lambda_max))
 
     def network(x_t: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         signal, sigma = diffusion.signal_and_noise(t, x_t)
         x_start = signal * std**2 / (signal**2 * std**2 + sigma**2) * x_t
         return diffusion.target(x_start, t, diffusion.noise_from_start(x_start, x_t, t))
 
-    timesteps = sampler_timesteps("dpmpp-2m-sde", diffusion, 999, 60)
+    timesteps = sampler_timesteps(sampler, diffusion, 999, 60)
     a = diffusion.alphas_cumprod[timesteps[-1]].item()
-    assert 0.5 * math.log(a / (1 - a)) == pytest.approx(LAMBDA_MAX, abs=0.05)
+    assert 0.5 * math.log(a / (1 - a)) == pytest.approx(lambda_max, abs=0.05)
     noises = iter(torch.eye(61, dtype=torch.float64).view(-1, 1, 1, 1, 61))
-    end = last(SAMPLE_LOOPS["dpmpp-2m-sde"](diffusion, network, next(noises), timesteps, lambda like: next(noises), 0.0)).x_next
+    end = last(SAMPLE_LOOPS[sampler](diffusion, network, next(noises), timesteps, lambda like: next(noises), 0.0)).x_next
     assert end.square().sum().item() == pytest.approx(std**2 * a * std**2 / (a * std**2 + 1 - a), rel=0.02)
 
 
@@ -260,6 +262,11 @@ def test_where_there_are_too_few_timesteps_a_walk_does_not_end_early(schedule: s
             early = start >= end and count <= start - end + 1
             assert timesteps == lambda_timesteps(diffusion, start, steps, end if early else 0)
             assert count == 1 or timesteps[-1] == (end if early else 0)
+
+
+def test_heun_and_the_samplers_of_first_order_go_all_the_way() -> None:
+    diffusion = GaussianDiffusion(DiffusionConfig())
+    assert [sampler_timesteps(sampler, diffusion, 999, 20)[-1] for sampler in ("heun", "ddim", "ddpm")] == [0, 0, 0]
 
 
 def test_autoguidance_goes_on_from_the_guide_through_the_good_one() -> None:

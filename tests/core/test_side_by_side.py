@@ -188,7 +188,7 @@ def test_an_error_keeps_nothing_alive(two_threads) -> None:
         gc.enable()
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS.keys() - {"paper-256", "base-64", "small-64"}))  # the others are made of the same blocks
+@pytest.mark.parametrize("name", sorted(PRESETS.keys() - {"paper-256", "small-64"}))  # the others are made of the same blocks
 def test_gradients_lie_in_memory_as_the_weights_do(name: str) -> None:
     """Fused Adam takes it for granted; where it is not so, a copy is made."""
     config = get_preset(name).with_changes({"training.batch_size": 2, "data.image_size": 32})

@@ -39,7 +39,7 @@ from ddpm_studio.gui.preferences import Preferences
 from ddpm_studio.gui.presenters import State
 from ddpm_studio.models import GuideInfo, find_model
 from ddpm_studio.presets import get_preset
-from ddpm_studio.requests import BlendRequest, SampleRequest, Start, recipe
+from ddpm_studio.requests import STEPS, BlendRequest, SampleRequest, Start, recipe
 from ddpm_studio.runs import Run
 
 from .drops import drop_on
@@ -96,6 +96,28 @@ def test_an_open_lock_means_other_pictures_at_each_click(qtbot: QtBot, page: Gen
     page.seed.setValue(77)
     assert page.controls.lock.isChecked(), "whoever writes a seed means that one"
     assert [generated(qtbot, page).seed for _ in range(2)] == [77, 77]
+
+
+def test_what_was_there_is_there_again_when_nothing_was_made(qtbot: QtBot, page: GeneratePage, jobs: FakeJobs) -> None:
+    before = generated(qtbot, page)
+    page.stage.results.grid.set_current(3)
+    page.stage.filmstrip.slider.setValue(4)
+    files, made = list(page.files), page.stage.made
+    jobs.pause = 0.05
+    page.generate_button.click()
+    qtbot.waitUntil(lambda: len(page.stage.filmstrip.frames) == 2)
+    assert (page.files, page.stage.made) == ([], None)
+    page.cancel_button.click()
+    qtbot.waitUntil(lambda: page._studio.sampling.state is State.DONE)
+    assert page.stage.made is made
+    assert page.stage.request is before
+    assert page.files == files
+    assert page.stage.results.grid.current == 3
+    assert page.stage.filmstrip.strip.current == 4
+    assert page.stage.results.made.text() == "16 pictures · seeds 0 to 15"
+    assert page.stage.results.tools[Results.VARY].isEnabled()
+    jobs.pause = 0.0
+    assert generated(qtbot, page) is not before, "and the next ones take their place"
 
 
 def test_a_guide_is_offered_where_there_is_one(qtbot: QtBot, window: MainWindow, page: GeneratePage, jobs: FakeJobs) -> None:
@@ -657,7 +679,7 @@ def test_a_sampler_that_is_chosen_again_has_the_steps_that_it_had(qtbot: QtBot, 
     qtbot.keyClicks(page.steps.lineEdit(), "33")
     page.sampler.setFocus()
     page.sampler.setCurrentIndex(page.sampler.findData("unipc"))
-    assert page.steps.value() == 20
+    assert page.steps.value() == STEPS["unipc"]
     page.sampler.setCurrentIndex(page.sampler.findData("dpmpp-2m-sde"))
     assert page.steps.value() == 33
     page.steps.setValue(3)  # as a limit or a picture sets it

@@ -20,7 +20,7 @@ from ddpm_studio.gui.qimage import to_qimage
 from ddpm_studio.gui.undo import Control, History, control
 from ddpm_studio.models import GuideInfo
 from ddpm_studio.presets import PRESETS
-from ddpm_studio.requests import SampleRequest, Start
+from ddpm_studio.requests import STEPS, SampleRequest, Start
 
 from .fakes import FakeJobs, tiles
 from .windows import Open
@@ -90,7 +90,7 @@ def test_what_an_edit_changes_along_goes_back_with_it(qtbot: QtBot, window: Main
     qtbot.wait(5)
     page.sampler.setCurrentIndex(page.sampler.findData("unipc"))
     qtbot.wait(5)
-    assert page.steps.value() == 20
+    assert page.steps.value() == STEPS["unipc"]
     window.studio.undo_stack.undo()
     assert (page.sampler.currentIndex(), page.steps.value()) == (0, 31)
     assert window.page == "Generate", "what has changed is shown"

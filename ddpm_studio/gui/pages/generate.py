@@ -39,7 +39,6 @@ class GeneratePage(QWidget):
         self.setObjectName("generatePage")
         self.setAccessibleName(tr("Generate"))
         self._studio = studio
-        self.files: list[Path] = []
         self._adopted: Path | None = None
         """The picture whose settings were taken over last."""
         self.controls = GenerateControls()
@@ -79,6 +78,11 @@ class GeneratePage(QWidget):
     def showEvent(self, event: object) -> None:
         self._ask_about_model()
 
+    @property
+    def files(self) -> list[Path]:
+        """Of the pictures in sight, in the gallery."""
+        return self.stage.files
+
     # Making.
 
     @Slot()
@@ -109,7 +113,6 @@ class GeneratePage(QWidget):
         return self.controls.request(model.path)
 
     def _empty_stage(self, request: SampleRequest) -> None:
-        self.files = []
         self.cost.begin(request)
         self.stage.begin(request)
 
@@ -136,8 +139,8 @@ class GeneratePage(QWidget):
     def take_over(self, other: GeneratePage) -> None:
         """What was made there, and what no field shows."""
         self.controls.take_over(other.controls)
-        self.files = list(other.files)
-        self.stage.take_over(other.stage)
+        if shown := other.stage.shown():
+            self.stage.show_again(shown)
         if other.offer.isHidden() or other.offer.told:
             self.offer.withdraw()
 
@@ -219,6 +222,7 @@ class GeneratePage(QWidget):
         self._escape.setEnabled(state in ACTIVE)
         if state not in ACTIVE:
             self.offer.give_up()
+            self.stage.bring_back()
 
     @Slot(list)
     def _receive(self, batch: list[Event]) -> None:
@@ -236,7 +240,7 @@ class GeneratePage(QWidget):
                 case Finished(stopped=True):
                     self.stage.show_cancelled()
                 case ImageSaved(path=path):
-                    self.files.append(path)
+                    self.stage.files.append(path)
                     self._studio.gallery_changed.emit()
 
     # The model.

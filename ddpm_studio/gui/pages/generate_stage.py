@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,18 @@ FRAME, NEAREST = 0, 1
 """What is seen at the side: the chosen frame, or the nearest training pictures."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Pictures that are done, their way, and what was chosen of them."""
+
+    request: SampleRequest
+    made: ImagesReady
+    files: tuple[Path, ...]
+    frames: tuple[FrameReady, ...]
+    picture: int
+    frame: int
+
+
 class GenerateStage(QStackedWidget):
     """The filmstrip, the pictures, and beside them the chosen frame or the nearest training pictures."""
 
@@ -41,6 +54,10 @@ class GenerateStage(QStackedWidget):
         """What the pictures in sight were asked for by."""
         self.made: ImagesReady | None = None
         """None as long as they are guesses on the way."""
+        self.files: list[Path] = []
+        """In the gallery; none of those that were made again."""
+        self._former: Shown | None = None
+        """What is shown again if nothing is made."""
         self._nearest = LatestRun(self)
         self.filmstrip = Filmstrip()
         self.results = Results()
@@ -99,6 +116,7 @@ class GenerateStage(QStackedWidget):
 
     def follow_rename(self, old: Run, new: Run) -> None:
         self.request = self.request and self.request.after_rename(old, new)
+        self._former = self._former and replace(self._former, request=self._former.request.after_rename(old, new))
         self._show_actions()
 
     def show_side(self, index: int) -> None:
@@ -108,7 +126,8 @@ class GenerateStage(QStackedWidget):
     # While pictures are made.
 
     def begin(self, request: SampleRequest) -> None:
-        self.request, self.made = request, None
+        self._former = self.shown() or self._former
+        self.request, self.made, self.files = request, None, []
         self.filmstrip.start(min(request.frames, request.steps or request.frames))
         self.frame.show_frame(None)
         self.show_side(FRAME)
@@ -154,16 +173,25 @@ class GenerateStage(QStackedWidget):
             asked = count(self.request.count if self.request else 0)
             self.results.made.setText(tr("cancelled: {done} of {asked} are done and kept", done=count(len(self.made.images)), asked=asked))
 
-    def take_over(self, other: GenerateStage) -> None:
-        """The pictures of another stage, and their way."""
-        if other.request is None or other.made is None:
-            return
-        self.begin(other.request)
-        for frame in other.filmstrip.frames.values():
+    def shown(self) -> Shown | None:
+        if self.request is None or self.made is None:
+            return None
+        frames = tuple(self.filmstrip.frames.values())
+        return Shown(self.request, self.made, tuple(self.files), frames, self.results.grid.current, self.filmstrip.strip.current)
+
+    def show_again(self, shown: Shown) -> None:
+        self.begin(shown.request)
+        self.files = list(shown.files)
+        for frame in shown.frames:
             self.add_frame(frame)
-        self.show_pictures(other.made)
-        self.results.grid.set_current(other.results.grid.current)
-        self.filmstrip.slider.setValue(other.filmstrip.strip.current)
+        self.show_pictures(shown.made)
+        self.results.grid.set_current(shown.picture)
+        self.filmstrip.slider.setValue(shown.frame)
+
+    def bring_back(self) -> None:
+        """Nothing was made: what was there before is there again."""
+        if self.made is None and self._former is not None:
+            self.show_again(self._former)
 
     # What is chosen of them.
 
