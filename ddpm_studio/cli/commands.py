@@ -39,7 +39,7 @@ def inspect(arguments: argparse.Namespace) -> int:
     path = Path(arguments.model).expanduser()
     if path.suffix.lower() == ".png" and path.is_file():
         facts = gallery.read_recipe(path)
-        print_result(facts, arguments.json, "\n".join(f"{name:14}{value}" for name, value in facts.items()))
+        print_result(facts, arguments.json, "\n".join(f"{name:14}{_in_words(value)}" for name, value in facts.items()))
         return 0
     notes: dict[str, Any] = {}
     changes = setting_changes(arguments)
@@ -55,6 +55,13 @@ def inspect(arguments: argparse.Namespace) -> int:
     values = {"config": config.model_dump(), "notes": notes, **dataclasses.asdict(network)}
     print_result(values, arguments.json, _inspect_text(config, notes, network))
     return 0
+
+
+def _in_words(value: object) -> str:
+    """A value of a recipe; that of a beginning is a recipe itself."""
+    if not isinstance(value, dict):
+        return str(value)
+    return ", ".join(f"{name} ({_in_words(part)})" if isinstance(part, dict) else f"{name} {part}" for name, part in value.items())
 
 
 def _inspect_text(config: RunConfig, notes: dict[str, Any], network: NetworkInfo) -> str:

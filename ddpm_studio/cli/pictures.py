@@ -30,7 +30,7 @@ from ddpm_studio.errors import UserError, describe_os_error
 from ddpm_studio.events import BatchReady, BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted, Latent
 from ddpm_studio.files import force_all, write_atomically
 from ddpm_studio.models import check_model, find_model, run_of
-from ddpm_studio.requests import STEPS, BlendRequest, DenoiseRequest, FilmRequest, SampleRequest, Start, model_name, recipe, request_of, start_of
+from ddpm_studio.requests import STEPS, BlendRequest, DenoiseRequest, FilmRequest, SampleRequest, Start, is_noisy, model_name, recipe, request_of, start_of
 
 STRIP_FRAMES, FILM_FRAMES = 12, 60
 """How many moments of the way from noise to picture a filmstrip and a film show, at most."""
@@ -45,6 +45,11 @@ def generate(arguments: argparse.Namespace) -> int:
     start, frames = _start(arguments), FILM_FRAMES if arguments.film else STRIP_FRAMES
     walk = walk_of(arguments, start.timestep + 1 if start else config.diffusion.num_timesteps)
     request = SampleRequest(arguments.model, arguments.count, frames=frames, start=start, **walk)
+    if start and request.count > 1 and not (is_noisy(request.sampler, request.eta) and request.steps != 1):
+        raise UserError(
+            "From one beginning this way leads to one picture: its steps add no noise.",
+            "Give --count 1, or a sampler whose steps add noise: dpmpp-2m-sde or ddpm, or ddim with an --eta above 0, in more than one step.",
+        )
     control = RunControl()
     stop_on_signals(control, "Stopping ... (Ctrl-C again ends at once)")
     saved: list[Path] = []

@@ -221,6 +221,13 @@ def test_the_command_line_starts_on_the_way_of_a_picture(model: Path, tmp_path: 
     assert facts["start"]["seed"] == 7
     assert request_of(facts, model).start == start_of({**gallery.read_recipe(first), "timestep": 50}, model)
     capsys.readouterr()
+    assert main(["inspect", str(out / "a" / "000001.png")]) == 0
+    assert "start         sampler ddim, steps 11, eta 0.0, seed 7, timestep 50" in capsys.readouterr().out
+    for way in (["--sampler", "ddim", "--steps", "6"], ["--sampler", "ddpm", "--steps", "1"]):
+        assert main(["generate", str(model), "--count", "2", *start[:4], *way, "--out", str(out / "b")]) == 2
+        assert "leads to one picture" in capsys.readouterr().err
+        assert main(["generate", str(model), "--count", "1", *start[:4], *way, "--out", str(out / "b")]) == 0
+    capsys.readouterr()
     assert main(["generate", str(model), "--start", str(first), "--out", str(out)]) == 2
     assert "belong together" in capsys.readouterr().err
     assert main(["generate", str(model), "--start", '{"seed": "x"}', "--start-timestep", "5", "--out", str(out)]) == 2
