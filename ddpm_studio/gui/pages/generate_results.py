@@ -157,4 +157,4 @@ class NearestPanel(QWidget):
 
     def show_found(self, found: NearestFound) -> None:
         self.grid.set_images(found.images, tuple(f"{distance:.0f}" for distance in found.distances))
-        self.text.setText(ntr("Of {count} picture in {data}", "Of {count} pictures in {data}", found.total, data=found.data))
+        self.text.setText(ntr("Of {count} picture learnt from in {data}", "Of {count} pictures learnt from in {data}", found.total, data=found.data))
