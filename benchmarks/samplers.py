@@ -28,15 +28,16 @@ def main() -> int:
     parser.add_argument("model")
     parser.add_argument("real", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("ways", nargs="+", metavar="SAMPLER:STEPS[:SPACING]")
+    parser.add_argument("ways", nargs="+", metavar="SAMPLER:STEPS[:SPACING[:LAMBDA_MAX]]")
     parser.add_argument("--score", type=Path, required=True)
     parser.add_argument("--train", type=Path, help="pictures that the model learnt from, for the share of copies")
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--seed", type=int, default=5000)
     options = parser.parse_args()
-    model = Model.load(options.model, choose_device().kind)
+    loaded = Model.load(options.model, choose_device().kind)
     for way in options.ways:
-        sampler, steps, spacing = (way + ":auto").split(":")[:3]
+        sampler, steps, spacing, lambda_max = (way.split(":") + ["auto", ""][max(0, way.count(":") - 1) :])[:4]
+        model = loaded if not lambda_max else Model.of(loaded.net, loaded.config.with_changes({"diffusion.lambda_max": float(lambda_max)}), loaded.notes)
         timesteps = model.timesteps(sampler, int(steps), spacing=spacing)
         folder = options.out / way.replace(":", "-")
         began = time.perf_counter()

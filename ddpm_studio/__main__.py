@@ -49,8 +49,10 @@ def _check_flags(arguments: list[str]) -> None:
 
 
 def _run_command(arguments: list[str]) -> int:
-    from ddpm_studio.cli.main import main as cli_main
-
+    try:
+        from ddpm_studio.cli.main import main as cli_main
+    except KeyboardInterrupt:  # while that is read; from here on it is seen to there
+        return 130
     return cli_main(arguments)
 
 

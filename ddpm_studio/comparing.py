@@ -79,5 +79,5 @@ def is_one_data(a: RunRead, b: RunRead) -> bool:
 
 def is_one_loss(a: RunConfig, b: RunConfig) -> bool:
     """Whether the losses of two runs mean the same, so that the lower one is the better one."""
-    without: dict[str, Any] = {"clip_x_start": True, "lambda_max": 2.5} | ({"min_snr_gamma": 1.0, "min_snr_floor": 0.0} if a.diffusion.loss_weighting == "simple" else {})
-    return a.data.shape == b.data.shape and a.diffusion.model_copy(update=without) == b.diffusion.model_copy(update=without)
+    without = {"clip_x_start": True} | ({"min_snr_gamma": 1.0, "min_snr_floor": 0.0} if a.diffusion.loss_weighting == "simple" else {})
+    return a.data.shape == b.data.shape and a.diffusion.learnt.model_copy(update=without) == b.diffusion.learnt.model_copy(update=without)

@@ -91,8 +91,13 @@ class DiffusionConfig(Settings):
         2.5,
         ge=0,
         le=10,
-        description="Where the faster samplers end and take the network's guess, in lambda = log(signal / noise): 2.5 suits photographs, 3.4 pixel art; 10 goes to the very end.",
+        description="Where previews, DPM-Solver++ and UniPC end with the network's guess, as lambda = log(signal / noise): 2.5 for photographs, 3.4 for pixel art, 10 all the way.",
     )
+
+    @property
+    def learnt(self) -> DiffusionConfig:
+        """Without `lambda_max`, which concerns sampling only: where two are equal, the same is learnt."""
+        return self.model_copy(update={"lambda_max": type(self).model_fields["lambda_max"].default})
 
     @model_validator(mode="after")
     def _check(self) -> Self:

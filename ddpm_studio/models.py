@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -138,10 +139,13 @@ def find_model(path_or_name: str | Path) -> Path:
             tr("There is no model in the folder {name!r}.", name=path.name or str(path)),
             tr("A run has one after its first save; or give a model folder, a run folder, a .safetensors file made by DDPM Studio, or the name of a shipped model."),
         )
-    known = ", ".join(dict.fromkeys(info.name for info in list_models())) or tr("none yet")
+    known = list(dict.fromkeys(info.name for info in list_models()))
+    message, listed = tr("There is no model called {name!r}.", name=str(path_or_name)), ", ".join(known) or tr("none yet")
+    if close := difflib.get_close_matches(str(path_or_name), known, n=1):
+        raise UserError(message, tr("Did you mean {name}?", name=close[0]))
     raise UserError(
-        tr("There is no model called {name!r}.", name=str(path_or_name)),
-        tr("Give a model folder, a run folder, a .safetensors file made by DDPM Studio, or the name of a shipped model. Known names: {names}.", names=known),
+        message,
+        tr("Give a model folder, a run folder, a .safetensors file made by DDPM Studio, or the name of a shipped model. Known names: {names}.", names=listed),
     )
 
 

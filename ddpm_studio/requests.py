@@ -31,6 +31,13 @@ def is_noisy(sampler: str, eta: float) -> bool:
 
 Spacing = Literal["auto", "log_snr", "log_snr_early", "linspace", "leading", "trailing"]
 SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
+AUTO_SPACING: dict[Sampler, Spacing] = {
+    "ddpm": "linspace", "ddim": "linspace", "dpmpp-2m": "log_snr_early", "dpmpp-2m-sde": "log_snr_early", "unipc": "log_snr_early", "heun": "log_snr",
+}  # fmt: skip
+"""Samplers of second order want their stops evenly spread in lambda, those of first order in t. Three of them end early; Heun,
+which is there to be exact, goes all the way."""
+_UNSAID_SPACING: dict[Sampler, Spacing] = AUTO_SPACING | {"dpmpp-2m": "log_snr", "unipc": "log_snr"}
+"""What a recipe means that says nothing: it is from when these did not end early."""
 NoiseMode = Literal["independent", "shared", "slerp"]
 NOISE_MODES: tuple[NoiseMode, ...] = get_args(NoiseMode)
 MP4_SIDE = 256
@@ -262,9 +269,10 @@ def recipe(request: Walk, **more: Any) -> dict[str, Any]:
 def _facts(request: Walk) -> dict[str, Any]:
     left_out = {"model", "image", "images", "weights", "device", "frames", "quick", "mask", "x_t", "start"}
     left_out |= set() if request.sampler == "ddim" else {"eta"}
-    left_out |= set() if request.spacing != "auto" else {"spacing"}
     left_out |= set() if request.guide else {"guide", "guidance"}
     facts = {name: getattr(request, name) for name in request.__dataclass_fields__ if name not in left_out}
+    if request.spacing == "auto":
+        facts["spacing"] = AUTO_SPACING[request.sampler]
     if request.guide:
         facts["guide"] = model_name(request.guide)
     if isinstance(request, SampleRequest) and request.start:
@@ -359,11 +367,14 @@ def _walk(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value, most in (("guidance", guidance, MAX_GUIDANCE), ("eta", eta, 1.0)):
         if not isinstance(value, (int, float)) or not 0 <= value <= most:
             raise _altered(name)
-    sampler, spacing = values.get("sampler", "ddim"), values.get("spacing", "auto")
+    sampler = values.get("sampler", "ddim")
     if sampler not in SAMPLERS:
         raise _altered("sampler")
+    spacing = values.get("spacing", _UNSAID_SPACING[sampler])
     if spacing not in SPACINGS:
         raise _altered("spacing")
+    if spacing == AUTO_SPACING[sampler]:
+        spacing = "auto"
     steps = None if values.get("steps", 0) is None else _number(values, "steps", usual.steps or 1, 1, MAX_STEPS)
     return {
         "sampler": sampler, "spacing": spacing, "eta": float(eta), "guide": guide, "guidance": float(guidance), "steps": steps,

@@ -15,7 +15,7 @@ from ddpm_studio.cli.exchange import add_export_flags, add_import_flags
 from ddpm_studio.cli.flags import Parser, add_setting_flags, steps_or_all, within
 from ddpm_studio.errors import Cancelled, UserError, as_user_error
 from ddpm_studio.presets import PRESETS
-from ddpm_studio.requests import NOISE_MODES, SAMPLERS, SPACINGS, USUAL_SAMPLER
+from ddpm_studio.requests import NOISE_MODES, SAMPLERS, SPACINGS, STEPS, USUAL_SAMPLER
 
 DESCRIPTION = """Train, watch and use denoising diffusion models on your own pictures.
 
@@ -163,13 +163,14 @@ def _film_flags(parser: argparse.ArgumentParser, help_text: str) -> None:
     parser.add_argument("--scale", type=within(int, 1, 64), default=None, metavar="N", help="Each pixel of the film becomes a square of N (about 256 pixels in all).")
 
 
-def _sampling_flags(parser: argparse.ArgumentParser, sampler: str, fixed: bool = False, steps: str = "ddpm: all timesteps, dpmpp-2m and heun: 25, others: 20") -> None:
+def _sampling_flags(parser: argparse.ArgumentParser, sampler: str, fixed: bool = False, steps: str = "") -> None:
     """How to walk; with `fixed` the sampler cannot be chosen."""
     if fixed:
         parser.set_defaults(sampler=sampler, eta=0.0)
     else:
         parser.add_argument("--sampler", choices=SAMPLERS, default=sampler, help=f"How to walk from noise to picture ({sampler}).")
         parser.add_argument("--eta", type=within(float, 0, 1), default=None, metavar="E", help="Noise of ddim: 0 none, 1 as much as ddpm (0).")
+    steps = steps or ", ".join(f"{name}: {count or 'all timesteps'}" for name, count in STEPS.items())
     parser.add_argument("--steps", type=steps_or_all, default=None, metavar="N", help=f"Steps per picture, or all ({steps}){'' if fixed else '; heun asks twice in each'}.")
     parser.add_argument("--spacing", choices=SPACINGS, default="auto", help="How the steps are spread over the timesteps (auto: as suits the sampler).")
     parser.add_argument("--guide", metavar="MODEL", help="A worse model of the same kind to guide by, such as an earlier state of the run (autoguidance).")
@@ -191,7 +192,10 @@ def main(argv: list[str]) -> int:
         from ddpm_studio.cli import commands as actions
 
         return actions.run(arguments)
-    except (KeyboardInterrupt, Cancelled):
+    except Cancelled:
+        return 130
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")
         return 130
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain once more when it flushes at the end.

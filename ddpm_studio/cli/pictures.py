@@ -6,8 +6,8 @@ A model's header is looked at before the engine is imported: a bad one is refuse
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
+import errno
 import io
 import math
 import os
@@ -26,7 +26,7 @@ from ddpm_studio.cli.interrupt import stop_on_signals
 from ddpm_studio.cli.show import print_result, with_progress
 from ddpm_studio.config import DataConfig, DiffusionConfig, RunConfig
 from ddpm_studio.control import RunControl
-from ddpm_studio.errors import UserError, describe_os_error
+from ddpm_studio.errors import Cancelled, UserError, describe_os_error
 from ddpm_studio.events import BatchReady, BlendReady, Event, Finished, FrameReady, Images, ImagesReady, Inverted, Latent
 from ddpm_studio.files import force_all, write_atomically
 from ddpm_studio.models import check_model, find_model, run_of
@@ -164,7 +164,7 @@ def diffuse(arguments: argparse.Namespace) -> int:
     image = imaging.load_picture(Path(arguments.image).expanduser(), data.shape, data.background)
     timesteps = [round(t) for t in number_list(arguments.timesteps, "timesteps")]
     strip = forward(image, timesteps, DiffusionConfig(beta_schedule=arguments.beta_schedule), arguments.seed)
-    imaging.save_png(Path(arguments.out), imaging.grid(strip, columns=len(strip)), None)
+    imaging.save_png(Path(arguments.out).expanduser(), imaging.grid(strip, columns=len(strip)), None)
     print_result({"out": arguments.out, "timesteps": timesteps}, arguments.json, f"{len(strip)} timesteps in {arguments.out}")
     return 0
 
@@ -214,26 +214,25 @@ def drain(events: Iterable[Event], keep: Callable[[BatchReady], None] = lambda b
         elif isinstance(event, Finished) and event.stopped:
             if not len(made.images):
                 sys.stderr.write("Stopped before the first pictures were done.\n")
-                raise KeyboardInterrupt
+                raise Cancelled
             made.stopped = True
     made.seconds = time.monotonic() - started
     return made
 
 
 def check_places(folder: str, *files: str | None) -> None:
-    """Find out before the work whether its results can be kept, and leave nothing behind; single files are to be .png."""
+    """Find out before the work whether its results can be kept; folders are made when something is saved in them. Single files are to be .png."""
+    if not folder:
+        raise UserError("The pictures need a folder.", "Name one with --out; a dot is the folder you are in.")
     for place in (Path(folder).expanduser(), *(Path(file).expanduser().parent for file in files if file)):
-        missing = [path for path in (place, *place.parents) if not path.exists()]
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            if not os.access(place, os.W_OK):
-                raise UserError(f"Could not write into {place}: permission denied.", "Choose a folder that you may write.")
+            nearest = next(path for path in (place, *place.parents) if path.is_symlink() or path.exists())
+            if not nearest.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
         except OSError as error:
             raise describe_os_error(error, f"write into {place}") from error
-        finally:
-            for path in missing:  # whoever saves something there makes them again; a command that fails leaves none
-                with contextlib.suppress(OSError):
-                    path.rmdir()
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise UserError(f"Could not write into {place}: permission denied.", "Choose a folder that you may write.")
     for file in files:
         if file and Path(file).suffix.lower() != ".png":
             raise UserError(f"{file!r} is not the name of a PNG.", "Pictures are written as PNG: give a name that ends in .png.")

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ddpm_studio.requests import AUTO_SPACING
+
 if TYPE_CHECKING:
     from ddpm_studio.diffusion.gaussian import GaussianDiffusion
     from ddpm_studio.requests import Sampler, Spacing
@@ -65,8 +67,8 @@ def early_timesteps(diffusion: GaussianDiffusion, start: int, steps: int | None 
 
     The steps below, in which noise is taken away that one hardly sees, are learnt last (their weight in the loss is held
     down, too), and where they are not learnt they leave grain; what they are spared, the others have. Samples of photographs
-    are better so; those of pixel art want to go further (docs/MEASUREMENTS.md), so a model says it itself. Where there are not as many timesteps as `steps` up to there, as in a
-    walk that begins late or one through all timesteps, it goes down to 0."""
+    are better so; those of pixel art want to go further (docs/MEASUREMENTS.md), so a model says it itself. Where there are
+    not as many timesteps as `steps` up to there, as in a walk that begins late or one through all timesteps, it goes down to 0."""
     end = int((_lambdas(diffusion, start) - diffusion.config.lambda_max).abs().argmin())
     return lambda_timesteps(diffusion, start, steps, end if _count(start, steps) <= start - end + 1 else 0)
 
@@ -75,13 +77,6 @@ def _lambdas(diffusion: GaussianDiffusion, start: int) -> Tensor:
     """lambda of timesteps 0 ... start, float64 [start + 1]."""
     a = diffusion.alphas_cumprod[: start + 1].cpu().double()
     return torch.log(a / (1 - a)) / 2
-
-
-AUTO_SPACING: dict[Sampler, Spacing] = {
-    "ddpm": "linspace", "ddim": "linspace", "dpmpp-2m": "log_snr_early", "dpmpp-2m-sde": "log_snr_early", "unipc": "log_snr_early", "heun": "log_snr",
-}  # fmt: skip
-"""Samplers of second order want their stops evenly spread in lambda, those of first order in t. Those of few steps end early;
-Heun, which is there to be exact, goes all the way."""
 
 
 def sampler_timesteps(sampler: Sampler, diffusion: GaussianDiffusion, start: int, steps: int | None = None, spacing: Spacing = "auto") -> list[int]:

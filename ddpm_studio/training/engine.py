@@ -206,14 +206,17 @@ def _settings(request: TrainRequest, saved: Saved | None) -> RunConfig:
     if wanted is None:
         return config
     shown = request.run.read_config()  # what the request was made from
-    for section in ("data", "diffusion", "model"):
-        if getattr(wanted, section) != getattr(shown, section):
+    for section, now, before in (
+        ("data", wanted.data, shown.data), ("diffusion", wanted.diffusion.learnt, shown.diffusion.learnt), ("model", wanted.model, shown.model),
+    ):  # fmt: skip
+        if now != before:
             raise UserError(tr("The {section} settings of a run cannot change when it goes on.", section=section), tr("Leave them as they were, or start a new run."))
     changes = {name: value for name, value in wanted.training.model_dump().items() if value != getattr(shown.training, name)}
     if "held_out" in changes:
         message = tr("How many pictures are held out cannot change when a run goes on: what it has learnt cannot be taken back.")
         raise UserError(message, tr("Leave it as it was, or start a new run."))
-    return config.model_copy(update={"training": config.training.model_copy(update=changes)})
+    diffusion = config.diffusion.model_copy(update={"lambda_max": wanted.diffusion.lambda_max})
+    return config.model_copy(update={"training": config.training.model_copy(update=changes), "diffusion": diffusion})
 
 
 def _hold_out(config: RunConfig, dataset: Dataset, request: TrainRequest, changed: bool) -> tuple[RunConfig, str]:
@@ -258,8 +261,8 @@ def _check_fit(config: RunConfig, theirs: RunConfig) -> None:
         height, width, channels = theirs.data.shape
         message = tr("The model that the run is to start from makes pictures of {width} x {height} with {channels} channels.", width=width, height=height, channels=channels)
         raise UserError(message, tr("Leave the picture size and the channels as that model has them."))
-    for section in ("diffusion", "model"):
-        if getattr(config, section) != getattr(theirs, section):
+    for section, ours, given in (("diffusion", config.diffusion.learnt, theirs.diffusion.learnt), ("model", config.model, theirs.model)):
+        if ours != given:
             raise UserError(
                 tr("The {section} settings are not those of the model that the run is to start from.", section=section),
                 tr("Leave them as they are there, or start from nothing."),

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from ddpm_studio.cli.main import main
+from ddpm_studio.cli.pictures import check_places
 from ddpm_studio.requests import SAMPLERS
 from ddpm_studio.runs import Run, list_runs
 from tests.conftest import ROOT
@@ -169,6 +170,7 @@ def test_inspect_dataset_runs(run: Run, data: Path, capsys: pytest.CaptureFixtur
         ["generate", "{run}", "--out", "{tmp}/o", "--steps", "0"],
         ["generate", "{run}", "--out", "{tmp}/o", "--sampler", "magic"],
         ["generate", "{run}"],
+        ["generate", "{run}", "--out", ""],
         ["interpolate", "{run}", "{data}/disc_000.png", "{tmp}/nowhere.png", "--out", "{tmp}/o"],
         ["interpolate", "{run}", "{data}/disc_000.png", "{data}/disc_001.png", "--out", "{tmp}/o", "--lambda", "2"],
         ["interpolate", "{run}", "{data}/disc_000.png", "{data}/disc_001.png", "--out", "{tmp}/o", "--lambda", "0:1"],
@@ -201,12 +203,36 @@ def test_mistakes_get_one_sentence_and_a_hint(arguments: list[str], run: Run, da
         (["generate", "faces", "--out", "o", "--sampler", "DDIM"], "Did you mean ddim?"),
         (["generate", "faces", "--out", "o", "--sampler", "magic"], "`ddpm-studio generate --help` shows what it understands."),
         (["trian", "pictures"], "Did you mean train?"),
+        (["generate", "facse", "--out", "o"], "Did you mean faces?"),
         (["generate", "faces", "--out", "o", "--stesp", "3"], "Did you mean --steps?"),
     ],
 )
 def test_what_was_perhaps_meant(arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert capsys.readouterr().err.strip().splitlines()[1] == f"hint: {hint}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links want rights there")
+@pytest.mark.parametrize("place", ["file.png/x/y", "gone", "n" * 300])
+def test_a_place_for_pictures_that_cannot_be_is_told_before_the_work(place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file.png").touch()
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    assert main(["generate", "faces", "--out", str(tmp_path / place)]) == 2
+    error, hint = capsys.readouterr().err.strip().splitlines()
+    assert error.startswith(f"error: Could not write into {tmp_path / place}")
+    assert hint.startswith("hint: ")
+
+
+def test_places_are_looked_at_and_left_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another command may be about to write there."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    for place in ("there", "link/new", "new/newer", "~/other", str(tmp_path / "x" / "y")):
+        check_places(place, "grids/grid.png", None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "there"]
+    assert not list((tmp_path / "there").iterdir())
 
 
 def test_a_fault_of_ours_goes_to_the_log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path) -> None:

@@ -285,6 +285,13 @@ def test_a_group_of_one_channel_needs_more_than_a_pixel() -> None:
         assert UNet.of(config)(torch.zeros(1, channels, height, width), torch.zeros(1, dtype=torch.int64)).isfinite().all()
 
 
+def test_a_run_of_a_preset_that_is_gone_is_whole() -> None:
+    saved = RunConfig().model_dump(mode="json") | {"preset": "base-64"}
+    del saved["diffusion"]["lambda_max"]
+    assert parse_saved_config(saved) == RunConfig(preset="base-64")
+    assert RunConfig().diffusion.lambda_max == 2.5
+
+
 def test_a_run_from_before_a_setting_goes_on_without_it() -> None:
     """Its default, which new runs get, may be another."""
     saved = RunConfig().model_dump(mode="json")

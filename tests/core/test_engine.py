@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from ddpm_studio.comparing import is_one_loss
 from ddpm_studio.config import RunConfig, TrainConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import DataChanged, DiskFull, RunBusy, UserError, is_device_lost
@@ -900,6 +901,21 @@ def test_a_run_cannot_start_from_a_model_of_another_kind(changes: dict[str, Any]
     with pytest.raises(UserError, match=complaint):
         train_tiny(run, data, config=tiny_config(**changes), start_from=teacher.path, max_steps=1)
     assert not run.path.exists()
+
+
+def test_where_ways_end_is_no_matter_of_learning(run: Run, data: Path, tmp_path: Path) -> None:
+    """Whoever goes on, or starts from a model, may say another `lambda_max` than it had; nothing else is learnt for it."""
+    config = tiny_config()
+    learnt = losses(train_tiny(run, data, config=config, max_steps=2))
+    plain = losses(train_tiny(run, data, resume=True, max_steps=2))
+    other = Run(tmp_path / "other")
+    assert losses(train_tiny(other, data, config=config, max_steps=2)) == learnt
+    changed = other.read_config().with_changes({"diffusion.lambda_max": 3.4})
+    assert losses(train_tiny(other, data, config=changed, resume=True, max_steps=2)) == plain
+    assert other.read_config().diffusion.lambda_max == Model.load(other.path).config.diffusion.lambda_max == 3.4
+    assert is_one_loss(other.read_config(), run.read_config())
+    train_tiny(Run(tmp_path / "third"), data, config=config, start_from=other.path, max_steps=1)
+    assert Model.load(tmp_path / "third").config.diffusion.lambda_max == 2.5
 
 
 def test_a_run_that_was_to_start_from_a_model_and_was_killed_is_none(run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

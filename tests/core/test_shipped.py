@@ -8,7 +8,7 @@ from PIL import Image
 from ddpm_studio import paths
 from ddpm_studio.config import TrainConfig
 from ddpm_studio.model import Model
-from ddpm_studio.models import list_models, starting_settings
+from ddpm_studio.models import find_model, list_models, read_header, starting_settings
 
 SHIPPED = sorted(folder.name for folder in paths.models_dir().iterdir() if folder.is_dir())
 
@@ -30,6 +30,10 @@ def test_each_is_whole_small_and_makes_pictures(name: str) -> None:
     pictures = model.sample([1, 2], "dpmpp-2m", 10)
     assert pictures.shape == (2, *model.config.data.shape)
     assert pictures[0].std() > 20
+
+
+def test_their_ways_end_where_their_pictures_want_it() -> None:
+    assert {name: read_header(find_model(name))[0].diffusion.lambda_max for name in ("faces", "tiles")} == {"faces": 2.5, "tiles": 3.4}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -20,7 +20,7 @@ from ddpm_studio.events import Event, FrameReady, Images, ImagesReady, Notice, R
 from ddpm_studio.model import Model, save_model
 from ddpm_studio.models import list_guides
 from ddpm_studio.nn.unet import UNet
-from ddpm_studio.requests import MAX_DEPTH, SampleRequest, Start, batch_of, model_name, recipe, request_of, start_facts, start_of
+from ddpm_studio.requests import AUTO_SPACING, MAX_DEPTH, Sampler, SampleRequest, Start, batch_of, model_name, recipe, request_of, start_facts, start_of
 from ddpm_studio.runs import Run
 from ddpm_studio.sampling.engine import generate, recreate
 from tests.core.made_up import tiny_config
@@ -130,6 +130,15 @@ def test_a_recipe_says_all_that_makes_the_picture(way: SampleRequest) -> None:
         assert start_of(json.loads(json.dumps(start_facts(way.start))), "m") == way.start
 
 
+@pytest.mark.parametrize(("sampler", "meant"), [("dpmpp-2m", "log_snr"), ("unipc", "log_snr"), ("dpmpp-2m-sde", "auto"), ("heun", "auto"), ("ddim", "auto"), ("ddpm", "auto")])
+def test_recipes_from_before_samplers_ended_early_mean_what_they_meant(sampler: Sampler, meant: str) -> None:
+    """They said nothing of how their steps were spread."""
+    values = recipe(SampleRequest("m", sampler=sampler, count=1, steps=9))
+    assert values.pop("spacing") == AUTO_SPACING[sampler]
+    assert request_of(values, "m").spacing == meant
+    assert start_of({**values, "timestep": 3}, "m").walk.spacing == meant
+
+
 def test_a_recipe_says_with_whom_it_was_made() -> None:
     request = SampleRequest("m", seed=10, count=5)
     one = gallery.recipes(request, [10, 11, 12], 7, "cpu")[2]
@@ -222,7 +231,7 @@ def test_the_command_line_starts_on_the_way_of_a_picture(model: Path, tmp_path: 
     assert request_of(facts, model).start == start_of({**gallery.read_recipe(first), "timestep": 50}, model)
     capsys.readouterr()
     assert main(["inspect", str(out / "a" / "000001.png")]) == 0
-    assert "start         sampler ddim, steps 11, eta 0.0, seed 7, timestep 50" in capsys.readouterr().out
+    assert "start         sampler ddim, steps 11, spacing linspace, eta 0.0, seed 7, timestep 50" in capsys.readouterr().out
     for way in (["--sampler", "ddim", "--steps", "6"], ["--sampler", "ddpm", "--steps", "1"]):
         assert main(["generate", str(model), "--count", "2", *start[:4], *way, "--out", str(out / "b")]) == 2
         assert "leads to one picture" in capsys.readouterr().err

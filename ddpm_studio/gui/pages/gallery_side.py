@@ -16,7 +16,7 @@ from ddpm_studio.gui.widgets.basics import WIDE, button, column, label, row
 from ddpm_studio.gui.widgets.containers import Card, ControlColumn
 from ddpm_studio.gui.widgets.picture_view import PictureView
 from ddpm_studio.language import ntr, tr
-from ddpm_studio.requests import is_reproducible
+from ddpm_studio.requests import AUTO_SPACING, is_reproducible
 
 WIDTH = 320
 
@@ -37,6 +37,8 @@ def recipe_lines(values: dict[str, Any]) -> list[tuple[str, str]]:
         "noise": {str(mode): name for name, mode, _ in noises()},
     }  # fmt: skip
     lines = [(caption, said.get(name, {}).get(str(values[name]), str(values[name]))) for name, caption in names.items() if values.get(name) is not None]
+    if values.get("spacing") == AUTO_SPACING.get(values.get("sampler", "")):  # nothing to say about it
+        lines = [line for line in lines if line[0] != names["spacing"]]
     start = values.get("start")
     if isinstance(start, dict):
         lines.append((tr("Begins at"), tr("t = {t} of seed {seed}", t=start.get("timestep", "?"), seed=start.get("seed", "?"))))

@@ -38,6 +38,7 @@ class Shown:
 
     request: SampleRequest
     made: ImagesReady
+    caption: str
     files: tuple[Path, ...]
     frames: tuple[FrameReady, ...]
     picture: int
@@ -146,7 +147,7 @@ class GenerateStage(QStackedWidget):
                 self.results.grid.set_current(0)
 
     def show_pictures(self, made: ImagesReady) -> None:
-        self.made = made
+        self.made, self._former = made, None
         self.results.grid.set_images(made.images)
         self.results.made.setText(self._what_was_made(made.seeds))
         self.results.show_ready(True)
@@ -177,7 +178,7 @@ class GenerateStage(QStackedWidget):
         if self.request is None or self.made is None:
             return None
         frames = tuple(self.filmstrip.frames.values())
-        return Shown(self.request, self.made, tuple(self.files), frames, self.results.grid.current, self.filmstrip.strip.current)
+        return Shown(self.request, self.made, self.results.made.text(), tuple(self.files), frames, self.results.grid.current, self.filmstrip.strip.current)
 
     def show_again(self, shown: Shown) -> None:
         self.begin(shown.request)
@@ -191,7 +192,9 @@ class GenerateStage(QStackedWidget):
     def bring_back(self) -> None:
         """Nothing was made: what was there before is there again."""
         if self.made is None and self._former is not None:
+            caption = self._former.caption
             self.show_again(self._former)
+            self.results.made.setText(caption)
 
     # What is chosen of them.
 
