@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from ddpm_studio import gallery
 from ddpm_studio.gui import theme, workers
 from ddpm_studio.gui.main_window import MainWindow
+from ddpm_studio.gui.pages.blend import BlendPage
 from ddpm_studio.gui.pages.gallery import GalleryPage
 from ddpm_studio.gui.pages.generate import GeneratePage
 from ddpm_studio.gui.pages.picture_source import PickGrid
@@ -72,16 +73,38 @@ def test_enter_presses_the_button_that_has_the_focus(qtbot: QtBot, window: MainW
 # Escape.
 
 
-def test_escape_cancels_what_is_being_generated(qtbot: QtBot, open_window: Open) -> None:
+@pytest.mark.parametrize("banner", [False, True])
+def test_escape_cancels_what_is_being_generated(qtbot: QtBot, open_window: Open, banner: bool) -> None:
     window = open_window(FakeJobs(pause=0.05, steps=4000))
     window.show_page("Generate")
     page = window.pages["Generate"]
     assert isinstance(page, GeneratePage)
+    if banner:
+        window.banner.show_notice("Something to know.")
+        press(qtbot, window.banner.close_button, Qt.Key.Key_Escape)
+        assert not window.banner.isVisible()
+        window.banner.show_notice("Something to know.")
     page.start()
     qtbot.waitUntil(lambda: window.studio.sampling.state is State.RUNNING, timeout=5000)
     press(qtbot, page.count, Qt.Key.Key_Escape)
     assert window.studio.sampling.state is State.STOPPING
     qtbot.waitUntil(lambda: not window.studio.sampling.active, timeout=5000)
+
+
+def test_escape_cancels_the_sheet_and_the_film_of_blends(qtbot: QtBot, open_window: Open) -> None:
+    window = open_window(FakeJobs(pause=0.05))
+    window.show_page("Blend")
+    page = window.pages["Blend"]
+    assert isinstance(page, BlendPage)
+    for letter, picture in zip("AB", tiles(2), strict=True):
+        page.set_source(letter, picture)
+    qtbot.waitUntil(lambda: page.single.preview.image is not None and not window.studio.blending.busy, timeout=5000)
+    for make, part in ((page.make_sheet, page.sheet), (page.make_film, page.film)):
+        make()
+        qtbot.waitUntil(lambda part=part: part._making and not part._second_click.due, timeout=5000)
+        press(qtbot, part.cancel_button, Qt.Key.Key_Escape)
+        assert not part._making
+        qtbot.waitUntil(lambda: not window.studio.blending.busy, timeout=5000)
 
 
 def test_escape_in_the_gallery_keeps_the_pictures_and_ends_a_search(qtbot: QtBot, window: MainWindow) -> None:

@@ -99,8 +99,15 @@ class BlendPage(QWidget):
         studio.blend_wanted.connect(self._wanted)
         studio.recipe_wanted.connect(self.use_recipe)
         studio.recreate_wanted.connect(self._recreation_wanted)
-        self._paste = QShortcut(QKeySequence(QKeySequence.StandardKey.Paste), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        self._paste = QShortcut(QKeySequence(QKeySequence.StandardKey.Paste), self)
         self._paste.activated.connect(wells.paste)
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self._cancel_series)
+
+    @Slot()
+    def _cancel_series(self) -> None:
+        for part in (self.sheet, self.film):
+            if part.cancel_button.isVisibleTo(part):
+                part.cancel_button.click()
 
     # The pictures.
 

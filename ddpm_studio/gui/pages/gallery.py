@@ -97,7 +97,7 @@ class GalleryPage(QWidget):
         return shelf
 
     def _connect(self) -> None:
-        studio, only_here = self._studio, Qt.ShortcutContext.WidgetShortcut
+        studio = self._studio
         self.view.selectionModel().selectionChanged.connect(self._show_chosen)
         self.view.activated.connect(self._show_chosen)
         self.view.customContextMenuRequested.connect(self._show_menu)
@@ -116,11 +116,11 @@ class GalleryPage(QWidget):
         self.side.wanted.connect(self._act)
         self.question.gone.connect(self._gone)
         self.question.back.connect(self._came_back)
-        QShortcut(QKeySequence.StandardKey.Delete, self.view, partial(self._act, GallerySide.TRASH), context=only_here)
-        QShortcut(QKeySequence("S"), self.view, partial(self._act, GallerySide.STAR), context=only_here)
-        QShortcut(QKeySequence.StandardKey.Copy, self.view, partial(self._act, GallerySide.COPY), context=only_here)
-        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self._escape, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        QShortcut(QKeySequence.StandardKey.Find, self, self._find, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        QShortcut(QKeySequence.StandardKey.Delete, self.view, partial(self._act, GallerySide.TRASH))
+        QShortcut(QKeySequence("S"), self.view, partial(self._act, GallerySide.STAR))
+        QShortcut(QKeySequence.StandardKey.Copy, self.view, partial(self._act, GallerySide.COPY))
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self._escape)
+        QShortcut(QKeySequence.StandardKey.Find, self, self._find)
         studio.gallery_changed.connect(self._changed)
 
     # Which pictures there are.

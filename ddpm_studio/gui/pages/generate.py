@@ -61,7 +61,7 @@ class GeneratePage(QWidget):
         studio, controls, stage = self._studio, self.controls, self.stage
         controls.generate_button.clicked.connect(self.start)
         controls.cancel_button.clicked.connect(studio.sampling.cancel)
-        self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self, studio.sampling.cancel, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self, studio.sampling.cancel)
         stage.again_from.clicked.connect(self._start_from_frame)
         stage.results.grid.activated.connect(self._open_picture)
         stage.results.wanted.connect(self._act)

@@ -27,7 +27,7 @@ def samplers() -> tuple[tuple[str, Sampler, str], ...]:
         (tr("Steady (DDIM)"), "ddim", tr("Deterministic with eta 0: a seed is a picture, and similar noise gives similar pictures.")),
         (tr("Fast (DPM-Solver++)"), "dpmpp-2m", tr("Good pictures in 12 to 20 steps; the same seed gives the same picture.")),
         (tr("Fast (UniPC)"), "unipc", tr("Like DPM-Solver++, and each step is corrected by the next.")),
-        (tr("Exact (Heun)"), "heun", tr("Second order with two network calls a step: twice the time, and nearest to the true path.")),
+        (tr("Exact (Heun)"), "heun", tr("Second order with two network calls a step: twice the time, and nearest to the network's own path, with all its grain.")),
         (tr("Original (ancestral DDPM)"), "ddpm", tr("Algorithm 2 of the paper: fresh noise in each step, of which it takes 1,000. Slow and true.")),
     )
 

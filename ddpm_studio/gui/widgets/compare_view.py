@@ -95,7 +95,7 @@ class CompareView(QWidget):
         self.setAccessibleName(tr("Two runs compared"))
         self.back = button(tr("All runs"), "backToRunsButton", "arrow-left", tip=tr("Back to the list (Esc)"))
         self.back.clicked.connect(self.closed)
-        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.closed.emit, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.closed.emit)
         self.title = ElidedLabel("", "heading", "compareTitle")
         self.caution = label("", "caption", "compareCaution", wrap=True)
         self.plot = ComparePlot()

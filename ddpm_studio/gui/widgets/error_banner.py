@@ -42,7 +42,11 @@ class ErrorBanner(QFrame):
         self.action_button.clicked.connect(self._act)
         self.copy_button.clicked.connect(self._copy)
         self.close_button.clicked.connect(self.hide)
-        QShortcut(QKeySequence(Qt.Key.Key_Escape), self, self.hide, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
+        # Only with the focus in it, or nobody would get the Escape of a page; set like this, because PySide takes no heed of a `context=`.
+        escape.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        escape.activated.connect(self.hide)
+        escape.activatedAmbiguously.connect(self.hide)
         self.hide()
 
     def show_failure(self, failed: Failed) -> None:
