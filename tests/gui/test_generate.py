@@ -216,7 +216,7 @@ def test_vary_leaves_the_settings_alone(qtbot: QtBot, page: GeneratePage) -> Non
     assert page.stage.request
     assert page.stage.request.start == Start(replace(first, seed=3, count=1), frame.timestep)
     assert page.stage.request.sampler == "dpmpp-2m-sde"
-    assert f"From t = {frame.timestep} of seed 3 on: Clear (SDE)" in page.stage.results.made.text()
+    assert f"· from t = {frame.timestep} of seed 3 on, Clear (SDE)" in page.stage.results.made.text()
     assert page.stage.filmstrip.frames[0].timestep == frame.timestep
     assert settings_of(page) == before
     assert generated(qtbot, page).sampler == "ddim"

@@ -164,7 +164,7 @@ class GenerateStage(QStackedWidget):
         way = next(name for name, sampler, _ in samplers() if sampler == request.sampler)
         if request.sampler == "ddim":
             way = tr("{sampler}, eta {eta}", sampler=way, eta=f"{request.eta:g}")
-        return tr("From t = {t} of seed {seed} on: {way} · {pictures}", pictures=text, t=request.start.timestep, seed=request.start.walk.seed, way=way)
+        return tr("{pictures} · from t = {t} of seed {seed} on, {way}", pictures=text, t=request.start.timestep, seed=request.start.walk.seed, way=way)
 
     def show_cancelled(self) -> None:
         if self.made is None:  # what is seen are guesses on the way, no pictures
