@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from ddpm_studio.data.cache import open_dataset
 from ddpm_studio.data.dataset import pack_names
 from ddpm_studio.errors import UserError
 from ddpm_studio.evaluation import nearest as search
-from ddpm_studio.events import BlendReady, Event, FrameReady
+from ddpm_studio.events import BlendReady, Event, Finished, FrameReady
 from ddpm_studio.gui import cost, workers
 from ddpm_studio.gui.answers import ModelChoice, NearestFound
 from ddpm_studio.gui.app import create
@@ -410,6 +411,23 @@ def test_each_picture_that_is_made_again_has_its_own_answer(qtbot: QtBot, window
     go_on.set()
     wait(qtbot, page)
     assert f"{x.name} is the same again" in page.offer.text.text()
+
+
+    def waiting(path: Path, model: Path) -> workers.Job:
+        def job(control: RunControl) -> Iterator[Event]:
+            while not control.stopping:
+                time.sleep(0.01)
+            yield Finished(stopped=True)
+
+        return job
+
+    jobs.recreate = waiting  # type: ignore[method-assign]
+    window.studio.recreate_wanted.emit(y, True)
+    qtbot.waitUntil(lambda: window.studio.sampling.state is State.RUNNING, timeout=5000)
+    window.studio.sampling.cancel()
+    qtbot.waitUntil(lambda: not window.studio.sampling.active, timeout=5000)
+    assert page.offer.text.text() == f"These are the settings of {y.name}."
+    assert page.offer.button.isVisible(), "whoever cancelled it may want it after all"
 
     def broken(path: Path, model: Path) -> workers.Job:
         def job(control: RunControl) -> Iterator[Event]:

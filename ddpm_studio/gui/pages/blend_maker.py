@@ -139,6 +139,4 @@ class BlendMaker(QObject):
     def _give_up_recreating(self) -> None:
         """Something else is blended now."""
         self._offer.take_back()
-        if (picture := self._offer.making) is not None:
-            self._offer.give_up()
-            self._offer.offer(picture)
+        self._offer.give_up(again=True)

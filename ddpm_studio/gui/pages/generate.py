@@ -221,7 +221,7 @@ class GeneratePage(QWidget):
         self.controls.show_state(state, self._studio.model is not None)
         self._escape.setEnabled(state in ACTIVE)
         if state not in ACTIVE:
-            self.offer.give_up()
+            self.offer.give_up(again=state is State.DONE)
             self.stage.bring_back()
 
     @Slot(list)

@@ -57,10 +57,12 @@ class RecreateOffer(QFrame):
         self.button.hide()
         self.show()
 
-    def give_up(self) -> None:
-        """It was cancelled, or went wrong."""
-        if self.making is not None:
-            self.making = None
+    def give_up(self, again: bool) -> None:
+        """It was cancelled, and may be wanted `again`; or it went wrong."""
+        picture, self.making = self.making, None
+        if picture is not None and again:
+            self.offer(picture)
+        elif picture is not None:
             self.hide()
 
     def take_back(self) -> None:
