@@ -138,10 +138,12 @@ def _sizes(pictures: int, parts: int) -> list[int]:
 def _replay(convolutions: list[Convolution], parts: list[int], device: Device, backward: bool) -> Callable[[], object]:
     """All convolutions once, each on an input of its own; with their gradients for input and weights, if wanted. The
     parts of the batch are computed side by side, as in training and sampling."""
+    # Numbers as they are in a network: what happens to lie in the memory may be denormal, and several times as slow.
+    sizes = {sum(parts)} if can_record(device.torch) else set(parts)
+    inputs = {pictures: [torch.randn((pictures, *shape), device=device.torch).requires_grad_(backward) for _, shape, _ in convolutions] for pictures in sizes}
 
     def share(pictures: int) -> None:
-        for module, shape, _ in convolutions:
-            x = torch.empty((pictures, *shape), device=device.torch).requires_grad_(backward)
+        for (module, _, _), x in zip(convolutions, inputs[pictures], strict=True):
             with torch.set_grad_enabled(backward), device.autocast("auto"):
                 y = module(x)
             if backward:
