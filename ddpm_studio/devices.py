@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import functools
 import gc
+import os
 import sys
 from dataclasses import dataclass
 
@@ -98,8 +99,9 @@ def choose_device(name: str = "auto") -> Device:
 @functools.cache
 def keep_freed_memory() -> None:
     """Let glibc keep what a step has freed, up to 256 MB, for the next step: given back to the system, the same memory would be
-    asked for again and zeroed at each step, 2 to 4 % of the time (docs/MEASUREMENTS.md). Other C libraries are left as they are."""
-    if not sys.platform.startswith("linux"):
+    asked for again and zeroed at each step, 2 to 4 % of the time (docs/MEASUREMENTS.md). Other C libraries, and
+    whoever has set these limits by the environment, are left as they are."""
+    if not sys.platform.startswith("linux") or {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"} & os.environ.keys():
         return
     with contextlib.suppress(OSError, AttributeError):
         c = ctypes.CDLL(None)
