@@ -99,7 +99,7 @@ def choose_device(name: str = "auto") -> Device:
 @functools.cache
 def keep_freed_memory() -> None:
     """Let glibc keep what a step has freed, up to 256 MB, for the next step: given back to the system, the same memory would be
-    asked for again and zeroed at each step, 2 to 4 % of the time (docs/MEASUREMENTS.md). Other C libraries, and
+    asked for again and zeroed at each step, 2 to 3 % of the time (docs/MEASUREMENTS.md). Other C libraries, and
     whoever has set these limits by the environment, are left as they are."""
     if not sys.platform.startswith("linux") or {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"} & os.environ.keys():
         return
