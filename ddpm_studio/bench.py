@@ -28,13 +28,14 @@ from ddpm_studio.recorded import PLAIN_CALLS, Recorded, can_record
 from ddpm_studio.requests import STEPS, USUAL_SAMPLER, BenchRequest
 from ddpm_studio.side_by_side import SideBySide, count_parts, side_by_side
 from ddpm_studio.training.checkpoint import TrainingState
-from ddpm_studio.training.gradient import apply_gradients, compute_gradients, count_shares
+from ddpm_studio.training.gradient import apply_gradients, compute_gradients, count_pieces, count_shares
 from ddpm_studio.training.memory import fitting_pieces
 
 SAMPLING_STEPS = STEPS[USUAL_SAMPLER] or 1000
 """Network calls, which is what is timed: noise for 16 pictures of 32 x 32 is drawn in less than a hundredth of that."""
 SAMPLED = 16
 """Pictures that the sampling time is given for."""
+TURNS = 4
 
 
 def bench(request: BenchRequest, control: RunControl) -> Iterator[Event]:
@@ -57,15 +58,15 @@ def measure(name: str, config: RunConfig, device: Device, seconds: float) -> Ben
     network = describe_network(config)
     batch = config.training.batch_size
     convolutions = _convolutions(config, device)
-    shares = _sizes(batch, count_shares(config, batch, device))
-    sampled = _sizes(SAMPLED, count_parts(SAMPLED, SideBySide.SMALLEST, device.torch))
+    shares = [_sizes(piece, count_shares(config, piece, device)) for piece in _sizes(batch, count_pieces(config, device))]
+    sampled = [_sizes(SAMPLED, count_parts(SAMPLED, SideBySide.SMALLEST, device.torch))]
     works: tuple[Callable[[], Callable[[], object]], ...] = (
         lambda: _training_step(config, device),
         lambda: _sampling_call(config, device),
         lambda: _replay(convolutions, shares, device, backward=True),
         lambda: _replay(convolutions, sampled, device, backward=False),
-    )  # made one after the other: recordings hold memory
-    training, sampling, ceiling, forward_ceiling = (_time(make(), device, seconds) for make in works)
+    )
+    training, sampling, ceiling, forward_ceiling = _time_in_turns(works, device, seconds)
     convolution_gflop = 2 * sum(macs for _, _, macs in convolutions) / 1e9
     return BenchReady(
         preset=name,
@@ -135,11 +136,12 @@ def _sizes(pictures: int, parts: int) -> list[int]:
     return [pictures // parts + (i < pictures % parts) for i in range(parts)]
 
 
-def _replay(convolutions: list[Convolution], parts: list[int], device: Device, backward: bool) -> Callable[[], object]:
-    """All convolutions once, each on an input of its own; with their gradients for input and weights, if wanted. The
-    parts of the batch are computed side by side, as in training and sampling."""
+def _replay(convolutions: list[Convolution], pieces: list[list[int]], device: Device, backward: bool) -> Callable[[], object]:
+    """All convolutions once for each piece of a batch, each on an input of its own; with their gradients for input and
+    weights, if wanted. The parts of a piece are computed side by side, as in training and sampling."""
     # Numbers as they are in a network: what happens to lie in the memory may be denormal, and several times as slow.
-    sizes = {sum(parts)} if can_record(device.torch) else set(parts)
+    whole_batch = sum(map(sum, pieces))
+    sizes = {whole_batch} if can_record(device.torch) else {pictures for parts in pieces for pictures in parts}
     inputs = {pictures: [torch.randn((pictures, *shape), device=device.torch).requires_grad_(backward) for _, shape, _ in convolutions] for pictures in sizes}
 
     def share(pictures: int) -> None:
@@ -152,25 +154,39 @@ def _replay(convolutions: list[Convolution], parts: list[int], device: Device, b
     if can_record(device.torch):  # recorded, as the work is that it is compared with
 
         def whole() -> Sequence[Tensor]:
-            share(sum(parts))
+            share(whole_batch)
             return ()
 
         return Recorded(whole)
-    return lambda: side_by_side(share, parts)
+    return lambda: [side_by_side(share, parts) for parts in pieces]
 
 
-def _time(work: Callable[[], object], device: Device, seconds: float) -> float:
-    """The median time of one call in seconds, after some to warm up; at least three calls are timed."""
+def _time_in_turns(works: Sequence[Callable[[], Callable[[], object]]], device: Device, seconds: float) -> list[float]:
+    """The median time in seconds of one call of each of these, which are made first.
+
+    They take turns of `seconds / TURNS`, so that all of them share what a machine does by itself in the meantime: a clock
+    that slows down or a neighbour would otherwise fall on one and bend the shares. None is there beside another, as
+    recordings and large networks hold memory.
+    """
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(TURNS):
+        for make, found in zip(works, times, strict=True):
+            if sum(found) < seconds:  # one call of a large network may take longer than that
+                found += _time(make(), device, seconds / TURNS)
+                device.release_memory()
+    return [statistics.median(found) for found in times]
+
+
+def _time(work: Callable[[], object], device: Device, seconds: float) -> list[float]:
+    """The times of calls for so long, after some to warm up; at least one call."""
     for _ in range(PLAIN_CALLS + 1 if can_record(device.torch) else 2):
         work()
     times: list[float] = []
     end = time.monotonic() + seconds
-    while len(times) < 3 or time.monotonic() < end:
+    while not times or time.monotonic() < end:
         device.synchronise()
         began = time.perf_counter()
         work()
         device.synchronise()
         times.append(time.perf_counter() - began)
-    del work
-    device.release_memory()
-    return statistics.median(times)
+    return times

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from ddpm_studio.config import RunConfig
 from ddpm_studio.devices import Device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
+from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.ema import ema_decay_at, ema_update
 from ddpm_studio.randomness import seed_at
 from ddpm_studio.recorded import Recorded, can_record
@@ -18,6 +20,10 @@ from ddpm_studio.training.checkpoint import TrainingState
 
 SMALLEST_SHARE = 8
 """Pictures that one core must have at least: with fewer, what a step costs besides its pictures counts for too much."""
+HANDY = 24 * 2**20
+"""Bytes that the largest feature map of a share may take on a processor. Larger ones outgrow its caches, and C libraries fetch
+blocks of 32 MB from the system anew each time, which zeroes them: `base-32` with whole batches took twice as long, in six
+times the memory (docs/MEASUREMENTS.md)."""
 Batch = tuple[Tensor, Tensor, Tensor]
 """x_start float [B, C, H, W] in [-1, 1], t int64 [B], noise like x_start; on the device."""
 
@@ -25,7 +31,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 def compute_gradients(state: TrainingState, config: RunConfig, diffusion: GaussianDiffusion, batch: Batch, device: Device) -> Tensor:
     """The mean loss of a batch of `batch_size` pictures, on the device, and its gradient in the network.
 
-    With `state.pieces` above 1 the batch is computed piece by piece and the gradients are added up: the same to rounding
+    With `count_pieces` above 1 the batch is computed piece by piece and the gradients are added up: the same to rounding
     (without dropout), in so many times less memory. Weights are not touched, so this can be tried again.
     On an NVIDIA GPU a whole batch is recorded and replayed; pieces are not, as there is no memory to spare then, nor is what
     asks for the state of the generator in between, as gradient checkpointing does.
@@ -50,7 +56,7 @@ def compute_gradients(state: TrainingState, config: RunConfig, diffusion: Gaussi
     total = torch.zeros((), device=device.torch)
     for weight in weights:
         weight.grad = None
-    for number, piece in enumerate(_split(batch, state.pieces)):
+    for number, piece in enumerate(_split(batch, count_pieces(config, device, state.pieces))):
         if config.model.dropout:
             # Dropout knows only torch's global generator: give that, too, a state that depends on (seed, step) alone.
             torch.manual_seed(seed_at(config.training.seed, state.step, 1 + number))
@@ -72,6 +78,16 @@ def _add_gradients(weights: list[nn.Parameter], found: list[Sequence[Tensor]]) -
             # Fused Adam walks both as they lie in memory.
             weight.grad = gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)
     return total
+
+
+def count_pieces(config: RunConfig, device: Device, asked: int = 1) -> int:
+    """In how many pieces a batch is computed: as many as the memory asks for, and on a processor as many as keep what it
+    works on handy."""
+    if device.kind != "cpu":
+        return asked
+    largest = 4 * max(math.prod(block.in_shape) for block in describe_network(config).blocks)
+    share, batch = max(SMALLEST_SHARE, HANDY // largest), config.training.batch_size
+    return max(asked, math.ceil(batch / (share * count_shares(config, batch, device))))
 
 
 def count_shares(config: RunConfig, pictures: int, device: Device) -> int:

@@ -28,7 +28,7 @@ from ddpm_studio.requests import TrainRequest
 from ddpm_studio.runs import is_held, lock_run, spare_run
 from ddpm_studio.training.checkpoint import TrainingState, read_checkpoint, restore, save_checkpoint, save_milestone
 from ddpm_studio.training.compiling import compile_network, compiler_in_words
-from ddpm_studio.training.gradient import Batch, apply_gradients, compute_gradients
+from ddpm_studio.training.gradient import Batch, apply_gradients, compute_gradients, count_pieces
 from ddpm_studio.training.machine import MachineWatch
 from ddpm_studio.training.memory import has_room
 from ddpm_studio.training.plan import Due, Pace, Plan, plan_notes
@@ -183,7 +183,7 @@ class TrainingLoop:
                 if state.step > self.plan.first_step:
                     yield from self._save()
                 raise shortage
-            state.pieces = min(2 * state.pieces, most)
+            state.pieces = min(2 * count_pieces(self.config, self.device, state.pieces), most)
             if self.config.model.dropout:
                 text = tr("There is not enough memory for {count} pictures at once: they are computed in {pieces} parts from here on.", count=most, pieces=state.pieces)
             else:

@@ -11,7 +11,7 @@ from ddpm_studio.devices import Device
 from ddpm_studio.errors import UserError
 from ddpm_studio.language import tr
 from ddpm_studio.nn.describe import describe_network
-from ddpm_studio.training.gradient import count_shares
+from ddpm_studio.training.gradient import count_pieces, count_shares
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,16 +60,18 @@ def bytes_needed(config: RunConfig, pictures: int, device: Device) -> int:
 
 
 def fitting_pieces(config: RunConfig, device: Device) -> int:
-    """In how many pieces a batch has to be computed to fit into the memory: 1, 2, 4 ... MOST_PIECES.
+    """In how many pieces a batch has to be computed to fit into the memory: 1, 2, 4 ... MOST_PIECES; 1, too, where the
+    pieces that it is computed in anyway are small enough.
 
     Raises UserError when it would not fit even so.
     """
     available = device.free_memory()
     batch = config.training.batch_size
     for pieces in (1 << i for i in range(MOST_PIECES.bit_length())):
-        if pieces <= batch and bytes_needed(config, math.ceil(batch / pieces), device) <= available:
+        if pieces <= batch and bytes_needed(config, math.ceil(batch / count_pieces(config, device, pieces)), device) <= available:
             return pieces
+    needed = bytes_needed(config, math.ceil(batch / count_pieces(config, device)), device)
     raise UserError(
-        tr("This training needs about {needed:.1f} GB of memory, and {free:.1f} GB are free.", needed=bytes_needed(config, batch, device) / 2**30, free=available / 2**30),
+        tr("This training needs about {needed:.1f} GB of memory, and {free:.1f} GB are free.", needed=needed / 2**30, free=available / 2**30),
         tr("Choose a smaller picture size, a smaller batch or a smaller preset."),
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from ddpm_studio.bench import _convolutions, _replay, measure
+from ddpm_studio.bench import _convolutions, _replay, _time_in_turns, measure
 from ddpm_studio.cli.main import main
 from ddpm_studio.devices import choose_device
 from ddpm_studio.nn.describe import describe_network
@@ -32,10 +35,10 @@ def test_the_ceiling_is_made_of_the_networks_own_convolutions(name: str) -> None
     macs = sum(macs for _, _, macs in found)
     assert 0.8 * describe_network(config).gmacs < macs / 1e9 <= describe_network(config).gmacs  # the rest is attention and linear layers
     with FlopCounterMode(display=False) as forward:
-        _replay(found, [1], device, backward=False)()
+        _replay(found, [[1]], device, backward=False)()
     assert forward.get_total_flops() == pytest.approx(2 * macs)
     with _Counter() as both:
-        _replay(found, [1], device, backward=True)()
+        _replay(found, [[1]], device, backward=True)()
     assert both.get_total_flops() == pytest.approx(6 * macs)
 
 
@@ -45,9 +48,22 @@ def test_the_ceiling_computes_with_numbers_as_networks_have_them() -> None:
     seen: list[float] = []
     for module, _, _ in found:
         module.register_forward_pre_hook(lambda module, inputs: seen.append(float(inputs[0].std())))
-    _replay(found, [4, 3], choose_device("cpu"), backward=False)()
+    _replay(found, [[4, 3]], choose_device("cpu"), backward=False)()
     assert len(seen) == 2 * len(found)
     assert all(0.8 < std < 1.2 for std in seen)
+
+
+def test_works_take_turns_and_slow_ones_fewer() -> None:
+    order: list[str] = []
+
+    def work(name: str, seconds: float) -> Callable[[], Callable[[], object]]:
+        return lambda: lambda: (order.append(name), time.sleep(seconds))
+
+    times = _time_in_turns([work("quick", 0.001), work("slow", 0.1)], choose_device("cpu"), 0.08)
+    turns = [name for name, _ in itertools.groupby(order)]
+    assert turns == ["quick", "slow", "quick"]  # the slow one had its time at once, and the quick one's turns follow each other
+    assert order.count("quick") >= 4 * 3
+    assert 0.001 <= times[0] < 0.1 <= times[1]
 
 
 def test_figures_fit_together() -> None:

@@ -18,6 +18,7 @@ from ddpm_studio.model import Model, inference_bytes, load_cached
 from ddpm_studio.models import find_model, list_models, read_header
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.nn.unet import UNet
+from ddpm_studio.presets import get_preset
 from ddpm_studio.runs import Run, find_run
 from ddpm_studio.tensor_files import CHECKSUM
 from tests.core.made_up import picture_folder, tiny_config, trained_in
@@ -187,6 +188,13 @@ def test_no_more_pictures_at_once_than_half_of_the_free_memory_holds(trained: Ru
     for free, expected in ((7 * one, 3), (one, 1), (0, 1)):
         monkeypatch.setattr(Device, "free_memory", lambda self, free=free: free)
         assert model.batch_size == expected
+
+
+@pytest.mark.parametrize(("name", "expected"), [("tiny-32", 32), ("small-32", 32), ("base-32", 16), ("tiny-64", 32), ("small-64", 16)])
+def test_as_many_pictures_at_once_as_keep_a_processor_busy(name: str, expected: int) -> None:
+    """32 billion multiply-adds, at most 32 pictures, and 16 of 32 x 32 whatever they cost."""
+    config = get_preset(name)
+    assert Model.of(UNet.of(config), config).batch_size == expected
 
 
 @pytest.mark.parametrize("name", ["", ".", "/"])

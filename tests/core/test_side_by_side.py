@@ -10,12 +10,12 @@ import weakref
 import pytest
 import torch
 
-from ddpm_studio.devices import choose_device
+from ddpm_studio.devices import Device, choose_device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
 from ddpm_studio.presets import PRESETS, get_preset
 from ddpm_studio.side_by_side import SideBySide, count_parts, side_by_side
 from ddpm_studio.training.checkpoint import TrainingState
-from ddpm_studio.training.gradient import compute_gradients, count_shares
+from ddpm_studio.training.gradient import compute_gradients, count_pieces, count_shares
 
 CPU = torch.device("cpu")
 
@@ -207,3 +207,23 @@ def test_more_pieces_than_pictures(two_threads) -> None:
     state.pieces = 16
     batch = torch.randn(3, 3, 32, 32)
     assert compute_gradients(state, config, GaussianDiffusion(config.diffusion), (batch, torch.zeros(3, dtype=torch.int64), batch), device).isfinite()
+
+
+def test_what_a_share_works_on_stays_handy(two_threads) -> None:
+    """The largest feature map of a share takes at most 24 MB on a processor; its pictures are never fewer than 8."""
+    pieces = {name: count_pieces(get_preset(name), choose_device("cpu")) for name in ("tiny-32", "small-32", "small-64", "base-32", "annotated", "paper-256")}
+    # 16 pictures of 0.75 MB; with dropout all 128 of 1.5 MB and 64 of 0.5 MB in one share; two shares of 8 pictures of 64 MB.
+    assert pieces == {"tiny-32": 1, "small-32": 1, "small-64": 1, "base-32": 8, "annotated": 2, "paper-256": 4}
+    assert count_pieces(get_preset("base-32").with_changes({"model.dropout": 0.0}), choose_device("cpu")) == 4
+    assert count_pieces(get_preset("base-32"), choose_device("cpu"), asked=16) == 16  # where the memory is short
+    assert count_pieces(get_preset("base-32"), Device(torch.device("cuda"), "", True)) == 1
+
+
+def test_gradients_of_handy_pieces_are_those_of_the_batch(two_threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    loss, gradients = _gradients(1)
+    monkeypatch.setattr("ddpm_studio.training.gradient.HANDY", 1)
+    assert count_pieces(get_preset("tiny-32").with_changes({"training.batch_size": 17}), choose_device("cpu")) == 3
+    loss2, gradients2 = _gradients(1)
+    assert loss2 == pytest.approx(loss, rel=1e-5)
+    for one, two in zip(gradients, gradients2, strict=True):
+        assert torch.allclose(one, two, rtol=1e-3, atol=1e-5 * float(one.abs().max()) + 1e-7)
