@@ -161,17 +161,19 @@ def _search_folder(source: Path, control: RunControl | None) -> Found:
             if name.startswith(".") or name == "__MACOSX":
                 continue
             name = prefix + (name if name.isascii() and name.isprintable() else _tidy(name))
+            is_picture = name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
             try:
-                if child.is_dir():
-                    folders.append((child.path, name + "/"))
-                elif name[name.rfind(".") :].lower() not in IMAGE_SUFFIXES:
-                    others += 1
-                elif child.is_file():
+                if is_picture and child.is_file():  # first, because there are so many
                     status = child.stat()
-                    if status.st_size > MAX_FILE_BYTES:
-                        found.skipped.append(Skipped(name, later("too large: {} MB").format(f"{status.st_size / 1e6:,.0f}")))
+                    size = status.st_size
+                    if size > MAX_FILE_BYTES:
+                        found.skipped.append(Skipped(name, later("too large: {} MB").format(f"{size / 1e6:,.0f}")))
                     else:
-                        files.append(Entry(name, status.st_size, status.st_mtime_ns, child.path, None))
+                        files.append(Entry(name, size, status.st_mtime_ns, child.path))
+                elif child.is_dir():
+                    folders.append((child.path, name + "/"))
+                elif not is_picture:
+                    others += 1
                 else:
                     found.skipped.append(Skipped(name, later("a link that leads nowhere") if child.is_symlink() else later("not an ordinary file")))
             except OSError as error:
