@@ -3,13 +3,15 @@
 PEERS is the folder with peer_train.py and quality.py, which bring the other libraries' own networks and training steps; both
 have to be importable. All take turns on the same machine, each in a process of its own. As the networks differ in cost, what
 is compared is pictures times the network's own GFLOP a picture (forward and backward): GFLOP/s spent on learning.
-With `--device cuda` all are on the graphics card, the peers in bfloat16 autocast if that is faster for them.
+With `--device cuda` all are on the graphics card, the peers in float32 with TF32 or all of their step in bfloat16 autocast,
+whichever is faster for them, neither compiled nor recorded, as their own examples are.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import statistics
@@ -22,7 +24,6 @@ from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 
 
 def main() -> int:
@@ -89,18 +90,19 @@ def _peer(who: str, peers: Path, device: str, batch: int) -> Ways:
     from torch.utils.flop_counter import FlopCounterMode
 
     torch.manual_seed(0)
-    torch.set_default_device(device)  # the peers' steps make networks, noise and timesteps wherever that is
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    train, _, net = getattr(peer_train, who)(32, 25)
-    net.to(device)
-    x, t = torch.rand(1, 3, 32, 32), torch.zeros(1, dtype=torch.int64)
+    with torch.device(device):  # not while they train: it takes time at each call
+        train, _, net = getattr(peer_train, who)(32, 25)
+    if device == "cuda":  # where the step of one of them draws its timesteps
+        torch.randint = functools.partial(torch.randint, device=device)
+    x, t = torch.rand(1, 3, 32, 32, device=device), torch.zeros(1, dtype=torch.int64, device=device)
     with FlopCounterMode(display=False) as counter:
         answer = net(x, t)
         (answer if isinstance(answer, torch.Tensor) else answer.sample).sum().backward()
     net.zero_grad(set_to_none=True)
 
     def step() -> object:
-        return train(torch.rand(batch, 3, 32, 32), 0.5)
+        return train(torch.rand(batch, 3, 32, 32, device=device), 0.5)
 
     def step_in_bfloat16() -> object:
         with torch.autocast(device, torch.bfloat16):

@@ -36,6 +36,9 @@ SAMPLING_STEPS = STEPS[USUAL_SAMPLER] or 1000
 SAMPLED = 16
 """Pictures that the sampling time is given for."""
 TURNS = 4
+"""In which each of the measurements takes its time."""
+CALLS = 3
+"""That are timed at least, however long they take."""
 
 
 def bench(request: BenchRequest, control: RunControl) -> Iterator[Event]:
@@ -162,24 +165,24 @@ def _replay(convolutions: list[Convolution], pieces: list[list[int]], device: De
 
 
 def _time_in_turns(works: Sequence[Callable[[], Callable[[], object]]], device: Device, seconds: float) -> list[float]:
-    """The median time in seconds of one call of each of these, which are made first.
+    """The median time in seconds of one call of what each of these makes.
 
     They take turns of `seconds / TURNS`, so that all of them share what a machine does by itself in the meantime: a clock
-    that slows down or a neighbour would otherwise fall on one and bend the shares. None is there beside another, as
-    recordings and large networks hold memory.
+    that slows down or a neighbour would otherwise fall on one and bend the shares. Each is made anew for its turn and none
+    is there beside another, as recordings and large networks hold memory.
     """
     times: list[list[float]] = [[] for _ in works]
-    for _ in range(TURNS):
+    for turn in range(TURNS):
         for make, found in zip(works, times, strict=True):
-            if sum(found) < seconds:  # one call of a large network may take longer than that
-                found += _time(make(), device, seconds / TURNS)
+            if len(found) < CALLS or sum(found) < seconds:  # one call of a large network may take longer than that
+                found += _time(make(), device, seconds / TURNS, first=turn == 0)
                 device.release_memory()
     return [statistics.median(found) for found in times]
 
 
-def _time(work: Callable[[], object], device: Device, seconds: float) -> list[float]:
+def _time(work: Callable[[], object], device: Device, seconds: float, first: bool) -> list[float]:
     """The times of calls for so long, after some to warm up; at least one call."""
-    for _ in range(PLAIN_CALLS + 1 if can_record(device.torch) else 2):
+    for _ in range(PLAIN_CALLS + 1 if can_record(device.torch) else 1 + first):
         work()
     times: list[float] = []
     end = time.monotonic() + seconds

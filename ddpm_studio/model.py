@@ -116,9 +116,10 @@ class Model:
         no more than half of the memory that is free."""
         height, width, _ = self.config.data.shape
         network = describe_network(self.config)
-        busy = (16 * 1024 if self.device.type == "cpu" else 256 * 1024) // (height * width)
-        if self.device.type == "cpu":  # networks that cost little take more: as many as make 32 billion multiply-adds
-            busy = max(busy, min(32, 1 << int(math.log2(max(1.0, 32 / network.gmacs)))))
+        if self.device.type == "cpu":  # up to 32 while a call takes 32 billion multiply-adds at most, but 16 of 32 x 32 in any case
+            busy = max(16 * 1024 // (height * width), *(count for count in (1, 2, 4, 8, 16, 32) if count * network.gmacs <= 32), 1)
+        else:
+            busy = 256 * 1024 // (height * width)
         fitting = Device(self.device, "", False).free_memory() // 2 // inference_bytes(network)
         return max(1, min(256, busy, fitting))
 

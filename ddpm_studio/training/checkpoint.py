@@ -46,7 +46,7 @@ class TrainingState:
     rate_scale: float = 1.0
     """What the learning rate is multiplied by: less than 1 after a rescue from numbers that were not finite."""
     pieces: int = 1
-    """In how many pieces a batch is computed, because it does not fit into the memory at once."""
+    """In how many pieces a batch is computed at least, because it does not fit into the memory at once."""
     recorded: Recorded | None = None
     """A training step of these weights as an NVIDIA GPU replays it."""
     weights: list[nn.Parameter] = field(init=False)

@@ -111,7 +111,7 @@ def _run(request: TrainRequest, config: RunConfig, saved: Saved | None, dataset:
         request.run.write_config(config)  # with the training settings that were changed, if any were
     if pieces > state.pieces:
         state.pieces = pieces
-        yield Notice(tr("There is not enough memory for {count} pictures at once: they are computed in {pieces} parts.", count=config.training.batch_size, pieces=pieces))
+        yield Notice(tr("There is not enough memory: batches of {count} pictures are computed in {pieces} parts.", count=config.training.batch_size, pieces=pieces))
     if request.compile:
         yield from compile_network(state.net, device)
     diffusion = GaussianDiffusion(config.diffusion, torch.float32 if device.kind == "mps" else torch.float64).to(device.torch)

@@ -1,4 +1,4 @@
-"""One gradient step of Algorithm 1, its gradient computed in as many pieces as the memory asks for."""
+"""One gradient step of Algorithm 1, its gradient computed in as many pieces as the memory asks for, or a processor likes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ddpm_studio.training.checkpoint import TrainingState
 SMALLEST_SHARE = 8
 """Pictures that one core must have at least: with fewer, what a step costs besides its pictures counts for too much."""
 HANDY = 24 * 2**20
-"""Bytes that the largest feature map of a share may take on a processor. Larger ones outgrow its caches, and C libraries fetch
-blocks of 32 MB from the system anew each time, which zeroes them: `base-32` with whole batches took twice as long, in six
-times the memory (docs/MEASUREMENTS.md)."""
+"""Bytes that what enters a block may take for the pictures of a share on a processor, as far as shares of SMALLEST_SHARE
+allow. glibc fetches blocks of 32 MB and more from the system anew each time, which zeroes them: `base-32` with whole batches
+took twice as long, in four times the memory (docs/MEASUREMENTS.md)."""
 Batch = tuple[Tensor, Tensor, Tensor]
 """x_start float [B, C, H, W] in [-1, 1], t int64 [B], noise like x_start; on the device."""
 
@@ -81,13 +81,15 @@ def _add_gradients(weights: list[nn.Parameter], found: list[Sequence[Tensor]]) -
 
 
 def count_pieces(config: RunConfig, device: Device, asked: int = 1) -> int:
-    """In how many pieces a batch is computed: as many as the memory asks for, and on a processor as many as keep what it
-    works on handy."""
+    """In how many pieces a batch is computed: as many as the memory `asked` for, and on a processor as many as keep what its
+    shares work on handy, each piece with as many shares as the whole batch would have."""
     if device.kind != "cpu":
         return asked
-    largest = 4 * max(math.prod(block.in_shape) for block in describe_network(config).blocks)
-    share, batch = max(SMALLEST_SHARE, HANDY // largest), config.training.batch_size
-    return max(asked, math.ceil(batch / (share * count_shares(config, batch, device))))
+    batch = config.training.batch_size
+    shares = count_shares(config, batch, device)
+    one_picture = 4 * max(math.prod(block.in_shape) for block in describe_network(config).blocks)
+    handy = math.ceil(batch / (shares * max(1, HANDY // one_picture)))
+    return max(asked, min(handy, max(1, batch // (shares * SMALLEST_SHARE))))
 
 
 def count_shares(config: RunConfig, pictures: int, device: Device) -> int:

@@ -185,10 +185,10 @@ class TrainingLoop:
                 raise shortage
             state.pieces = min(2 * count_pieces(self.config, self.device, state.pieces), most)
             if self.config.model.dropout:
-                text = tr("There is not enough memory for {count} pictures at once: they are computed in {pieces} parts from here on.", count=most, pieces=state.pieces)
+                text = tr("There is not enough memory: batches of {count} pictures are computed in {pieces} parts from here on.", count=most, pieces=state.pieces)
             else:
                 text = tr(
-                    "There is not enough memory for {count} pictures at once: they are computed in {pieces} parts from here on, with the same result.",
+                    "There is not enough memory: batches of {count} pictures are computed in {pieces} parts from here on, with the same result.",
                     count=most, pieces=state.pieces,
                 )  # fmt: skip
             yield Notice(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -16,6 +15,7 @@ from ddpm_studio.cli.main import main
 from ddpm_studio.devices import choose_device
 from ddpm_studio.nn.describe import describe_network
 from ddpm_studio.presets import get_preset
+from ddpm_studio.training.gradient import count_pieces
 from tests.core.made_up import tiny_config
 
 
@@ -40,6 +40,9 @@ def test_the_ceiling_is_made_of_the_networks_own_convolutions(name: str) -> None
     with _Counter() as both:
         _replay(found, [[1]], device, backward=True)()
     assert both.get_total_flops() == pytest.approx(6 * macs)
+    with FlopCounterMode(display=False) as in_pieces:
+        _replay(found, [[2], [1]], device, backward=False)()
+    assert in_pieces.get_total_flops() == pytest.approx(3 * 2 * macs)
 
 
 def test_the_ceiling_computes_with_numbers_as_networks_have_them() -> None:
@@ -53,17 +56,33 @@ def test_the_ceiling_computes_with_numbers_as_networks_have_them() -> None:
     assert all(0.8 < std < 1.2 for std in seen)
 
 
-def test_works_take_turns_and_slow_ones_fewer() -> None:
-    order: list[str] = []
+class _Clock:
+    """A clock that only works move."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    perf_counter = monotonic
+
+
+def test_works_take_turns_and_slow_ones_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, order = _Clock(), []
+    monkeypatch.setattr("ddpm_studio.bench.time", clock)
 
     def work(name: str, seconds: float) -> Callable[[], Callable[[], object]]:
-        return lambda: lambda: (order.append(name), time.sleep(seconds))
+        def call() -> None:
+            order.append(name)
+            clock.now += seconds
 
-    times = _time_in_turns([work("quick", 0.001), work("slow", 0.1)], choose_device("cpu"), 0.08)
-    turns = [name for name, _ in itertools.groupby(order)]
-    assert turns == ["quick", "slow", "quick"]  # the slow one had its time at once, and the quick one's turns follow each other
-    assert order.count("quick") >= 4 * 3
-    assert 0.001 <= times[0] < 0.1 <= times[1]
+        return lambda: call
+
+    times = _time_in_turns([work("quick", 0.125), work("slow", 4.0)], choose_device("cpu"), 2.0)
+    turns = [(name, len(list(calls))) for name, calls in itertools.groupby(order)]
+    # Half a second is four quick calls, and two are to warm up at first, one later; a slow one has three turns.
+    assert turns == [("quick", 6), ("slow", 3), ("quick", 5), ("slow", 2), ("quick", 5), ("slow", 2), ("quick", 5)]
+    assert times == [0.125, 4.0]
 
 
 def test_figures_fit_together() -> None:
@@ -73,6 +92,13 @@ def test_figures_fit_together() -> None:
     assert result.training_gflops == pytest.approx(result.training_images_per_second * result.gflop)
     assert result.sampling_seconds > 0
     assert result.training_share > 0
+
+
+def test_a_network_whose_batches_are_computed_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ddpm_studio.training.gradient.HANDY", 1)
+    config = tiny_config(training__batch_size=40)
+    assert count_pieces(config, choose_device("cpu")) > 1
+    assert measure("tiny", config, choose_device("cpu"), 0.05).training_share > 0
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,10 +16,12 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torch import Tensor
 
 from ddpm_studio.comparing import is_one_loss
 from ddpm_studio.config import RunConfig, TrainConfig
 from ddpm_studio.control import RunControl
+from ddpm_studio.devices import choose_device
 from ddpm_studio.errors import DataChanged, DiskFull, RunBusy, UserError, is_device_lost
 from ddpm_studio.events import CheckpointSaved, Event, Finished, ImagesReady, Notice, Paused, PreviewReady, Resumed, StepDone, TrainingStarted
 from ddpm_studio.files import previous_of
@@ -31,9 +33,9 @@ from ddpm_studio.runs import Run, delete_run, is_in_training, list_runs, lock_ru
 from ddpm_studio.sampling.engine import generate
 from ddpm_studio.tensor_files import read_tensors, write_tensors
 from ddpm_studio.training import engine, loop
-from ddpm_studio.training.checkpoint import save_checkpoint, thin_out
+from ddpm_studio.training.checkpoint import TrainingState, save_checkpoint, thin_out
 from ddpm_studio.training.engine import train
-from ddpm_studio.training.gradient import compute_gradients
+from ddpm_studio.training.gradient import compute_gradients, count_pieces
 from ddpm_studio.training.plan import Plan
 from tests.conftest import ROOT
 from tests.core.made_up import picture_folder, tiny_config, train_tiny
@@ -678,6 +680,37 @@ def test_pieces_give_the_same_step_to_rounding(tmp_path: Path, data: Path) -> No
     change_notes(parts, device="a small card")
     train_tiny(parts, data, resume=True, max_steps=1)
     assert parts.read_notes()["pieces"] == 1  # the memory was short there, not here
+
+
+def test_a_resumed_run_in_handy_pieces_drops_out_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ddpm_studio.training.gradient.HANDY", 1)
+    config = tiny_config(model__dropout=0.5, training__batch_size=16)
+    assert count_pieces(config, choose_device("cpu")) == 2
+    data = picture_folder(tmp_path / "many", 20)
+    whole, parts = Run(tmp_path / "whole"), Run(tmp_path / "parts")
+    uninterrupted = losses(train_tiny(whole, data, config=config, max_steps=5))
+    assert losses(train_tiny(parts, data, config=config, max_steps=2)) + losses(train_tiny(parts, data, resume=True, max_steps=3)) == uninterrupted
+
+
+def test_a_shortage_makes_more_pieces_than_there_were(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pieces are no help where the batch was computed in two already."""
+    monkeypatch.setattr("ddpm_studio.training.gradient.HANDY", 1)
+    config = tiny_config(training__batch_size=16, model__dropout=0.1)
+    tried: list[int] = []
+
+    def compute(state: TrainingState, *rest: Any) -> Tensor:
+        tried.append(state.pieces)
+        if state.pieces < 4:
+            raise MemoryError
+        return compute_gradients(state, *rest)
+
+    monkeypatch.setattr("ddpm_studio.training.loop.compute_gradients", compute)
+    events = train_tiny(run, picture_folder(tmp_path / "many", 20), config=config, max_steps=2)
+    assert tried == [1, 4, 4]
+    assert [event.text for event in events if isinstance(event, Notice) and "memory" in event.text] == [
+        "There is not enough memory: batches of 16 pictures are computed in 4 parts from here on."
+    ]
+    assert run.read_notes()["pieces"] == 4
 
 
 @pytest.mark.slow

@@ -12,10 +12,12 @@ import torch
 
 from ddpm_studio.devices import Device, choose_device
 from ddpm_studio.diffusion.gaussian import GaussianDiffusion
+from ddpm_studio.errors import UserError
 from ddpm_studio.presets import PRESETS, get_preset
 from ddpm_studio.side_by_side import SideBySide, count_parts, side_by_side
 from ddpm_studio.training.checkpoint import TrainingState
 from ddpm_studio.training.gradient import compute_gradients, count_pieces, count_shares
+from ddpm_studio.training.memory import bytes_needed, fitting_pieces
 
 CPU = torch.device("cpu")
 
@@ -219,10 +221,35 @@ def test_what_a_share_works_on_stays_handy(two_threads) -> None:
     assert count_pieces(get_preset("base-32"), Device(torch.device("cuda"), "", True)) == 1
 
 
+@pytest.mark.parametrize("name", ["small-64", "base-32", "paper-256"])
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_no_core_rests_for_the_pieces(name: str, dropout: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece has as many shares as the whole batch would have."""
+    device = choose_device("cpu")
+    for cores in range(1, 17):
+        monkeypatch.setattr(torch, "get_num_threads", lambda cores=cores: cores)
+        for batch in (1, 2, 8, 15, 20, 24, 40, 48, 64, 100, 128, 300):
+            config = get_preset(name).with_changes({"training.batch_size": batch, "model.dropout": dropout})
+            smallest = batch // count_pieces(config, device)  # of the pieces that tensor_split makes
+            assert count_shares(config, smallest, device) == count_shares(config, batch, device), (cores, batch)
+
+
+def test_handy_pieces_are_small_enough_for_a_small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where they are not, there are more of them; and what is said to be needed is what they need."""
+    config, device = get_preset("base-32"), choose_device("cpu")
+    needed = {pieces: bytes_needed(config, 128 // pieces, device) for pieces in (1, 8, 16)}
+    for free, pieces in ((needed[1], 1), (needed[8], 1), (needed[8] - 1, 16), (needed[16], 16)):
+        monkeypatch.setattr(Device, "free_memory", lambda self, free=free: free)
+        assert fitting_pieces(config, device) == pieces
+    monkeypatch.setattr(Device, "free_memory", lambda self: needed[16] - 1)
+    with pytest.raises(UserError, match=f"about {needed[8] / 2**30:.1f} GB of memory"):
+        fitting_pieces(config, device)
+
+
 def test_gradients_of_handy_pieces_are_those_of_the_batch(two_threads, monkeypatch: pytest.MonkeyPatch) -> None:
     loss, gradients = _gradients(1)
     monkeypatch.setattr("ddpm_studio.training.gradient.HANDY", 1)
-    assert count_pieces(get_preset("tiny-32").with_changes({"training.batch_size": 17}), choose_device("cpu")) == 3
+    assert count_pieces(get_preset("tiny-32").with_changes({"training.batch_size": 17}), choose_device("cpu")) == 2
     loss2, gradients2 = _gradients(1)
     assert loss2 == pytest.approx(loss, rel=1e-5)
     for one, two in zip(gradients, gradients2, strict=True):
