@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 
 from ddpm_studio.cli.flags import within
-from ddpm_studio.cli.show import duration, print_result, with_progress
+from ddpm_studio.cli.show import duration, with_progress
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import BenchReady
@@ -29,8 +30,14 @@ def bench(arguments: argparse.Namespace) -> int:
     if unknown := next((name for name in presets if name not in PRESETS), None):
         raise UserError(f"There is no preset called {unknown!r}.", f"Choose among: {', '.join(PRESETS)}.")
     events = with_progress(engine_bench(BenchRequest(presets, arguments.seconds, arguments.device), RunControl()))
-    found = [event for event in events if isinstance(event, BenchReady)]
-    print_result({"presets": [dataclasses.asdict(result) for result in found]}, arguments.json, "\n\n".join(map(_words, found)))
+    found: list[BenchReady] = []
+    for event in events:
+        if isinstance(event, BenchReady):
+            found.append(event)
+            if not arguments.json:  # at once: whoever has waited for it keeps it, whatever comes
+                print(("\n" if len(found) > 1 else "") + _words(event), flush=True)
+    if arguments.json:
+        print(json.dumps({"presets": [dataclasses.asdict(result) for result in found]}))
     return 0
 
 

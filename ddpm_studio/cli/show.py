@@ -46,6 +46,9 @@ def with_progress(events: Iterable[Event], log_seconds: float = LOG_SECONDS) -> 
         elif line and now - logged >= log_seconds:
             _write(line + "\n")
             logged = now
+        elif terminal and width and not line:  # whoever prints something now begins on an empty line
+            _write("\r" + " " * width + "\r")
+            width = 0
         yield event
     if terminal and width:
         _write("\r" + " " * width + "\r")

@@ -17,6 +17,7 @@ from ddpm_studio.config import DataConfig, RunConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.errors import UserError
 from ddpm_studio.events import DatasetReady, Event, Notice, StepDone, TrainingStarted, as_json
+from ddpm_studio.forecast import GOOD, RECOGNISABLE, forecast
 from ddpm_studio.models import starting_settings
 from ddpm_studio.presets import choose_preset, get_preset
 from ddpm_studio.requests import TrainRequest
@@ -65,6 +66,8 @@ def train(arguments: argparse.Namespace) -> int:
         elif isinstance(event, TrainingStarted):
             where = f", going on at step {event.step:,}" if event.step else ""
             sys.stderr.write(f"{why + chr(10) if why else ''}Run {chosen.name}: {event.parameters:,} parameters on {event.device}{where}. Ctrl-C saves and stops.\n")
+            if config is not None and not event.step and arguments.start_from is None:
+                sys.stderr.write(_expected(config, event, arguments.max_seconds))
         if isinstance(event, StepDone):
             last = event
     if not arguments.json:
@@ -76,6 +79,23 @@ def train(arguments: argparse.Namespace) -> int:
             if control.stopping:
                 print(f"Go on with: ddpm-studio train {shlex.quote(str(request.data))} --run {shlex.quote(arguments.run or chosen.name)} --resume")
     return 130 if control.stopping else 0
+
+
+def _expected(config: RunConfig, started: TrainingStarted, max_seconds: float | None) -> str:
+    """A line on how long it takes until pictures are good, as far as that is known for settings like these."""
+    from ddpm_studio.nn.describe import describe_network
+
+    def gmacs(settings: RunConfig) -> float:
+        return describe_network(settings).gmacs
+
+    known = forecast(config, started.device_kind, started.device, gmacs)
+    if not known.comparable:
+        return ""
+    soon, good = known.seconds(RECOGNISABLE), known.seconds(GOOD)
+    line = f"Something recognisable is to be expected after about {duration(soon)}, good pictures after {duration(good)}.\n"
+    if max_seconds is not None and max_seconds < soon:
+        line += "That is more time than it has" + (": a smaller preset learns faster.\n" if gmacs(config) > gmacs(get_preset("tiny-32")) else ".\n")
+    return line
 
 
 def _excluded(file: str | None) -> tuple[str, ...] | None:

@@ -64,21 +64,32 @@ def recreate(batch: SampleRequest, seed: int, original: Images, control: RunCont
     first = place - place % size
     together = replace(batch, seed=batch.seed + first, count=min(size, batch.count - first))
     for request in (replace(batch, seed=seed, count=1), together):
+        row = seed - request.seed
         for event in generate(request, control):
             if isinstance(event, ImagesReady):
                 made = event
             elif not isinstance(event, Finished):
-                yield event
+                yield _of_one(event, row)
             elif event.stopped:
                 yield event
                 return
-        image = made.images[seed - request.seed]
+        image = made.images[row]
         difference = _difference(image, original)
         if not difference.any() or together.count == 1:
             break
     yield ImagesReady(frozen_images(image[None]), (seed,), made.model_step, device=made.device)
     yield _compared(difference, made)
     yield Finished(step=1)
+
+
+def _of_one(event: Event, row: int) -> Event:
+    """What an event shows of one picture of its batch."""
+    if isinstance(event, BatchReady):
+        return replace(event, images=event.images[row : row + 1], seeds=event.seeds[row : row + 1])
+    if isinstance(event, FrameReady):
+        noise = None if event.pred_noise is None else event.pred_noise[row : row + 1]
+        return replace(event, x_t=event.x_t[row : row + 1], pred_x_start=event.pred_x_start[row : row + 1], pred_noise=noise)
+    return event
 
 
 def recreate_blend(together: BlendRequest, place: int, original: Images, control: RunControl) -> Iterator[Event]:

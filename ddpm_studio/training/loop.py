@@ -59,6 +59,7 @@ class TrainingLoop:
     about: dict[str, Any]
     """What the save says about the data."""
     _saved_at: int = field(default=-1, init=False)
+    _previewed_at: int = field(default=-1, init=False)
 
     def __post_init__(self) -> None:
         self.plan = Plan(self.request, self.config.training, self.state.step, self.state.images)
@@ -130,12 +131,15 @@ class TrainingLoop:
                 yield from preview(self.request.run, self.state, self.config, control)
                 cost = plan.watch.seconds - now
                 # Early previews come often, later ones take at most a thirtieth of the time.
-                preview_due.again(plan.watch.seconds, max(min(settings.preview_seconds, now), 30 * cost))
+                if not control.pausing:  # or it gave way, and comes when the run goes on
+                    self._previewed_at = self.state.step
+                    preview_due.again(plan.watch.seconds, max(min(settings.preview_seconds, now), 30 * cost))
             if probe_due.is_due(now):
                 began = plan.watch.seconds
                 yield from self._probe.measure(self.state, control)
                 cost = plan.watch.seconds - began
-                probe_due.again(plan.watch.seconds, max(min(settings.preview_seconds, now), cost / PROBE_SHARE))
+                if not control.pausing:
+                    probe_due.again(plan.watch.seconds, max(min(settings.preview_seconds, now), cost / PROBE_SHARE))
             pausing = control.pausing  # read once: nobody may find the run paused and not saved
             if save_due.is_due(now) or pausing or control.take_checkpoint_request():
                 yield from self._save()
@@ -157,10 +161,22 @@ class TrainingLoop:
         if self._saved_at != self.state.step > plan.first_step:
             yield from self._save()
         if self.state.step > plan.first_step:
-            yield from self._probe.measure(self.state, control)
-            if settings.preview_count:
-                yield from preview(self.request.run, self.state, self.config, control)
+            yield from self._last_looks()
         yield Finished(self.state.step, control.stopping)
+
+    def _last_looks(self) -> Iterator[Event]:
+        """Held-out loss and preview of the last step, as far as they are not there yet."""
+        looks: list[Callable[[], Iterator[Event]]] = []
+        if self._probe.measured_at != self.state.step:
+            looks.append(partial(self._probe.measure, self.state, self.control))
+        if self.config.training.preview_count and self._previewed_at != self.state.step:
+            looks.append(partial(preview, self.request.run, self.state, self.config, self.control))
+        for look in looks:
+            yield from self.control.gate()  # those who want the device now come first
+            if self.control.stopping:
+                return
+            yield Progress(tr("A last look at what was learnt"))
+            yield from look()
 
     def _gradients(self, batch: Batch) -> Generator[Event, None, Tensor]:
         """The loss of a batch, and its gradient in the network. Where the memory does not suffice, batches are computed in

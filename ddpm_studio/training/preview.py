@@ -31,7 +31,7 @@ WALK_PICTURES, WALK_STAGES = 4, 6
 def preview(run: Run, state: TrainingState, config: RunConfig, control: RunControl) -> Iterator[Event]:
     """Samples from the noise that every preview starts from; also kept as pictures in the run.
 
-    It gives way at once when the run is to stop. That there is no memory for it, or no room to keep it, is told, but
+    It gives way at once when the run is to stop or to wait. That there is no memory for it, or no room to keep it, is told, but
     ends nothing.
     """
     try:
@@ -59,7 +59,7 @@ def is_averaged(state: TrainingState, config: RunConfig) -> bool:
 
 
 def _sample(state: TrainingState, config: RunConfig, control: RunControl) -> PreviewReady | None:
-    """None when the run is to stop."""
+    """None when the run is to stop or to wait."""
     seeds, averaged = range(PREVIEW_SEED, PREVIEW_SEED + config.training.preview_count), is_averaged(state, config)
     made = _walk(state.ema if averaged else copy.deepcopy(state.net), config, seeds, control)
     if made is None or not averaged:
@@ -77,7 +77,7 @@ def _walk(net: UNet, config: RunConfig, seeds: Sequence[int], control: RunContro
     kept = set(np.linspace(0, len(timesteps) - 1, min(WALK_STAGES, len(timesteps))).round().astype(int).tolist())
     stages = []
     for step in model.sample_steps(x_t, source, "dpmpp-2m", timesteps):
-        if control.stopping:
+        if control.stopping or control.pausing:
             return None
         if step.index in kept:
             stages.append(codec.decode(step.pred_x_start[:WALK_PICTURES]))

@@ -45,9 +45,11 @@ class Probe:
         self._groups = tuple(dataset.rows(chosen) for chosen in spread)
         """Rows of the array."""
         self.bands = min(BANDS, config.diffusion.num_timesteps)
+        self.measured_at = -1
+        """The step of the last measurement."""
 
     def measure(self, state: TrainingState, control: RunControl) -> Iterator[Event]:
-        """LossByNoise; nothing when the run is to stop meanwhile, or when the losses are not finite. That there is no memory for it is told."""
+        """LossByNoise; nothing when the run is to stop or to wait meanwhile, or when the losses are not finite. That there is no memory for it is told."""
         try:
             found = self._losses(state, control)
         except Exception as error:
@@ -55,7 +57,10 @@ class Probe:
                 raise
             yield Notice(tr("The loss by noise level is not measured this time. {message}", message=known.message))
             return
-        if found is None or not all(np.isfinite(losses).all() for losses in found):
+        if found is None:
+            return
+        self.measured_at = state.step
+        if not all(np.isfinite(losses).all() for losses in found):
             return
         means = [tuple(float(losses[band :: self.bands].mean()) for band in range(self.bands)) for losses in found]
         if len(found) == 1:
@@ -81,7 +86,7 @@ class Probe:
 
     @torch.no_grad()
     def _losses(self, state: TrainingState, control: RunControl) -> list[npt.NDArray[np.float64]] | None:
-        """The squared error of each triple of each group, float64 [TRIPLES]; None when the run is to stop."""
+        """The squared error of each triple of each group, float64 [TRIPLES]; None when the run is to stop or to wait."""
         model = Model.of(state.ema, self._config)
         network, diffusion, at_once = model.network, model.diffusion, model.batch_size
         found: list[list[Tensor]] = [[] for _ in self._groups]
@@ -90,7 +95,7 @@ class Probe:
             t, noise = self._noise(chosen)
             t, noise = t.to(model.device), noise.to(model.device)
             for group, losses in zip(self._groups, found, strict=True):
-                if control.stopping:
+                if control.stopping or control.pausing:
                     return None
                 x_start = codec.encode(load_batch(self._images, group[self._pictures(chosen, len(group))])).to(model.device)
                 prediction = network(diffusion.q_sample(x_start, t, noise), t).float()[:, : x_start.shape[1]]

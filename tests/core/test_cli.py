@@ -344,3 +344,13 @@ def test_bad_models_are_refused_before_torch_is_loaded(command: str, data: Path,
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert "not a model file" in done.stderr
+
+
+def test_train_says_what_to_expect(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = picture_folder(tmp_path / "discs", 12)
+    assert main(["train", str(data), "--preset", "small-32", "--batch-size", "2", "--preview-count", "0", "--max-seconds", "0.1", "--device", "cpu"]) == 0
+    told = capsys.readouterr().err
+    assert "Something recognisable is to be expected after about" in told
+    assert "That is more time than it has: a smaller preset learns faster." in told
+    assert main(["train", str(data), "--preset", "annotated", "--batch-size", "2", "--preview-count", "0", "--image-size", "16", "--max-steps", "1", "--device", "cpu"]) == 0
+    assert "to be expected" not in capsys.readouterr().err  # its loss is of another kind, and nothing was measured

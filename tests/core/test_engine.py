@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from ddpm_studio.config import RunConfig, TrainConfig
 from ddpm_studio.control import RunControl
 from ddpm_studio.devices import choose_device
 from ddpm_studio.errors import DataChanged, DiskFull, RunBusy, UserError, is_device_lost
-from ddpm_studio.events import CheckpointSaved, Event, Finished, ImagesReady, Notice, Paused, PreviewReady, Resumed, StepDone, TrainingStarted
+from ddpm_studio.events import CheckpointSaved, Event, Finished, ImagesReady, LossByNoise, Notice, Paused, PreviewReady, Resumed, StepDone, TrainingStarted
 from ddpm_studio.files import previous_of
 from ddpm_studio.journal import read_journal
 from ddpm_studio.model import Model
@@ -680,6 +680,34 @@ def test_pieces_give_the_same_step_to_rounding(tmp_path: Path, data: Path) -> No
     change_notes(parts, device="a small card")
     train_tiny(parts, data, resume=True, max_steps=1)
     assert parts.read_notes()["pieces"] == 1  # the memory was short there, not here
+
+
+def test_looks_give_way_to_a_pause_and_none_is_taken_twice(run: Run, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who generates pauses the training in the middle of its first preview; the preview comes when it goes on."""
+    control, real, walks = RunControl(), Model.sample_steps, []
+
+    def sample_steps(model: Model, *rest: Any) -> Iterator[Any]:
+        walks.append(0)
+        for step in real(model, *rest):
+            if len(walks) == 1:
+                control.pause()
+            walks[-1] += 1
+            yield step
+
+    monkeypatch.setattr(Model, "sample_steps", sample_steps)
+    config = tiny_config(training__preview_count=2, training__preview_seconds=0.001)
+    events: list[Event] = []
+    for event in train(TrainRequest(run=run, data=data, config=config, device="cpu", max_steps=3), control):
+        events.append(event)
+        if isinstance(event, Paused):
+            assert walks == [1]  # it gave way after one network call
+            assert not any(isinstance(event, PreviewReady) for event in events)
+            control.resume()
+    assert any(isinstance(event, Paused) for event in events)
+    for kind in (PreviewReady, LossByNoise):
+        steps = [event.step for event in events if isinstance(event, kind)]
+        assert steps == sorted(set(steps))
+        assert steps[-1] == 3
 
 
 def test_a_resumed_run_in_handy_pieces_drops_out_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from ddpm_studio.cli.main import main
 from ddpm_studio.control import RunControl
 from ddpm_studio.diffusion import codec
 from ddpm_studio.errors import UserError
-from ddpm_studio.events import Event, FrameReady, Images, ImagesReady, Notice, Recreated
+from ddpm_studio.events import BatchReady, Event, FrameReady, Images, ImagesReady, Notice, Recreated
 from ddpm_studio.model import Model, save_model
 from ddpm_studio.models import list_guides
 from ddpm_studio.nn.unet import UNet
@@ -189,6 +189,13 @@ def test_made_again_bit_for_bit(model: Path, monkeypatch: pytest.MonkeyPatch, al
     events = list(recreate(batch, 6, picture, RunControl()))
     np.testing.assert_array_equal(made(events).images[0], picture)
     assert made(events).seeds == (6,)
+    again = [event for event in run(replace(batch, seed=5, count=2) if not alone else replace(batch, seed=6, count=1)) if isinstance(event, FrameReady)]
+    row = 0 if alone else 1
+    shown = [event for event in events if isinstance(event, FrameReady)][-len(again) :]
+    for frame, expected in zip(shown, again, strict=True):  # of this picture, and of no neighbour
+        np.testing.assert_array_equal(frame.x_t, expected.x_t[row : row + 1])
+        np.testing.assert_array_equal(frame.pred_x_start, expected.pred_x_start[row : row + 1])
+    assert {event.seeds for event in events if isinstance(event, BatchReady)} == {(6,)}
     told = next(event for event in events if isinstance(event, Recreated))
     assert (told.values, told.differing, told.largest, told.device) == (16 * 16 * 3, 0, 0, "cpu")
     other = picture.copy()
